@@ -1,0 +1,128 @@
+"""The delegate interface: five questions the framework asks, in this order, and four optional capabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from subgraft.delegates.graph import Array, Graph, Op, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One accelerator that is plugged in.
+
+    id: what a user types after the delegate's name ("usb:0", "pci:1", "usb@2-1.3").
+    """
+
+    delegate: str
+    id: str
+    description: str = ""
+    emulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Supported when there is no reason against."""
+
+    reasons: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An estimate, in seconds for one run. Only ever compared with another estimate."""
+
+    compute_s: float
+    transfer_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        return self.compute_s + self.transfer_s
+
+
+class Health(Enum):
+    """What a delegate says of a device after a Failed."""
+
+    OK = "ok"  # try again on the next run
+    BUSY = "busy"  # try again after a while; the wait doubles each time
+    GONE = "gone"  # unplugged or dead: looked for off the hot path until it is back
+
+
+class Executable(Protocol):
+    """One compiled segment on one device. Written in Python or in C++."""
+
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Computes one inference.
+
+        inputs, outputs: C-contiguous arrays in the order of segment.inputs and segment.outputs, of the tensors'
+        shapes and dtypes. Writes outputs, never inputs. Raises Failed.
+        """
+
+    def close(self) -> None:
+        """Lets go of the device's memory. May be called twice."""
+
+
+class Delegate(Protocol):
+    """One kind of accelerator."""
+
+    @property
+    def name(self) -> str: ...
+
+    def devices(self) -> Sequence[Device]:
+        """What is plugged in now. Raises Unavailable with the cause and the cure when there is nothing to use."""
+
+    def check(self, op: Op, graph: Graph) -> Verdict:
+        """Whether this op could run here, and if not every reason why. Opens no device."""
+
+    def cost(self, segment: Segment) -> Cost | None:
+        """None: no idea, take it."""
+
+    def compile(self, segment: Segment, device: Device) -> Executable:
+        """Raises Rejected."""
+
+    def health(self, device: Device) -> Health:
+        """Asked after a Failed, before the next attempt."""
+
+
+class Ticket(Protocol):
+    """One request in flight."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Returns when the outputs are written. Raises Failed, also when the time is up."""
+
+
+@runtime_checkable
+class Refines(Protocol):
+    """A Delegate that knows more once it has seen the device: segments are cut again until it is content."""
+
+    def refine(self, segment: Segment, device: Device) -> Sequence[Verdict]:
+        """What this very device says, op by op, in the order of segment.ops."""
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """An Executable that takes several requests in flight."""
+
+    def submit(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Ticket:
+        """Starts one inference; both lists stay untouched by the caller until wait() returned."""
+
+
+@runtime_checkable
+class Native(Protocol):
+    """An Executable that native code drives without a Python frame."""
+
+    def capsule(self) -> object:
+        """A PyCapsule named "subgraft.executable" that holds a `subgraft_executable` (native/include/subgraft.h)."""
+
+
+@runtime_checkable
+class Chains(Protocol):
+    """An Executable that can take inputs straight from its predecessor on the same device."""
+
+    def accepts(self, producer: Executable) -> bool:
+        """True: tensors produced there and read only here need not visit the host."""
