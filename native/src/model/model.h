@@ -161,7 +161,8 @@ struct Model {
 // Throws ModelError naming the subgraph, op or tensor. Linear in the file's size, never recursive.
 std::shared_ptr<Model> read_model(Bytes file, std::shared_ptr<const void> storage);
 
-// Maps a file and decodes it. Throws std::system_error when it cannot be opened or mapped.
+// Maps a file and decodes it; a file that is open already gives the same Model again. Throws ModelError, also when it
+// cannot be opened or is not a regular file.
 std::shared_ptr<Model> open_model(const std::string& path);
 
 // The inverse: a file with every buffer aligned to 16 bytes.
