@@ -39,14 +39,9 @@ int64_t storage_bytes(DType type, int64_t elements) {
   return bytes;
 }
 
-Preparation::Preparation(const OpDef& op, const OpCode& code, std::vector<Operand> inputs,
-                         std::vector<Operand> outputs, Host& host)
-    : op_(op),
-      code_(code),
-      name_(code.name()),
-      inputs_(std::move(inputs)),
-      outputs_(std::move(outputs)),
-      host_(host) {}
+Preparation::Preparation(const OpDef& op, const OpCode& code, std::vector<Operand> inputs, std::vector<Operand> outputs,
+                         Host& host)
+    : op_(op), code_(code), name_(code.name()), inputs_(std::move(inputs)), outputs_(std::move(outputs)), host_(host) {}
 
 bool Preparation::has_input(int i) const { return i >= 0 && i < inputs() && op_.inputs[i] >= 0; }
 
@@ -61,8 +56,7 @@ const Operand& Preparation::output(int i) const {
 }
 
 const Operand* Preparation::intermediate(int i) const {
-  const bool present =
-      i >= 0 && i < static_cast<int>(op_.intermediates.size()) && op_.intermediates[i] >= 0;
+  const bool present = i >= 0 && i < static_cast<int>(op_.intermediates.size()) && op_.intermediates[i] >= 0;
   return present ? &host_.intermediates[i] : nullptr;
 }
 

@@ -25,11 +25,11 @@ struct Preparation::Host {
       shared;
 
   // Answered.
-  std::vector<std::optional<Shape>> shapes;           // per output
-  std::vector<std::vector<std::byte>> published;      // per output, where is_published
-  std::vector<bool> is_published;                     // per output
-  std::vector<int64_t> scratch;                       // bytes
-  std::vector<std::pair<int, int>> shares;            // output, input
+  std::vector<std::optional<Shape>> shapes;       // per output
+  std::vector<std::vector<std::byte>> published;  // per output, where is_published
+  std::vector<bool> is_published;                 // per output
+  std::vector<int64_t> scratch;                   // bytes
+  std::vector<std::pair<int, int>> shares;        // output, input
 };
 
 // Bytes of so many elements. Throws Unsupported for types of no fixed size and for more than the memory limit.

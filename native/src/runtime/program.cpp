@@ -110,8 +110,8 @@ void Program::run_step(Step& step) {
   }
   const OpDef& op = graph_.ops[step.op];
   std::byte* const* first = pointers_.data() + step.pointers;
-  step.compute(Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(),
-                          *request_.pool));
+  step.compute(
+      Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
 }
 
 // An op whose shapes depend on values: prepared again now that its inputs are there, its outputs sized to fit.

@@ -129,9 +129,9 @@ class Program {
   std::vector<ArenaBlock> scratch_blocks_;
   Arena arena_;
   std::vector<std::unique_ptr<Arena>> variables_;
-  std::vector<std::byte*> pointers_;           // of all steps
+  std::vector<std::byte*> pointers_;              // of all steps
   std::vector<std::vector<size_t>> pointers_to_;  // per tensor: indices into pointers_
-  std::map<int, std::byte*> constant_outputs_;  // outputs that no step writes, and where the caller wants them
+  std::map<int, std::byte*> constant_outputs_;    // outputs that no step writes, and where the caller wants them
   std::vector<Placement> placements_;
   int64_t scratch_bytes_ = 0, folded_bytes_ = 0;
   bool profiling_ = false;

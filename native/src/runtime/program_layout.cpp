@@ -73,9 +73,8 @@ void Program::share_storages(std::vector<int>& last_use) {
       if (last_use[op.inputs[input]] != s || storage.block.last != s || dropped.block.size > storage.block.size)
         continue;
       // A second input of the same op may lie in that memory already.
-      const bool read_twice =
-          std::count_if(op.inputs.begin(), op.inputs.end(),
-                        [&](int t) { return t >= 0 && values_[t].storage == from.storage; }) > 1;
+      const bool read_twice = std::count_if(op.inputs.begin(), op.inputs.end(),
+                                            [&](int t) { return t >= 0 && values_[t].storage == from.storage; }) > 1;
       if (read_twice) continue;
       storage.block.last = dropped.block.last;
       dropped.block.size = 0;

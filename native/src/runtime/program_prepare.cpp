@@ -47,8 +47,8 @@ void Program::prepare_ops() {
     const OpCode& code = opcodes[graph_.ops.at(op).opcode];
     const Prepare prepare = kernels[graph_.ops[op].opcode];
     if (!prepare)
-      throw Unsupported(concat(op_name(op), ": the CPU interpreter has no kernel for this ",
-                               code.is_custom() ? "custom op" : "op"));
+      throw Unsupported(
+          concat(op_name(op), ": the CPU interpreter has no kernel for this ", code.is_custom() ? "custom op" : "op"));
     try {
       prepare_op(op, prepare);
     } catch (const ModelError& error) {
@@ -155,8 +155,8 @@ void Program::prepare_op(int index, Prepare prepare) {
     }
     define_constant(t);
     if (values_[t].home == Home::none)
-      throw ModelError(concat("input ", i, " is tensor ", t, " '", graph_.tensors[t].name,
-                              "', which nothing before it produces"));
+      throw ModelError(
+          concat("input ", i, " is tensor ", t, " '", graph_.tensors[t].name, "', which nothing before it produces"));
     shapes_known = shapes_known && values_[t].known;
     const bool constant = values_[t].home == Home::constant;
     foldable = foldable && constant;
@@ -210,8 +210,8 @@ void Program::prepare_op(int index, Prepare prepare) {
 
 // Computes the op now: its outputs are constants from here on.
 void Program::fold(const OpDef& op, int index, const Compute& compute, const Preparation::Host& host) {
-  const bool shareable = std::all_of(op.inputs.begin(), op.inputs.end(),
-                                     [&](int t) { return t < 0 || values_[t].is_shared_constant; });
+  const bool shareable =
+      std::all_of(op.inputs.begin(), op.inputs.end(), [&](int t) { return t < 0 || values_[t].is_shared_constant; });
   std::vector<std::shared_ptr<Folded>> made;
   auto compute_all = [&] {
     std::vector<std::byte*> pointers;
