@@ -8,14 +8,12 @@
 namespace subgraft {
 
 Shape::Shape(std::span<const int32_t> dims) {
-  if (dims.size() > kMaxRank)
-    throw Unsupported(concat("rank ", dims.size(), " is over the limit of ", kMaxRank));
+  if (dims.size() > kMaxRank) throw Unsupported(concat("rank ", dims.size(), " is over the limit of ", kMaxRank));
   rank_ = static_cast<int>(dims.size());
   std::copy(dims.begin(), dims.end(), dims_.begin());
   for (const int32_t dim : dims) {
     if (dim < 0) throw ModelError(concat("dimension ", dim, " in shape ", text(), " is negative"));
-    if (dim > 0 && elements_ > kMaxElements / dim)
-      throw ModelError(concat("shape ", text(), " has too many elements"));
+    if (dim > 0 && elements_ > kMaxElements / dim) throw ModelError(concat("shape ", text(), " has too many elements"));
     elements_ *= dim;
   }
 }

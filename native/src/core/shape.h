@@ -35,9 +35,7 @@ class Shape {
 
   std::string text() const;  // "[1, 224, 224, 3]"
 
-  friend bool operator==(const Shape& a, const Shape& b) {
-    return a.rank_ == b.rank_ && a.dims_ == b.dims_;
-  }
+  friend bool operator==(const Shape& a, const Shape& b) { return a.rank_ == b.rank_ && a.dims_ == b.dims_; }
 
  private:
   std::array<int32_t, kMaxRank> dims_{};  // unused entries stay 0

@@ -17,8 +17,8 @@ namespace subgraft {
 using Bytes = std::span<const std::byte>;
 
 struct BlockwiseQuantization {
-  int32_t scales = 0;        // tensor index in the same subgraph
-  int32_t zero_points = 0;   // tensor index, -1: all zero
+  int32_t scales = 0;       // tensor index in the same subgraph
+  int32_t zero_points = 0;  // tensor index, -1: all zero
   int32_t block_size = 0;
 };
 
@@ -40,7 +40,8 @@ struct UnknownDetails {
 struct Quantization {
   std::vector<float> min, max, scale;
   std::vector<int64_t> zero_point;
-  std::variant<std::monostate, CustomQuantization, BlockwiseQuantization, MultiAxisQuantization, UnknownDetails> details;
+  std::variant<std::monostate, CustomQuantization, BlockwiseQuantization, MultiAxisQuantization, UnknownDetails>
+      details;
   int32_t quantized_dimension = 0;
 };
 
@@ -90,7 +91,7 @@ struct OpCode {
 };
 
 struct OpDef {
-  uint32_t opcode = 0;  // index into Model::opcodes; checked by the reader
+  uint32_t opcode = 0;                                  // index into Model::opcodes; checked by the reader
   std::vector<int32_t> inputs, outputs, intermediates;  // tensor indices, checked by the reader; -1: absent
   std::vector<uint8_t> mutating_variable_inputs;
   uint8_t options_type = 0;    // union type of builtin_options in the file, known to us or not
@@ -104,7 +105,7 @@ struct OpDef {
 struct SubgraphDef {
   std::string name;
   std::vector<TensorDef> tensors;
-  std::vector<OpDef> ops;  // in execution order
+  std::vector<OpDef> ops;                // in execution order
   std::vector<int32_t> inputs, outputs;  // tensor indices, checked by the reader
   int32_t debug_metadata_index = -1;
 };
@@ -160,7 +161,8 @@ struct Model {
 // Throws ModelError naming the subgraph, op or tensor. Linear in the file's size, never recursive.
 std::shared_ptr<Model> read_model(Bytes file, std::shared_ptr<const void> storage);
 
-// Maps a file and decodes it. Throws std::system_error when it cannot be opened or mapped.
+// Maps a file and decodes it; a file that is open already gives the same Model again. Throws ModelError, also when it
+// cannot be opened or is not a regular file.
 std::shared_ptr<Model> open_model(const std::string& path);
 
 // The inverse: a file with every buffer aligned to 16 bytes.

@@ -12,8 +12,22 @@ namespace subgraft {
 
 enum class OptionKind : uint8_t {
   absent,  // deprecated: skipped
-  boolean, i8, u8, i32, u32, i64, u64, f32, string,
-  booleans, u8s, i32s, u32s, i64s, f32s, strings,
+  boolean,
+  i8,
+  u8,
+  i32,
+  u32,
+  i64,
+  u64,
+  f32,
+  string,
+  booleans,
+  u8s,
+  i32s,
+  u32s,
+  i64s,
+  f32s,
+  strings,
 };
 
 struct OptionField {
@@ -39,7 +53,7 @@ class Options {
   Options() = default;
   Options(const OptionTable* table, std::vector<OptionValue> values) : table_(table), values_(std::move(values)) {}
 
-  const OptionTable* table() const { return table_; }  // null when the file has none, or one we do not know
+  const OptionTable* table() const { return table_; }              // null when the file has none, or one we do not know
   std::span<const OptionValue> values() const { return values_; }  // in the order of table()->fields
 
   int64_t integer(std::string_view name, int64_t fallback = 0) const;

@@ -1,0 +1,7 @@
+#include "kernels/families.h"
+
+namespace subgraft {
+
+void register_concatenation(Registry&) {}
+
+}  // namespace subgraft

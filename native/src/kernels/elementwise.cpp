@@ -1,0 +1,7 @@
+#include "kernels/families.h"
+
+namespace subgraft {
+
+void register_elementwise(Registry&) {}
+
+}  // namespace subgraft

@@ -1,0 +1,54 @@
+#include <algorithm>
+
+#include "kernels/families.h"
+
+namespace subgraft {
+
+void Registry::add(std::string_view op, Prepare prepare) {
+  auto place = std::lower_bound(entries_.begin(), entries_.end(), op,
+                                [](const Entry& entry, std::string_view name) { return entry.op < name; });
+  entries_.insert(place, {std::string(op), prepare});
+}
+
+Prepare Registry::find(std::string_view op) const {
+  auto place = std::lower_bound(entries_.begin(), entries_.end(), op,
+                                [](const Entry& entry, std::string_view name) { return entry.op < name; });
+  return place != entries_.end() && place->op == op ? place->prepare : nullptr;
+}
+
+std::vector<std::string> Registry::names() const {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_) names.push_back(entry.op);
+  return names;
+}
+
+const Registry& Registry::builtin() {
+  static const Registry registry = [] {
+    Registry all;
+    register_activations(all);
+    register_arithmetic(all);
+    register_batch_matmul(all);
+    register_comparison(all);
+    register_concatenation(all);
+    register_conv(all);
+    register_conversion(all);
+    register_depthwise_conv(all);
+    register_detection(all);
+    register_elementwise(all);
+    register_fully_connected(all);
+    register_gather(all);
+    register_lstm(all);
+    register_pad(all);
+    register_pooling(all);
+    register_reduction(all);
+    register_reshape(all);
+    register_resize(all);
+    register_slice(all);
+    register_softmax(all);
+    register_transpose(all);
+    return all;
+  }();
+  return registry;
+}
+
+}  // namespace subgraft

@@ -1,0 +1,191 @@
+// What a kernel author needs: how an op is prepared, how it runs, and how its family registers.
+//
+// A kernel is one function. It looks at the op once, refuses what it cannot run, sets the outputs' shapes, and
+// returns the closure that computes. The closure runs on every invoke: it allocates nothing and knows no graph.
+//
+//   Compute prepare_relu(Preparation& p) {
+//     p.expect(1, 1);
+//     p.set_output(0, p.input(0).shape);
+//     p.share(0, 0);
+//     const int64_t count = p.input(0).shape.elements();
+//     if (p.input(0).dtype != DType::float32) p.unsupported("RELU of ", dtype_name(p.input(0).dtype));
+//     return [count](const Invocation& v) { relu(v.in<float>(0), v.out<float>(0), count); };
+//   }
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/errors.h"
+#include "core/shape.h"
+#include "model/model.h"
+#include "runtime/threads.h"
+
+namespace subgraft {
+
+// One input or output of an op while it is prepared.
+struct Operand {
+  std::string_view name;
+  DType dtype = DType::float32;
+  Shape shape;                                 // of an output: what the file says, not yet what the kernel says
+  const Quantization* quantization = nullptr;  // null: none in the file
+  const Sparsity* sparsity = nullptr;
+  const std::byte* constant = nullptr;  // the bytes, where they are the same on every run; null otherwise
+  int64_t constant_bytes = 0;
+  bool is_variable = false;
+
+  bool is_constant() const { return constant != nullptr; }
+  bool is_quantized() const { return quantization && !quantization->scale.empty(); }
+  bool is_per_channel() const { return quantization && quantization->scale.size() > 1; }
+  // Per-tensor parameters; throw ModelError when the tensor has none or the scale is not a positive finite number.
+  float scale() const;
+  int32_t zero_point() const;  // 0 where the file lists none; also checked to fit the dtype
+};
+
+// The memory of one op during one run.
+class Invocation {
+ public:
+  Invocation(std::byte* const* inputs, std::byte* const* outputs, std::byte* const* scratch, ThreadPool& threads)
+      : inputs_(inputs), outputs_(outputs), scratch_(scratch), threads_(threads) {}
+
+  template <typename T>
+  const T* in(int i) const {
+    return reinterpret_cast<const T*>(inputs_[i]);
+  }
+  // A variable tensor: an input that the op also writes.
+  template <typename T>
+  T* state(int i) const {
+    return reinterpret_cast<T*>(inputs_[i]);
+  }
+  template <typename T>
+  T* out(int i) const {
+    return reinterpret_cast<T*>(outputs_[i]);
+  }
+  template <typename T>
+  T* scratch(int slot) const {
+    return reinterpret_cast<T*>(scratch_[slot]);
+  }
+  // Calls work(begin, end) on pieces of [0, count) of at least `grain`, on all threads; returns when all are done.
+  // work must not throw.
+  template <typename Work>
+  void parallel(int64_t count, int64_t grain, Work&& work) const {
+    threads_.parallel(count, grain, work);
+  }
+  int threads() const { return threads_.size(); }
+
+ private:
+  std::byte* const* inputs_;
+  std::byte* const* outputs_;
+  std::byte* const* scratch_;
+  ThreadPool& threads_;
+};
+
+using Compute = std::function<void(const Invocation&)>;
+
+// One op and its surroundings while a program is made. Messages get the op's index and name in front.
+class Preparation {
+ public:
+  struct Host;  // how the program answers; kernels do not see it
+
+  Preparation(const OpDef& op, const OpCode& code, std::vector<Operand> inputs, std::vector<Operand> outputs,
+              Host& host);
+
+  const Options& options() const { return op_.options; }
+  Bytes custom_options() const { return op_.custom_options; }
+  int version() const { return code_.version; }
+  const std::string& name() const { return name_; }  // "CONV_2D"
+
+  int inputs() const { return static_cast<int>(inputs_.size()); }
+  int outputs() const { return static_cast<int>(outputs_.size()); }
+  bool has_input(int i) const;               // false: absent (-1) or beyond the list
+  const Operand& input(int i) const;         // throws ModelError when absent
+  const Operand& output(int i) const;        // throws ModelError when beyond the list
+  const Operand* intermediate(int i) const;  // internal tensors of LSTMs; null when absent
+
+  // Throws ModelError unless the op has this many inputs (or min to max) and outputs.
+  void expect(int inputs, int outputs) const { expect(inputs, inputs, outputs); }
+  void expect(int min_inputs, int max_inputs, int outputs) const;
+
+  // Every output needs a shape before the kernel returns; elements x size is checked against the memory limit.
+  void set_output(int i, const Shape& shape);
+
+  // The elements of an input that decides shapes or parameters (axes, a new shape, paddings). Known while preparing
+  // for constants; otherwise the op is put off and prepared again on each run, when its inputs have their values.
+  // Throws ModelError when the dtype is another one.
+  template <typename T>
+  std::span<const T> value(int i) const {
+    return {static_cast<const T*>(value_bytes(i, DTypeOf<T>::value)), static_cast<size_t>(input(i).shape.elements())};
+  }
+  // The same for int32 or int64 inputs, as int64.
+  std::vector<int64_t> integers(int i) const;
+
+  // An output whose value is known already (SHAPE): consumers see it as a constant, the closure is not run.
+  void publish(int output, const void* bytes, int64_t size);
+
+  // Memory for the closure, 64-byte aligned, valid during one run of this op. Returns its slot number.
+  int scratch(int64_t bytes);
+
+  // The output may take the input's memory when nobody else reads it later. The closure must then be right when both
+  // pointers are equal (as well as when they are not). The output must not be larger than the input.
+  void share(int output, int input);
+
+  // A value derived from constants only (packed or unpacked weights), made once for all interpreters of one model.
+  // `kind` tells different derivations from one tensor apart. Only for inputs that are constant.
+  template <typename T, typename Make>
+  std::shared_ptr<const T> shared(int input, std::string_view kind, Make&& make) {
+    auto made =
+        shared_value(input, kind, [&]() -> std::shared_ptr<const void> { return std::make_shared<const T>(make()); });
+    return std::static_pointer_cast<const T>(made);
+  }
+
+  template <typename... Parts>
+  [[noreturn]] void unsupported(const Parts&... parts) const {
+    throw Unsupported(concat(parts...));
+  }
+  template <typename... Parts>
+  [[noreturn]] void invalid(const Parts&... parts) const {
+    throw ModelError(concat(parts...));
+  }
+  template <typename... Parts>
+  void require(bool holds, const Parts&... parts) const {
+    if (!holds) invalid(parts...);
+  }
+
+ private:
+  const void* value_bytes(int i, DType expected) const;
+  std::shared_ptr<const void> shared_value(int input, std::string_view kind,
+                                           const std::function<std::shared_ptr<const void>()>& make);
+
+  const OpDef& op_;
+  const OpCode& code_;
+  std::string name_;
+  std::vector<Operand> inputs_, outputs_;
+  Host& host_;
+};
+
+using Prepare = Compute (*)(Preparation&);
+
+// Kernels by op name: the builtin's schema name, or a custom op's own.
+class Registry {
+ public:
+  void add(std::string_view op, Prepare prepare);
+  Prepare find(std::string_view op) const;  // null: no kernel
+  std::vector<std::string> names() const;   // sorted
+  static const Registry& builtin();         // all families of kernels/families.h
+
+ private:
+  struct Entry {
+    std::string op;
+    Prepare prepare;
+  };
+  std::vector<Entry> entries_;  // sorted by op
+};
+
+}  // namespace subgraft

@@ -1,0 +1,8 @@
+// Values that every interpreter of one model shares.
+#pragma once
+
+namespace subgraft {
+
+class SharedWeights {};
+
+}  // namespace subgraft
