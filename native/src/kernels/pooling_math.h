@@ -31,8 +31,8 @@ template <typename T>
 struct AveragePool {
   using Sum = std::conditional_t<std::is_floating_point_v<T>, float, int32_t>;
   static constexpr Sum kStart = 0;
-  // The largest window whose sum and rounding stay within 32 bits.
-  static constexpr int64_t kMostElements = (int64_t{1} << 30) >> 8 * sizeof(T);
+  // The largest window whose count is exact in a float, or whose sum and rounding stay within 32 bits.
+  static constexpr int64_t kMostElements = std::is_floating_point_v<T> ? 1 << 24 : (1 << 30) >> 8 * (sizeof(T) % 4);
   static Sum add(Sum sum, T x) { return sum + x; }
   static auto result(Sum sum, int32_t count) {
     if constexpr (std::is_floating_point_v<T>) {
