@@ -51,7 +51,7 @@ inline int16_t doubling_high_multiply(int16_t a, int16_t b) {
 
 // x / 2^exponent, rounded to nearest with ties away from zero. 0 <= exponent < bits of T.
 template <typename T>
-T rounding_shift_right(T x, int exponent) {
+constexpr T rounding_shift_right(T x, int exponent) {
   static_assert(std::is_signed_v<T> && std::is_integral_v<T>);
   const T mask = static_cast<T>((uint64_t{1} << exponent) - 1);
   const T remainder = static_cast<T>(x & mask);
