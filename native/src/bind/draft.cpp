@@ -33,10 +33,11 @@ int32_t builtin_from_name(const std::string& name) {
 
 class Draft {
  public:
+  Draft() { model_.buffers.emplace_back(); }  // buffer 0 stands for none
+
   void describe(uint32_t version, std::string description) {
     model_.version = version;
     model_.description = std::move(description);
-    model_.buffers.emplace_back();  // buffer 0: none
   }
 
   uint32_t add_buffer(const py::buffer& content) {

@@ -4,6 +4,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <optional>
+
+#include "bind/bind.h"
 #include "bind/model.h"
 #include "bind/options.h"
 #include "core/errors.h"
