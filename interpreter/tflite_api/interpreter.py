@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
 
-from subgraft import _native
 from subgraft.delegates import Array, Graph
 from subgraft.interpreter.model import Model, Signature
+from subgraft.interpreter.native import _native
 from subgraft.interpreter.tflite_api.delegate import Delegate
 from subgraft.interpreter.tflite_api.details import op_details, tensor_details
 from subgraft.interpreter.tflite_api.resolver import OpResolverType
@@ -50,7 +49,8 @@ class Interpreter:
             raise ValueError(f"Unrecognized passed in op resolver type: {experimental_op_resolver_type}")
         threads = _thread_count(num_threads)
         model = Model.open(_source(model_path, model_content))
-        _check_kernels(model)
+        if not experimental_delegates:
+            _check_kernels(model)
         self._model = model
         self._signatures: Mapping[str, Signature] = {s.key: s for s in model.signatures}
         self._pool = _native.ThreadPool(threads)
@@ -239,7 +239,6 @@ def _check_index(index: int, graph: Graph) -> None:
 
 def _check_kernels(model: Model) -> None:
     """As in TFLite, a builtin op without a kernel is refused here, a custom one by allocate_tensors()."""
-
-
-if False:
-    warnings.warn("", stacklevel=1)
+    for name, version, is_custom in _native.missing_kernels(model.native):
+        if not is_custom:
+            raise ValueError(f"Didn't find op for builtin opcode '{name}' version '{version}': there is no kernel for it")

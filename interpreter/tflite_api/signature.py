@@ -26,7 +26,7 @@ class SignatureRunner:
         self._interpreter = interpreter
         self._inputs = dict(signature.inputs)
         self._outputs = dict(signature.outputs)
-        self._subgraph_index = signature.subgraph
+        self._subgraph_index = signature.graph
 
     def __call__(self, **kwargs: Any) -> dict[str, Array]:
         """Resizes every input to its array's shape, runs, and returns copies of the outputs by name.
