@@ -31,6 +31,7 @@ CASES = [
         for shape in SHAPES[:3]
         for scale in SCALES
         for beta in (1.0, 0.7)
+        if scale > 0.01 or shape[-1] < 500  # BUILTIN_REF aborts where a row's sum is over 512
     ),
     *(
         softmax(x(2, 65, dtype=dtype, scale=scale, zero=3), out("int16", scale=1 / 32768), label=f"{scale:g}")
