@@ -1,6 +1,9 @@
 // DEPTHWISE_CONV_2D: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with 8-bit weights.
 #include "kernels/depthwise_math.h"
+#include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/requantize.h"
+#include "kernels/weights.h"
 
 namespace subgraft {
 namespace {

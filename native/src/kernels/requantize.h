@@ -73,6 +73,24 @@ struct Requantize {
   }
 };
 
+// The last step where the reference multiplies in double precision (FULLY_CONNECTED).
+template <typename Out, typename Bias>
+struct RequantizeReal {
+  const double* scales;  // one for each channel
+  const Bias* bias;
+  int32_t zero_point;
+  Range<int32_t> range;
+  Out* out;
+
+  template <typename Sum>
+  void operator()(int64_t at, int64_t channel, Sum sum) const {
+    if (bias) sum += static_cast<Sum>(bias[channel]);
+    const double real = static_cast<double>(static_cast<std::make_signed_t<Sum>>(sum)) * scales[channel];
+    const int64_t quantized = int64_t{round_to<int32_t>(real)} + zero_point;
+    out[at] = static_cast<Out>(std::clamp<int64_t>(quantized, range.min, range.max));
+  }
+};
+
 // The last step for real sums.
 struct AddBias {
   const float* bias;  // null: none
