@@ -49,8 +49,6 @@ class Interpreter:
             raise ValueError(f"Unrecognized passed in op resolver type: {experimental_op_resolver_type}")
         threads = _thread_count(num_threads)
         model = Model.open(_source(model_path, model_content))
-        if not experimental_delegates:
-            _check_kernels(model)
         self._model = model
         self._signatures: Mapping[str, Signature] = {s.key: s for s in model.signatures}
         self._pool = _native.ThreadPool(threads)
@@ -227,6 +225,8 @@ def _source(model_path: str | os.PathLike[str] | None, model_content: Source | N
         raise ValueError("Can't both provide `model_path` and `model_content`")
     if model_path:
         return os.fspath(model_path)
+    if isinstance(model_content, str):
+        raise TypeError("model_content must be the bytes of a file or a binary file object, not a str")
     if model_content:
         return model_content
     raise ValueError("`model_path` or `model_content` must be specified.")
@@ -236,9 +236,3 @@ def _check_index(index: int, graph: Graph) -> None:
     if not 0 <= index < len(graph.tensors):
         raise ValueError(f"Invalid tensor index {index} exceeds max tensor index {len(graph.tensors)}")
 
-
-def _check_kernels(model: Model) -> None:
-    """As in TFLite, a builtin op without a kernel is refused here, a custom one by allocate_tensors()."""
-    for name, version, is_custom in _native.missing_kernels(model.native):
-        if not is_custom:
-            raise ValueError(f"Didn't find op for builtin opcode '{name}' version '{version}': there is no kernel for it")
