@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from subgraft.delegates import Graph, Op, Options, Quantization, Tensor
 from subgraft.interpreter.model import Model
 
