@@ -14,9 +14,9 @@ import sys
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
 
-import graphs as make
 import pytest
 
+import graphs as make
 from subgraft.interpreter import Model
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +49,8 @@ def run_console(content, where):
         command, _, expected = part.partition("\n")
         done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{where}: {command}\n{done.stderr}"
-        if expected.strip() and not OutputChecker().check_output(expected, done.stdout, ELLIPSIS | NORMALIZE_WHITESPACE):
+        is_shown = OutputChecker().check_output(expected, done.stdout, ELLIPSIS | NORMALIZE_WHITESPACE)
+        if expected.strip() and not is_shown:
             raise AssertionError(f"{where}: {command}\nshows\n{expected}\nprints\n{done.stdout}")
 
 
