@@ -1,4 +1,4 @@
-"""What a call costs beside LiteRT: set/invoke/get and session.run on a tiny model, and load to first invoke on a huge one.
+"""What a call costs beside LiteRT: on a tiny model set/invoke/get and session.run, on a huge one load to first invoke.
 
     python -m benchmarks.overhead [--json] [--models FOLDER]
 
@@ -84,9 +84,7 @@ def measure(models: Path) -> list[Row]:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     def rivals(path: Path) -> list[Callable[[], object]]:
-        return [
-            lambda r=r: Interpreter(str(path), experimental_op_resolver_type=OpResolverType[r]) for r in RESOLVERS
-        ]
+        return [lambda r=r: Interpreter(str(path), experimental_op_resolver_type=OpResolverType[r]) for r in RESOLVERS]
 
     tiny, huge = models / TINY, models / HUGE
     session = subgraft.load(tiny)

@@ -27,12 +27,16 @@ DEEPEST = 64  # bodies within bodies
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is the same for every engine of a session. probe_s: between two looks for a lost device."""
+    """What is the same for every engine of a session.
+
+    probe_s: between two looks for a lost device. keep_all: every tensor of a CPU program stays readable after a run.
+    """
 
     wishes: Wishes = field(default_factory=Wishes)
     policy: Policy = field(default_factory=Policy)
     threads: int = 1
     probe_s: float = 2.0
+    keep_all: bool = False
 
 
 class Services:
@@ -72,14 +76,21 @@ class Engines:
         for attachment in self._attachments:
             self._open(attachment)
 
-    @property
-    def must_plan(self) -> bool:
-        """Whether a plan can be anything but one program on the CPU, or must be looked at."""
-        return bool(self._attachments) or self._setup.wishes.strict
+    def make(self, index: int, shapes: Shapes) -> tuple[Frame | _native.Program, Plan | None]:
+        """What runs a graph at these shapes, and the plan where one had to be made.
 
-    def has_control_flow(self, index: int) -> bool:
-        """Whether the graph runs other graphs."""
-        return any(op.kind in BODY_OPTIONS for op in self._model.graphs[index].ops)
+        Raises Unsupported, naming the op, and ModelError.
+        """
+        if not self._must_plan:
+            try:
+                return self.program(index, shapes), None
+            except Unsupported:
+                if not self._has_control_flow(index):
+                    raise
+        plan, compiled, unknown = self.plan(index, shapes)
+        if all(step.owner is None and not step.bodies for step in plan.steps):
+            return self.program(index, shapes, plan), plan
+        return self.frame(plan, compiled, unknown), plan
 
     @property
     def bug(self) -> BaseException | None:
@@ -90,7 +101,9 @@ class Engines:
         """The whole graph as one program on the CPU. Raises Unsupported, naming the op, and ModelError."""
         given = {t: list(shape) for t, shape in shapes.items()}
         try:
-            return _native.Program(self._cpu.model, index, pool=self._cpu.pool, shapes=given)
+            return _native.Program(
+                self._cpu.model, index, pool=self._cpu.pool, keep_all=self._setup.keep_all, shapes=given
+            )
         except Unsupported as error:
             if plan is None:
                 raise
@@ -120,6 +133,15 @@ class Engines:
             for lane in list(attachment.lanes):
                 lane.close()
             attachment.close()
+
+    @property
+    def _must_plan(self) -> bool:
+        """Whether a plan can be anything but one program on the CPU, or must be looked at."""
+        return bool(self._attachments) or self._setup.wishes.strict
+
+    def _has_control_flow(self, index: int) -> bool:
+        """Whether the graph runs other graphs."""
+        return any(op.kind in BODY_OPTIONS for op in self._model.graphs[index].ops)
 
     def _open(self, attachment: Attachment) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from op_cases import Case, fed, out, x
 from op_cases_conv import ACTIVATIONS
 

@@ -355,4 +355,4 @@ def outcome(function):
         return {"error": kinds, "text": str(error)}
 
 
-print(json.dumps({name: outcome(function) for name, function in CASES.items()}))
+sys.stdout.write(json.dumps({name: outcome(function) for name, function in CASES.items()}))

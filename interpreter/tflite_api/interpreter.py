@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
 
 from subgraft.delegates import Array, Graph
+from subgraft.interpreter.discovery import Wanted, label
+from subgraft.interpreter.engines import Engines, Setup
 from subgraft.interpreter.model import Model, Signature
-from subgraft.interpreter.native import _native
+from subgraft.interpreter.report import Report
 from subgraft.interpreter.tflite_api.delegate import Delegate
 from subgraft.interpreter.tflite_api.details import op_details, tensor_details
 from subgraft.interpreter.tflite_api.resolver import OpResolverType
 from subgraft.interpreter.tflite_api.signature import SignatureRunner
-from subgraft.interpreter.tflite_api.slot import Engine, Shapes, Slot
+from subgraft.interpreter.tflite_api.slot import Engine, Slot
+from subgraft.partitioner import Plan
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
@@ -49,13 +54,18 @@ class Interpreter:
             raise ValueError(f"Unrecognized passed in op resolver type: {experimental_op_resolver_type}")
         threads = _thread_count(num_threads)
         model = Model.open(_source(model_path, model_content))
-        self._model = model
+        if not model.graphs:
+            raise ValueError("this model has no subgraph")
+        wanted: dict[str, Wanted] = {}
+        for delegate in experimental_delegates or ():
+            wanted[label(delegate.wanted.spec, wanted)] = delegate.wanted
+        self._report = Report()
+        setup = Setup(threads=threads, keep_all=experimental_preserve_all_tensors)
+        self._engines = Engines(model, wanted, setup, self._report, {})
+        self._finalizer = weakref.finalize(self, self._engines.close)
         self._signatures: Mapping[str, Signature] = {s.key: s for s in model.signatures}
-        self._pool = _native.ThreadPool(threads)
-        self._keep_all = experimental_preserve_all_tensors
-        self._delegates = list(experimental_delegates or ())
         self._compress_zero_points = experimental_compress_quantization_zero_points
-        self._slots = [Slot(graph, self._maker(graph)) for graph in model.graphs]
+        self._slots = [Slot(graph, partial(self._engines.make, graph.index)) for graph in model.graphs]
         self._main = self._slots[0]
 
     def allocate_tensors(self) -> None:
@@ -123,8 +133,9 @@ class Interpreter:
     def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
         """Details of every tensor of a subgraph: name, index, shape, shape_signature, dtype, quantization ..."""
         if not 0 <= subgraph_index < len(self._slots):
+            count = len(self._slots)
             raise ValueError(
-                f"subgraph_index is out of range: {subgraph_index} for the model, which has {len(self._slots)} subgraphs."
+                f"subgraph_index is out of range: {subgraph_index} for the model, which has {count} subgraphs."
             )
         count = len(self._slots[subgraph_index].graph.tensors)
         return [self._get_tensor_details(i, subgraph_index) for i in range(count)]
@@ -155,6 +166,16 @@ class Interpreter:
         return len(self._slots)
 
     @property
+    def report(self) -> Report:
+        """What went another way than planned: which delegate failed, when and why. Not in TFLite."""
+        return self._report
+
+    @property
+    def plan(self) -> Plan | None:
+        """Who runs what, after allocate_tensors(); None without delegates. Not in TFLite."""
+        return self._main.plan
+
+    @property
     def experimental_compress_quantization_zero_points(self) -> bool:
         """As given to the constructor."""
         return self._compress_zero_points
@@ -182,11 +203,6 @@ class Interpreter:
     def _safe_to_run(self) -> bool:
         engine = self._main.engine
         return engine is None or not engine.live_views
-
-    def _maker(self, graph: Graph) -> Callable[[Shapes], Engine]:
-        return lambda shapes: _native.Program(
-            self._model.native, graph.index, pool=self._pool, keep_all=self._keep_all, shapes=dict(shapes)
-        )
 
     def _readable(self, tensor_index: int, subgraph_index: int) -> Engine:
         if not 0 <= subgraph_index < len(self._slots):
@@ -235,4 +251,3 @@ def _source(model_path: str | os.PathLike[str] | None, model_content: Source | N
 def _check_index(index: int, graph: Graph) -> None:
     if not 0 <= index < len(graph.tensors):
         raise ValueError(f"Invalid tensor index {index} exceeds max tensor index {len(graph.tensors)}")
-

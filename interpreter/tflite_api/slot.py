@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from subgraft.delegates import Array, Graph
+from subgraft.partitioner import Plan
 
 LIVE_VIEWS = """There is at least 1 reference to internal data
       in the interpreter in the form of a numpy array or slice. Be sure to
@@ -38,9 +39,10 @@ Shapes = Mapping[int, tuple[int, ...]]
 class Slot:
     """Holds a subgraph's engine between allocate_tensors() and the next resize."""
 
-    def __init__(self, graph: Graph, make: Callable[[Shapes], Engine]) -> None:
+    def __init__(self, graph: Graph, make: Callable[[Shapes], tuple[Engine, Plan | None]]) -> None:
         self.graph = graph
         self.engine: Engine | None = None
+        self.plan: Plan | None = None
         self.shapes: dict[int, tuple[int, ...]] = {}  # of inputs, where not the file's
         self._make = make
 
@@ -76,7 +78,7 @@ class Slot:
         """The engine for the shapes asked for. Raises RuntimeError when the model cannot run so."""
         if self.engine is None:
             try:
-                self.engine = self._make(self.shapes)
+                self.engine, self.plan = self._make(self.shapes)
             except ValueError as error:  # here the file has loaded: what fails is the preparation, as in TFLite
                 raise RuntimeError(str(error)) from error
         return self.engine
