@@ -65,7 +65,7 @@ class Interpreter:
         self._finalizer = weakref.finalize(self, self._engines.close)
         self._signatures: Mapping[str, Signature] = {s.key: s for s in model.signatures}
         self._compress_zero_points = experimental_compress_quantization_zero_points
-        self._slots = [Slot(graph, partial(self._engines.make, graph.index)) for graph in model.graphs]
+        self._slots = [Slot(graph, partial(self._engines.engine, graph.index)) for graph in model.graphs]
         self._main = self._slots[0]
 
     def allocate_tensors(self) -> None:

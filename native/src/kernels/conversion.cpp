@@ -202,7 +202,8 @@ Compute prepare_cast(Preparation& p) {
   const int64_t count = p.input(0).shape.elements();
   p.set_output(0, p.input(0).shape);
   if (from == p.output(0).dtype) p.share(0, 0);
-  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool,
+  if (from == DType::boolean) return cast_from<BoolByte>(p, count);
+  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t,
                   std::complex<float>>(p, from, [&](auto type) { return cast_from<decltype(type)>(p, count); });
 }
 

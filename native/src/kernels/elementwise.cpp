@@ -28,7 +28,7 @@ float round_to_even(float x) { return std::nearbyint(x); }
 Compute prepare_logical_not(Preparation& p) {
   const int64_t count = prepare_map(p);
   if (p.input(0).dtype != DType::boolean) p.unsupported(p.name(), " of ", dtype_name(p.input(0).dtype));
-  return map<bool, bool>(count, [](bool x) { return !x; });
+  return map<uint8_t, bool>(count, [](uint8_t x) { return x == 0; });  // a file may hold any byte for true
 }
 
 void require_symmetric(const Preparation& p) {
