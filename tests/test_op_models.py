@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from op_cases import Array, compare
 from oracle import Oracle, Request
 from shared_models import MODELS, needs_shared
-
 from subgraft.delegates import Tensor
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
