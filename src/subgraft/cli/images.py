@@ -131,7 +131,7 @@ def _quantize(real: Array, tensor: Tensor) -> Array:
 
 def write_class_map(path: Path, classes: Array, palette: Sequence[tuple[int, int, int]]) -> None:
     """A PNG whose pixel values are the class numbers and whose palette makes them visible."""
-    picture: Any = pillow().fromarray(classes.astype(np.uint8), "P")
+    picture: Any = pillow().fromarray(classes.astype(np.uint8))
     picture.putpalette([channel for colour in palette for channel in colour])
     picture.save(path)
 
