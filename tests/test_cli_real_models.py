@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from oracle import Oracle
 from shared_models import MODELS, SHARED, needs_shared
-
 from subgraft.cli import images, main
 from subgraft.interpreter import Model
 
