@@ -1,7 +1,7 @@
 // Native errors become the exception classes that the interpreter room hands over.
 #include "core/errors.h"
 
-#include <system_error>
+#include <cstring>
 
 #include "bind/bind.h"
 
@@ -17,17 +17,25 @@ struct ErrorClasses {
   PyObject* run = PyExc_RuntimeError;
 } classes;
 
+// Messages carry names and paths from outside, which may be no UTF-8.
+void raise(PyObject* type, const char* message) {
+  PyObject* text = PyUnicode_DecodeUTF8(message, static_cast<Py_ssize_t>(std::strlen(message)), "backslashreplace");
+  if (!text) return;  // out of memory, which Python then reports
+  PyErr_SetObject(type, text);
+  Py_DECREF(text);
+}
+
 void translate(std::exception_ptr pointer) {
   try {
     if (pointer) std::rethrow_exception(pointer);
   } catch (const ModelError& error) {
-    PyErr_SetString(classes.model, error.what());
+    raise(classes.model, error.what());
   } catch (const Unsupported& error) {
-    PyErr_SetString(classes.unsupported, error.what());
+    raise(classes.unsupported, error.what());
   } catch (const RunError& error) {
-    PyErr_SetString(classes.run, error.what());
+    raise(classes.run, error.what());
   } catch (const ArgumentError& error) {
-    PyErr_SetString(PyExc_ValueError, error.what());
+    raise(PyExc_ValueError, error.what());
   }
 }
 

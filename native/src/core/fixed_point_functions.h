@@ -139,4 +139,23 @@ Reciprocal reciprocal(int64_t x) {
   return {one_over_one_plus(static_cast<int32_t>(from_one_to_two - (int64_t{1} << 31))), IntegerBits - leading_zeros};
 }
 
+// 1 / sqrt(x) for an integer x; 1 for those under 2: Newton's iteration on x scaled to [1/2, 2) by powers of 4.
+inline Multiplier inverse_sqrt(int32_t x) {
+  if (x <= 1) return {std::numeric_limits<int32_t>::max(), 0};
+  int shift = 11;
+  for (; x >= 1 << 29; ++shift) x /= 4;
+  const int left_pairs = (__builtin_clz(static_cast<uint32_t>(x)) - 1) / 2 - 1;
+  shift -= left_pairs;
+  const int32_t half = rounding_shift_right((x << 2 * left_pairs) >> 1, 1);  // Q3, as all below
+  constexpr int32_t one = 1 << 28, three_halves = one + one / 2, sqrt_half = 1518500250;
+  int32_t root = one;
+  for (int i = 0; i < 5; ++i) {
+    const int32_t cube = rescale<9, 3>(multiply(multiply(root, root), root));
+    root = rescale<6, 3>(subtract(multiply(three_halves, root), multiply(half, cube)));
+  }
+  root = multiply(root, sqrt_half);
+  if (shift < 0) return {static_cast<int32_t>(static_cast<uint32_t>(root) << -shift), 0};
+  return {root, -shift};
+}
+
 }  // namespace subgraft::fixed
