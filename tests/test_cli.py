@@ -15,9 +15,21 @@ import pytest
 
 from graphs import chain
 from subgraft.cli import main
-from subgraft.cli.exit_codes import CheckFailed, ExitCode, MissingDependency, UsageError, exit_code
+from subgraft.cli.exit_codes import ExitCode, MissingDependency, UsageError, exit_code
 from subgraft.cli.table import MAX_COLUMNS
-from subgraft.delegates import Failed, Graph, InvokeError, ModelError, Op, Rejected, Tensor, Unavailable, Unsupported
+from subgraft.delegates import (
+    Failed,
+    Graph,
+    InvokeError,
+    ModelError,
+    NotDelegated,
+    Op,
+    Overrun,
+    Rejected,
+    Tensor,
+    Unavailable,
+    Unsupported,
+)
 from subgraft.interpreter import Model
 
 DOC = Path(__file__).parents[1] / "docs" / "cli.md"
@@ -238,7 +250,7 @@ def chained(error: Exception, cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (CheckFailed("x"), ExitCode.CHECK_FAILED),
+        (NotDelegated("x"), ExitCode.CHECK_FAILED),
         (UsageError("x"), ExitCode.USAGE),
         (ModelError("x"), ExitCode.MODEL),
         (Unsupported("x"), ExitCode.MODEL),
@@ -249,6 +261,7 @@ def chained(error: Exception, cause: Exception) -> Exception:
         (Rejected("x"), ExitCode.RUN_FAILED),
         (Failed("x"), ExitCode.RUN_FAILED),
         (InvokeError("x"), ExitCode.RUN_FAILED),
+        (Overrun("x"), ExitCode.TIMEOUT),
         (chained(Failed("x"), TimeoutError()), ExitCode.TIMEOUT),
         (MissingDependency("x"), ExitCode.MISSING_DEPENDENCY),
     ],

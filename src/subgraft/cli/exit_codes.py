@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
-from subgraft.delegates import DelegateError, InvokeError, ModelError, SubgraftError, Unavailable, Unsupported
+from subgraft.delegates import (
+    DelegateError,
+    ModelError,
+    NotDelegated,
+    Overrun,
+    SubgraftError,
+    Unavailable,
+    Unsupported,
+)
 
 
 class ExitCode(IntEnum):
@@ -40,12 +48,6 @@ class MissingDependency(CommandError):
     code = ExitCode.MISSING_DEPENDENCY
 
 
-class CheckFailed(CommandError):
-    """Everything ran, and what was asked for does not hold."""
-
-    code = ExitCode.CHECK_FAILED
-
-
 # What a delegate translated: `raise Unavailable(...) from PermissionError(...)`.
 CAUSES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (PermissionError, ExitCode.PERMISSION),
@@ -61,8 +63,10 @@ def exit_code(error: CommandError | SubgraftError) -> ExitCode:
         return error.code
     if isinstance(error, (ModelError, Unsupported)):
         return ExitCode.MODEL
-    if isinstance(error, InvokeError):
-        return ExitCode.RUN_FAILED
+    if isinstance(error, NotDelegated):
+        return ExitCode.CHECK_FAILED
+    if isinstance(error, Overrun):
+        return ExitCode.TIMEOUT
     if isinstance(error, DelegateError):
         for cause in _chain(error):
             for kind, code in CAUSES:

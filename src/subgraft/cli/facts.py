@@ -49,6 +49,8 @@ def graph_facts(graph: Graph) -> dict[str, Any]:
 
 def memory_facts(model: Model) -> dict[str, Any]:
     """The memory plan of the main graph on the CPU, or why there is none. Sizes in bytes."""
+    if not model.graphs:
+        return {"unsupported": "the model has no graph"}
     try:
         program = _native.Program(model.native, 0, pool=_native.ThreadPool(1))
     except (Unsupported, InvokeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,7 @@ import numpy as np
 from subgraft.cli import images
 from subgraft.cli.exit_codes import UsageError
 from subgraft.cli.metadata import Normalization, normalizations
-from subgraft.delegates import NUMPY_DTYPES, Array, Graph, Tensor
-
-LOG = logging.getLogger("subgraft.cli")
+from subgraft.delegates import NUMPY_DTYPES, Array, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +46,13 @@ def numbers(text: str) -> tuple[float, ...]:
     return values
 
 
-def read_inputs(args: argparse.Namespace, graph: Graph, metadata: Mapping[str, bytes | memoryview]) -> Inputs:
-    """Raises UsageError when an input is missing, unknown or of another type or shape."""
-    tensors = {graph.tensors[t].name: graph.tensors[t] for t in graph.inputs}
+def read_inputs(
+    args: argparse.Namespace, tensors: Mapping[str, Tensor], metadata: Mapping[str, bytes | memoryview]
+) -> Inputs:
+    """tensors: the model's inputs by name, in order.
+
+    Raises UsageError when an input is missing, unknown or of another type or shape.
+    """
     arrays: dict[str, Array] = {}
     size = None
     if args.image is not None:
@@ -84,10 +85,11 @@ def describe(name: str, tensor: Tensor) -> str:
 
 
 def _split(text: str, tensors: Mapping[str, Tensor], default: Sequence[str]) -> tuple[str, Path]:
-    """NAME=FILE, or FILE alone for the only input that it can be for. Names may hold "="."""
-    for name in tensors:
-        if text.startswith(f"{name}="):
-            return name, Path(text[len(name) + 1 :])
+    """NAME=FILE, or FILE alone for the only input that it can be for. Names may hold "="; the tensor's do as well."""
+    for name, tensor in tensors.items():
+        for known in (name, tensor.name):
+            if known and text.startswith(f"{known}="):
+                return name, Path(text[len(known) + 1 :])
     if len(default) == 1 and ("=" not in text or Path(text).exists()):
         return default[0], Path(text)
     inputs = "; ".join(describe(name, tensor) for name, tensor in tensors.items())

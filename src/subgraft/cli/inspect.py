@@ -46,7 +46,7 @@ def _lines(name: str, size: int, facts: Facts, limit: int | None) -> Iterator[st
     yield from _section("metadata", _metadata(facts["metadata"]))
     for graph in facts["graphs"]:
         yield from _graph(graph, limit)
-    yield from _section("memory of the main graph on the CPU", _memory(facts["memory"], facts["graphs"][0], limit))
+    yield from _section("memory of the main graph on the CPU", _memory(facts, limit))
 
 
 def _graph(graph: Facts, limit: int | None) -> Iterator[str]:
@@ -97,12 +97,13 @@ def _tensor_table(tensors: Sequence[Facts], limit: int | None) -> str:
     return _table(("tensor", "type", "shape", "use", "quantization", "name"), rows, (0,), limit)
 
 
-def _memory(memory: Facts, graph: Facts, limit: int | None) -> str:
+def _memory(facts: Facts, limit: int | None) -> str:
+    memory = facts["memory"]
     if "unsupported" in memory:
         return f"cannot run: {memory['unsupported']}"
     sizes = (("arena", "arena_bytes"), ("scratch", "scratch_bytes"), ("constants computed at load", "folded_bytes"))
     summary = ", ".join(f"{what} {_bytes(memory[key])}" for what, key in sizes)
-    names = [tensor["name"] for tensor in graph["tensors"]]
+    names = [tensor["name"] for tensor in facts["graphs"][0]["tensors"]]
     rows = [
         (p["offset"], p["bytes"], f"{p['first_op']}..{p['last_op']}", p["tensor"], names[p["tensor"]])
         for p in sorted(memory["placements"], key=lambda p: (p["offset"], p["first_op"]))

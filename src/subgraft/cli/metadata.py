@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ def packed_labels(model: Path) -> tuple[str, ...] | None:
             if len(texts) != 1 or texts[0].file_size > MAX_LABELS_BYTES:
                 return None
             return parse_labels(archive.read(texts[0]).decode())
-    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, RuntimeError, EOFError):
+    except (OSError, zipfile.BadZipFile, zlib.error, UnicodeDecodeError, NotImplementedError, RuntimeError, EOFError):
         return None  # no archive, or none that can be read without a password or a rare compression
 
 

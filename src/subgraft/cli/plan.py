@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from subgraft.cli import session_options
 from subgraft.cli.exit_codes import ExitCode
 from subgraft.cli.output import print_json
+from subgraft.interpreter import Model
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -18,9 +20,12 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with session_options.open_session(args) as session:
+    model = Model.open(Path(args.model))
+    with session_options.open_session(args, model, strict=False) as session:
+        plan = session.plan
         if args.json:
-            print_json({"model": args.model, "plan": session.plan.to_dict(), "report": session.report.to_dict()})
+            print_json({"model": args.model, "plan": plan.to_dict(), "report": session.report.to_dict()})
         else:
-            print(session.plan.explain())
-    return ExitCode.OK
+            print(plan.explain())
+    left = any(part.on_cpu for part in (plan, *plan.bodies.values()))
+    return ExitCode.CHECK_FAILED if left and session_options.is_strict(args) else ExitCode.OK

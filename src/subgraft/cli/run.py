@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import statistics
 import time
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import subgraft
 from subgraft.cli import answers, images, inputs, session_options
 from subgraft.cli.exit_codes import ExitCode, UsageError
 from subgraft.cli.metadata import packed_labels, parse_labels
@@ -21,9 +19,8 @@ from subgraft.cli.output import print_json
 from subgraft.interpreter import Model
 
 if TYPE_CHECKING:
+    from subgraft import Session
     from subgraft.delegates import Array
-
-LOG = logging.getLogger("subgraft.cli")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -44,17 +41,17 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.repeat < 1 or (args.top is not None and args.top < 1):
         raise UsageError("--repeat and --top count from 1")
+    labels = _labels(args)
     model = Model.open(Path(args.model))
-    graph = model.graphs[0]
-    given = inputs.read_inputs(args, graph, model.metadata)
-    with session_options.open_session(args) as session:
+    with session_options.open_session(args, model, strict=session_options.is_strict(args)) as session:
+        given = inputs.read_inputs(args, session.inputs, model.metadata)
         outputs, times_s = _repeat(session, given.arrays, args.repeat)
-        named = [(graph.tensors[t].name, array) for t, array in zip(graph.outputs, outputs.values(), strict=True)]
+        named = list(outputs.items())
         answer = answers.answer(
-            graph,
+            model.graphs[0],
             named,
             kind=args.kind,
-            labels=_labels(args),
+            labels=labels,
             top=args.top,
             threshold=args.threshold,
             size=given.size,
@@ -64,9 +61,7 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _repeat(
-    session: subgraft.Session, arrays: Mapping[str, Array], times: int
-) -> tuple[Mapping[str, Array], Sequence[float]]:
+def _repeat(session: Session, arrays: Mapping[str, Array], times: int) -> tuple[Mapping[str, Array], Sequence[float]]:
     times_s = []
     for _ in range(times):
         start = time.perf_counter()
@@ -105,7 +100,7 @@ def _write(folder: Path, outputs: Sequence[tuple[str, Array]], answer: answers.A
 def _print(
     args: argparse.Namespace,
     answer: answers.Answer,
-    session: subgraft.Session,
+    session: Session,
     times_s: Sequence[float],
     files: Sequence[str],
 ) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import subgraft
 from subgraft.cli.exit_codes import UsageError
+from subgraft.delegates import SubgraftError
+
+if TYPE_CHECKING:
+    from subgraft import Session
+    from subgraft.interpreter import Model
 
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("", "0", "false", "no", "off")
@@ -31,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME.KEY=VALUE",
         help="an option of the delegate NAME; may be repeated",
     )
-    group.add_argument("--strict", action="store_true", default=None, help="fail unless every op runs on a delegate")
+    group.add_argument("--strict", action="store_true", help="fail unless every op runs on a delegate")
     group.add_argument("--no-fallback", action="store_true", help="fail when a delegate does; the CPU does not step in")
     group.add_argument("--deny-op", action="append", default=[], metavar="KIND", help="no delegate gets these ops")
     group.add_argument("--deny-node", action="append", default=[], type=int, metavar="N", help="no delegate gets op N")
-    group.add_argument("--min-ops", type=int, metavar="N", help="a delegate gets no segment with fewer ops")
+    group.add_argument("--min-ops", type=int, default=1, metavar="N", help="a delegate gets no segment with fewer ops")
     group.add_argument("--max-segments", type=int, metavar="N", help="a delegate gets at most so many segments")
     group.add_argument(
         "--threads",
@@ -45,26 +48,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_session(args: argparse.Namespace) -> subgraft.Session:
-    """Raises what subgraft.load raises, and UsageError for options that contradict the model or each other."""
+def is_strict(args: argparse.Namespace) -> bool:
+    return args.strict or _switch("SUBGRAFT_STRICT")
+
+
+def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Session:
+    """Raises what load() raises, and UsageError for options that contradict the model or each other."""
     wanted = args.delegate if args.delegate is not None else _listed(os.environ.get("SUBGRAFT_DELEGATE", ""))
-    strict = args.strict if args.strict is not None else _switch("SUBGRAFT_STRICT")
-    limits = {"min_ops": args.min_ops, "max_segments": args.max_segments}
     try:
         return subgraft.load(
-            Path(args.model),
-            delegates=wanted,
-            options=_options(args.option, wanted),
+            model,
+            _with_options(wanted, args.option),
             fallback=not args.no_fallback,
             strict=strict,
             threads=args.threads if args.threads is not None else _threads(),
             deny_ops=args.deny_op,
             deny_nodes=args.deny_node,
-            **{name: value for name, value in limits.items() if value is not None},
+            min_ops=args.min_ops,
+            max_segments=args.max_segments,
         )
+    except SubgraftError:
+        raise
     except ValueError as error:
-        if isinstance(error, subgraft.SubgraftError):
-            raise
         raise UsageError(str(error)) from error
 
 
@@ -72,9 +77,10 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _options(texts: list[str], wanted: list[str]) -> Mapping[str, Mapping[str, Any]]:
-    names = {spec.replace("@", ":").partition(":")[0] for spec in wanted}
-    options: dict[str, dict[str, Any]] = {name: {} for name in names}
+def _with_options(wanted: list[str], texts: list[str]) -> list[tuple[str, dict[str, str]]]:
+    """Each delegate's device string with its own options."""
+    names = [spec.partition(":")[0].partition("@")[0] for spec in wanted]
+    options: dict[str, dict[str, str]] = {name: {} for name in names}
     for text in texts:
         key, equals, value = text.partition("=")
         name, dot, option = key.partition(".")
@@ -83,7 +89,7 @@ def _options(texts: list[str], wanted: list[str]) -> Mapping[str, Mapping[str, A
         if name not in options:
             raise UsageError(f"--option {text!r}: there is no --delegate {name}")
         options[name][option] = value
-    return options
+    return [(spec, options[name]) for spec, name in zip(wanted, names, strict=True)]
 
 
 def _switch(variable: str) -> bool:
