@@ -1,4 +1,4 @@
-"""Rooms import downwards only, as the table of docs/design.md says."""
+"""Rooms import downwards only, as the table in CONTRIBUTING.md says."""
 
 from __future__ import annotations
 

@@ -55,12 +55,19 @@ def memory_facts(model: Model) -> dict[str, Any]:
         program = _native.Program(model.native, 0, pool=_native.ThreadPool(1))
     except (Unsupported, InvokeError) as error:
         return {"unsupported": str(error)}
+    count = len(model.graphs[0].ops)
     return {
         "arena_bytes": program.arena_bytes,
         "scratch_bytes": program.scratch_bytes,
         "folded_bytes": program.folded_bytes,
         "placements": [
-            {"tensor": tensor, "offset": offset, "bytes": size, "first_op": first, "last_op": last}
+            {
+                "tensor": tensor,
+                "offset": offset,
+                "bytes": size,
+                "first_op": first if first >= 0 else None,  # None: there before the first op
+                "last_op": last if last < count else None,  # None: kept until the next run
+            }
             for tensor, offset, size, first, last in program.placements
         ],
     }

@@ -105,10 +105,10 @@ def _memory(facts: Facts, limit: int | None) -> str:
     summary = ", ".join(f"{what} {_bytes(memory[key])}" for what, key in sizes)
     names = [tensor["name"] for tensor in facts["graphs"][0]["tensors"]]
     rows = [
-        (p["offset"], p["bytes"], f"{p['first_op']}..{p['last_op']}", p["tensor"], names[p["tensor"]])
-        for p in sorted(memory["placements"], key=lambda p: (p["offset"], p["first_op"]))
+        (p["offset"], p["bytes"], _life(p), p["tensor"], names[p["tensor"]])
+        for p in sorted(memory["placements"], key=lambda p: (p["offset"], p["first_op"] or 0))
     ]
-    places = _table(("offset", "bytes", "steps", "tensor", "name"), rows, (0, 1, 2, 3), limit)
+    places = _table(("offset", "bytes", "from op", "tensor", "name"), rows, (0, 1, 2, 3), limit)
     return f"{summary}\n{places}".rstrip()
 
 
@@ -134,9 +134,22 @@ def _quantization(quantization: Facts | None) -> str:
 
 
 def _options(op: Facts) -> str:
+    """Those that say something; --json has them all."""
     if op["custom_options_bytes"]:
         return f"custom, {op['custom_options_bytes']} bytes"
-    return ", ".join(f"{name}={value}" for name, value in op["options"].items())
+    telling = [(name, value) for name, value in op["options"].items() if not _is_plain(name, value)]
+    return ", ".join(value if isinstance(value, str) else f"{name}={value}" for name, value in telling)
+
+
+def _is_plain(name: str, value: object) -> bool:
+    if name.startswith(("dilation", "depth_multiplier")):
+        return value == 1
+    return value in ("NONE", "DEFAULT", 0) or name == "quantized_bias_type"
+
+
+def _life(place: Facts) -> str:
+    first = "start" if place["first_op"] is None else place["first_op"]
+    return f"{first} to {'end' if place['last_op'] is None else place['last_op']}"
 
 
 def _list(numbers: Sequence[int]) -> str:
