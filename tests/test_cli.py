@@ -15,7 +15,7 @@ import pytest
 
 from graphs import chain
 from subgraft.cli import main
-from subgraft.cli.exit_codes import ExitCode, MissingDependency, UsageError, exit_code
+from subgraft.cli.exit_codes import CheckFailed, ExitCode, MissingDependency, UsageError, exit_code
 from subgraft.cli.table import MAX_COLUMNS
 from subgraft.delegates import (
     Failed,
@@ -250,6 +250,7 @@ def chained(error: Exception, cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
+        (CheckFailed("x"), ExitCode.CHECK_FAILED),
         (NotDelegated("x"), ExitCode.CHECK_FAILED),
         (UsageError("x"), ExitCode.USAGE),
         (ModelError("x"), ExitCode.MODEL),

@@ -48,6 +48,12 @@ class MissingDependency(CommandError):
     code = ExitCode.MISSING_DEPENDENCY
 
 
+class CheckFailed(CommandError):
+    """Everything ran, and what was asked for does not hold."""
+
+    code = ExitCode.CHECK_FAILED
+
+
 # What a delegate translated: `raise Unavailable(...) from PermissionError(...)`.
 CAUSES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (PermissionError, ExitCode.PERMISSION),
