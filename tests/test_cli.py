@@ -167,7 +167,9 @@ USAGE = {
     "an option of nobody": ["run", "MODEL", "--input", "VALUES", "--option", "fake.faults=fail"],
     "an option without a value": ["plan", "MODEL", "--delegate", "fake", "--option", "faults"],
     "an unknown option": ["plan", "MODEL", "--delegate", "fake", "--option", "fake.nope=1"],
-    "a node that is not there": ["plan", "MODEL", "--deny-node", "99"],
+    "a node that is not there": ["plan", "MODEL", "--delegate", "fake", "--deny-node", "99"],
+    "a denial to nobody": ["plan", "MODEL", "--deny-op", "ADD"],
+    "too few threads": ["plan", "MODEL", "--threads", "0"],
 }
 
 
@@ -220,7 +222,7 @@ def test_an_op_without_a_kernel_is_3(tmp_path: Path, values: str, capsys: pytest
 
 
 DEVICES = {
-    "strict and an op on the CPU": (["--delegate", "fake", "--strict", "--option", "fake.refuse=ADD"], 1),
+    "strict and an op on the CPU": (["--delegate", "fake", "--strict", "--option", "fake.refuses=ADD"], 1),
     "no such delegate": (["--delegate", "nope"], 4),
     "a vendor's library": (["--delegate", "libnope.so"], 4),
     "no device": (["--delegate", "fake", "--option", "fake.faults=unavailable", "--no-fallback"], 4),
@@ -271,11 +273,22 @@ def test_every_cause_has_its_code(error: Exception, code: ExitCode) -> None:
     assert exit_code(error) == code  # type: ignore[arg-type]
 
 
+def test_verbose_tells_what_was_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    image.new("RGB", (5, 5), (255, 0, 51)).save(tmp_path / "x.png")
+    path = saved(tmp_path / "m.tflite", chain("RELU", shape=(1, 4, 4, 3)))
+    assert main(["run", path, "--image", str(tmp_path / "x.png")]) == ExitCode.OK
+    assert capsys.readouterr().err == ""
+    assert main(["-v", "run", path, "--image", f"x={tmp_path / 'x.png'}", "--mean", "0", "--std", "255"]) == ExitCode.OK
+    result = capsys.readouterr()
+    assert result.err == "" and " 1 0 0.2 1 ..." in result.out
+    assert main(["-v", "run", path, "--image", str(tmp_path / "x.png")]) == ExitCode.OK
+    assert "normalised as (pixel - 127.5) / 127.5" in capsys.readouterr().err
+
+
 def test_a_picture_without_pillow_is_9(tmp_path: Path) -> None:
-    picture = Graph([Tensor("x", (1, 4, 4, 3), "float32"), Tensor("y", (1, 4, 4, 3), "float32")],
-                    [Op("RELU", (0,), (1,))], (0,), (1,))  # fmt: skip
     (tmp_path / "PIL.py").write_text("raise ImportError('not installed')")
-    path = saved(tmp_path / "m.tflite", picture)
+    path = saved(tmp_path / "m.tflite", chain("RELU", shape=(1, 4, 4, 3)))
     ended = command("run", path, "--image", "cat.png", PYTHONPATH=str(tmp_path))
     assert ended.returncode == ExitCode.MISSING_DEPENDENCY
     assert ended.stderr == (
@@ -316,7 +329,6 @@ def test_quiet_and_verbose_stand_before_or_behind_the_verb(model: str, values: s
     assert command("-q", *failing).stderr == command(*failing, "-q").stderr == ""
     assert command(*failing, SUBGRAFT_LOG="error").stderr == ""
     assert command(*failing, SUBGRAFT_LOG="loud").returncode == ExitCode.USAGE
-    assert len(command(*failing, "-vv").stderr) > len(command(*failing).stderr)
 
 
 def test_the_log_goes_where_it_went_before_when_the_command_is_done(model: str, values: str) -> None:

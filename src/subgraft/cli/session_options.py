@@ -55,6 +55,8 @@ def is_strict(args: argparse.Namespace) -> bool:
 def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Session:
     """Raises what load() raises, and UsageError for options that contradict the model or each other."""
     wanted = args.delegate if args.delegate is not None else _listed(os.environ.get("SUBGRAFT_DELEGATE", ""))
+    if not wanted and (args.deny_op or args.deny_node or args.option):
+        raise UsageError("--deny-op, --deny-node and --option are about delegates, and there is no --delegate")
     try:
         return subgraft.load(
             model,
