@@ -43,6 +43,7 @@ class Frame:
         policy: Policy,
         bodies: Mapping[int, Frame],
     ) -> None:
+        """bodies: the frames of all graphs that control flow may run, by index; nested ones are there already."""
         graph = plan.graph
         self.plan = plan
         self._unknown = unknown.get(graph.index, frozenset())
@@ -66,7 +67,7 @@ class Frame:
         if any(lane.is_renewed for lane in self.lanes):
             self._link()
         for step in self.steps:
-            if verify and isinstance(step, Lane):
+            if verify and isinstance(step, Lane | ControlStep):
                 step.run(verify=True)
             else:
                 step.run()
@@ -132,15 +133,17 @@ class Frame:
             step.place()
 
     def reset_variables(self) -> None:
-        """Every variable back to its first value."""
-        self.store.reset_state()
-        for step in self.steps:
-            step.reset()
+        """Every variable back to its first value, those of bodies too."""
+        for frame in (self, *self._bodies.values()):
+            frame.store.reset_state()
+            for step in frame.steps:
+                step.reset()
 
     def close(self) -> None:
-        """Lets go of the devices."""
-        for lane in self.lanes:
-            lane.close()
+        """Lets go of the devices, those of bodies too."""
+        for frame in (self, *self._bodies.values()):
+            for lane in frame.lanes:
+                lane.close()
 
     def _step(self, number: int, step: Step) -> Runnable:
         segment = step.segment

@@ -10,9 +10,9 @@ from types import TracebackType
 
 import numpy as np
 
-from subgraft.delegates import NUMPY_DTYPES, Array, Graph, SessionError, Tensor, Unsupported
+from subgraft.delegates import NUMPY_DTYPES, Array, Graph, SessionError, Tensor
 from subgraft.interpreter import profile
-from subgraft.interpreter.engines import Engines, Shapes
+from subgraft.interpreter.engines import Engine, Engines, Shapes
 from subgraft.interpreter.frame import Frame
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.profile import Profile
@@ -65,7 +65,7 @@ class Session:
         self._runs = 0
         self._turn = threading.Lock()
         self._pid = os.getpid()
-        self._kept: dict[Key, tuple[Frame | _native.Program, Plan | None]] = {}
+        self._kept: dict[Key, tuple[Engine, Plan | None]] = {}
         self._key = tuple(graph.tensors[t].shape for t in graph.inputs)
         self._finalizer = weakref.finalize(self, engines.close)
         self._program: _native.Program | None = None
@@ -99,7 +99,7 @@ class Session:
         """Who runs what at the present shapes, and why not elsewhere."""
         engine, plan = self._kept[self._key]
         if plan is None:
-            plan, _, _ = self._engines.plan(self._graph.index, self._shapes(self._key))
+            plan = self._engines.plan(self._graph.index, self._shapes(self._key))
             self._kept[self._key] = engine, plan
         return plan
 
@@ -209,7 +209,7 @@ class Session:
 
     def _use(self, key: Key) -> None:
         """Makes the engine for these input shapes the present one."""
-        made = self._kept.pop(key, None) or self._make(key)
+        made = self._kept.pop(key, None) or self._engines.engine(self._graph.index, self._shapes(key))
         self._kept[key] = made  # the latest last
         self._key = key
         self._program, self._frame = (None, made[0]) if isinstance(made[0], Frame) else (made[0], None)
@@ -217,19 +217,6 @@ class Session:
             oldest, _ = self._kept.pop(next(iter(self._kept)))
             if isinstance(oldest, Frame):
                 oldest.close()
-
-    def _make(self, key: Key) -> tuple[Frame | _native.Program, Plan | None]:
-        index, shapes = self._graph.index, self._shapes(key)
-        if not self._engines.must_plan:
-            try:
-                return self._engines.program(index, shapes), None
-            except Unsupported:
-                if not self._engines.has_control_flow(index):
-                    raise
-        plan, compiled, unknown = self._engines.plan(index, shapes)
-        if all(step.owner is None and not step.bodies for step in plan.steps):
-            return self._engines.program(index, shapes, plan), plan
-        return self._engines.frame(plan, compiled, unknown), plan
 
     def _shapes(self, key: Key) -> Shapes:
         given = dict(zip(self._graph.inputs, key, strict=True))
