@@ -111,7 +111,8 @@ def _normalize(pixels: Array, normalization: Normalization) -> Array:
     for values in (normalization.mean, normalization.std):
         if len(values) not in (1, channels):
             raise UsageError(f"the normalisation {normalization} has {len(values)} numbers for {channels} channels")
-    return (pixels.astype(np.float32) - np.float32(normalization.mean)) / np.float32(normalization.std)
+    mean, std = (np.array(values, np.float32) for values in (normalization.mean, normalization.std))
+    return (pixels.astype(np.float32) - mean) / std
 
 
 def _quantize(real: Array, tensor: Tensor) -> Array:

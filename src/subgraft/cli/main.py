@@ -9,13 +9,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 from subgraft.cli import inspect, plan, run
 from subgraft.cli.exit_codes import CommandError, ExitCode, UsageError, exit_code
 from subgraft.delegates import SubgraftError
 
-VERBS = {"run": run, "inspect": inspect, "plan": plan}
+
+class Verb(Protocol):
+    """What a verb's module offers."""
+
+    def add_parser(self, subparsers: argparse._SubParsersAction[Any]) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+VERBS: dict[str, Verb] = {"run": run, "inspect": inspect, "plan": plan}
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
