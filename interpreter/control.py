@@ -30,20 +30,20 @@ class ControlStep:
         """What runs once runs again."""
         self._is_done = False
 
-    def run(self, *, verify: bool = False) -> None:
-        """Runs what the values ask for. verify: the segments in it too."""
+    def run(self) -> None:
+        """Runs what the values ask for."""
         values = [self._store[t] for t in self._op.inputs]
         kind = self._op.kind
         if kind == "WHILE":
-            results = self._loop(values, verify)
+            results = self._loop(values)
         elif kind == "IF":
-            results = self._bodies[0 if _truth(values[0]) else 1].call(values[1:], verify=verify)
+            results = self._bodies[0 if _truth(values[0]) else 1].call(values[1:])
         elif kind == "CALL":
-            results = self._bodies[0].call(values, verify=verify)
+            results = self._bodies[0].call(values)
         else:
             results = []
             if not self._is_done:
-                self._bodies[0].call([], verify=verify)
+                self._bodies[0].call([])
                 self._is_done = True
         for t, value in zip(self._op.outputs, results, strict=True):
             self._put(t, value)
@@ -67,10 +67,10 @@ class ControlStep:
                 f"op {self.segment.ops[0]} WHILE has {len(op.inputs)} inputs and {len(op.outputs)} outputs"
             )
 
-    def _loop(self, values: Sequence[Array], verify: bool) -> Sequence[Array]:
+    def _loop(self, values: Sequence[Array]) -> Sequence[Array]:
         condition, body = self._bodies
-        while _truth(condition.call(values, verify=verify)[0]):
-            values = body.call(values, verify=verify)
+        while _truth(condition.call(values)[0]):
+            values = body.call(values)
         return values
 
     def _put(self, tensor: int, value: Array) -> None:

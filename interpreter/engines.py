@@ -73,14 +73,9 @@ class Engines:
         self._pid = os.getpid()
         self._attachments = [Attachment(label, delegate, report) for label, delegate in wanted.items()]
         self._planner = Planner(self._attachments, setup.wishes, report, missing)
-        self._watch = Watch(self._attachments, report, setup.probe_s)
+        self.watch = Watch(self._attachments, report, setup.probe_s)
         for attachment in self._attachments:
             self._open(attachment)
-
-    @property
-    def bug(self) -> BaseException | None:
-        """An error in a delegate's code that the background thread met, and that is none of the contract's."""
-        return self._watch.bug
 
     def engine(self, index: int, shapes: Shapes) -> tuple[Engine, Plan | None]:
         """What runs this graph, and the plan if one was needed to make it.
@@ -124,7 +119,7 @@ class Engines:
         """Lets go of the devices; but not in a forked child, which shares them with its parent."""
         if self._pid != os.getpid():
             return
-        self._watch.close()
+        self.watch.close()
         for attachment in self._attachments:
             for lane in list(attachment.lanes):
                 lane.close()
@@ -162,7 +157,7 @@ class Engines:
         except Unsupported as error:
             raise Unsupported(f"{error}{_refusals(plan)}") from error
         for lane in frame.lanes:
-            lane.lost = self._watch.wake
+            lane.lost = self.watch.wake
         return frame
 
 

@@ -34,10 +34,12 @@ class WrongOutput(Failed):
 class Policy:
     """What a session does about a delegate that fails or errs.
 
-    fallback: the CPU takes over; else the error is raised. tolerance: of float values in a verification.
+    fallback: the CPU takes over; else the error is raised.
+    verify_every: every so many runs segments run on the CPU too; 0: never. tolerance: of float values then.
     """
 
     fallback: bool = True
+    verify_every: int = 0
     tolerance: float = 1e-3
 
 
@@ -45,7 +47,7 @@ class Lane:
     """Runs the segment on the device while that works, and on the CPU from the same inputs when it does not.
 
     on_device: whether the device computed the segment in this invoke. on_host: whether all outputs are in the store.
-    sources: lanes whose tensors stay on the device for this one.
+    sources: lanes whose tensors stay on the device for this one. verify_next: compare the next run with the CPU.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Lane:
         self.on_device = self.on_host = False
         self.sources: list[Lane] = []
         self.keeps: tuple[int, ...] = ()  # outputs that stay on the device
+        self.verify_next = False
         self.is_renewed = False  # by the background thread; the frame has not seen it yet
         self.is_dead = False  # the device is back and does not take the segment any more
         self.lost: Callable[[], None] = lambda: None  # tells the background thread
@@ -77,7 +80,7 @@ class Lane:
         self._closed = False
         self._discarded: list[Executable] = []
         self._fallback: CpuStep | LooseCpuStep | None = None
-        self._shapes = [segment.graph.tensors[t].shape for t in segment.outputs]
+        self._submit = executable.submit if isinstance(executable, Submits) else None  # asked once: it is slow
         self._state = {t: store.state[t].copy() for t in segment.outputs if t in store.state}
         self.place()
         attachment.lanes[self] = None
@@ -94,8 +97,9 @@ class Lane:
         if self._fallback is not None:
             self._fallback.place()
 
-    def run(self, *, verify: bool = False) -> None:
+    def run(self) -> None:
         """Computes the segment's outputs. Raises Failed when there is no fallback."""
+        verify, self.verify_next = self.verify_next, False
         self.on_device = self._try_device()
         self.on_host = self.on_device and not self.keeps
         if not self.on_device:
@@ -133,6 +137,7 @@ class Lane:
             self._note("compile", error.reason)
             return False
         self.executable = executable
+        self._submit = executable.submit if isinstance(executable, Submits) else None
         self.is_renewed = True
         if self._closed:
             executable.close()
@@ -188,27 +193,28 @@ class Lane:
 
     def _compute(self, executable: Executable, outputs: list[Array]) -> None:
         attachment = self.attachment
-        if not isinstance(executable, Submits):
+        if self._submit is None:
             attachment.call(executable.run, self._inputs, outputs, afterwards=executable.close)
             return
         start = time.monotonic()
         attachment.left = True  # the request is in flight until wait() is back
         try:
-            executable.submit(self._inputs, outputs).wait(attachment.timeout_s)
+            self._submit(self._inputs, outputs).wait(attachment.timeout_s)
             attachment.left = False
         except Failed as error:
             attachment.left = isinstance(error, Overrun) or time.monotonic() - start >= attachment.timeout_s
             raise
 
     def _check(self, outputs: list[Array]) -> None:
-        for t, given, got, shape in zip(self.segment.outputs, self._outputs, outputs, self._shapes, strict=True):
-            if got is given and given.shape == shape:
+        for t, given, got in zip(self.segment.outputs, self._outputs, outputs, strict=True):
+            expected = self._store[t]
+            if got is given and given.shape == expected.shape and given.dtype == expected.dtype:
                 continue
             tensor = self.segment.graph.tensors[t]
             self.place()
             raise WrongOutput(
                 f"output '{tensor.name}' came back as {getattr(got, 'dtype', type(got).__name__)}"
-                f"{list(getattr(got, 'shape', ()))} instead of in the array for {tensor.dtype}{list(shape)}"
+                f"{list(getattr(got, 'shape', ()))} instead of in the array for {tensor.dtype}{list(tensor.shape)}"
             )
 
     def _absorb(self, error: Failed, executable: Executable) -> None:

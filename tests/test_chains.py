@@ -43,13 +43,13 @@ def chained(**options):
 
 
 def lanes(session):
-    return session._frame.lanes
+    return session._engine.lanes
 
 
 def test_the_tensor_between_two_segments_never_visits_the_host():
     with subgraft.load(skipping(), [chained()]) as session:
         assert [step.owner for step in session.plan.steps] == [None, "fake", None, "fake"]
-        host = session._frame.store.fixed[HANDED]
+        host = session._engine.store.fixed[HANDED]
         host[...] = 77
         np.testing.assert_allclose(session.run({"x": X})["y"], EXPECTED, rtol=1e-6)
         assert (host == 77).all()
@@ -58,7 +58,7 @@ def test_the_tensor_between_two_segments_never_visits_the_host():
 def test_without_the_capability_it_does():
     with subgraft.load(skipping(), [Fake(kinds="SPLIT,MUL")]) as session:
         session.run({"x": X})
-        np.testing.assert_array_equal(session._frame.store.fixed[HANDED], 2 * X[3:])
+        np.testing.assert_array_equal(session._engine.store.fixed[HANDED], 2 * X[3:])
 
 
 @pytest.mark.parametrize("fault, runs", [("fail@1", 1), ("fail@2", 2), ("gone@2", 2), ("busy@1", 1)])
@@ -87,7 +87,7 @@ def test_a_segment_compiled_anew_is_chained_again():
         fake.release()
         while not any(event.phase == "back" for event in session.report):
             pass
-        host = session._frame.store.fixed[HANDED]
+        host = session._engine.store.fixed[HANDED]
         host[...] = 77
         np.testing.assert_allclose(session.run({"x": X})["y"], EXPECTED, rtol=1e-6)
         assert (host == 77).all()
@@ -102,7 +102,7 @@ def test_a_chain_is_verified_from_its_beginning():
 
 def test_what_a_chain_may_need_again_keeps_its_memory():
     session = subgraft.load(skipping(), [chained()])
-    fixed = session._frame.store.fixed
+    fixed = session._engine.store.fixed
     # Were the first segment computed again after ADD, its input and outputs must not lie where ADD wrote.
     for tensor in (2, 3, 4):
         assert not np.shares_memory(fixed[tensor], fixed[5])

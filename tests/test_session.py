@@ -40,6 +40,8 @@ def test_names_are_the_tensors_or_the_signatures(model, delegates):
     session = subgraft.load(signed, delegates)
     assert list(session.run({"a": X})) == ["b"]
     assert list(session.run({"x": X})) == ["b"]  # inputs go by the tensor's name too
+    with pytest.raises(ValueError, match="two values for input a"):
+        session.run({"a": X, "x": X})
     with pytest.raises(ValueError, match="no signature 'train'; this model's signatures: serve"):
         subgraft.load(signed, delegates, signature="train")
 
@@ -149,16 +151,16 @@ def test_per_shape_executables_are_kept_within_a_bound():
 
 def test_nothing_is_copied_between_segments(model):
     session = subgraft.load(model, [Fake(kinds="TANH")])
-    first, lane, last = session._frame.steps
-    assert np.shares_memory(lane._inputs[0], session._frame.store.fixed[1])
-    assert np.shares_memory(lane._outputs[0], session._frame.store.fixed[2])
+    first, lane, last = session._engine.steps
+    assert np.shares_memory(lane._inputs[0], session._engine.store.fixed[1])
+    assert np.shares_memory(lane._outputs[0], session._engine.store.fixed[2])
     assert not np.shares_memory(lane._inputs[0], lane._outputs[0])
 
 
 def test_memory_of_values_that_do_not_live_together_is_shared():
     long = make.chain(*["ADD", "TANH"] * 10, shape=(1024,))
     session = subgraft.load(Model.of(long), [Fake(kinds="TANH")])
-    assert session._frame.store.size_bytes == 3 * 4096  # the input, and two that take turns
+    assert session._engine.store.size_bytes == 3 * 4096  # the input, and two that take turns
 
 
 def test_a_session_without_delegates_makes_no_python_ops(tmp_path, model):
@@ -286,6 +288,8 @@ def test_a_profile_tells_where_the_time_goes(model, delegates):
     assert profile.seconds > 0
     assert "ms for one inference, mean of 3" in str(profile)
     assert profile.to_dict()["runs"] == 3
+    with pytest.raises(ValueError, match="runs is 0"):
+        session.profile(runs=0)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +364,7 @@ def test_shapes_known_only_while_running_stay_on_the_cpu_and_cross_segments(kind
 
 
 def test_views_are_counted_as_long_as_any_part_of_them_lives(model):
-    frame = subgraft.load(model, [Fake(kinds="TANH")])._frame
+    frame = subgraft.load(model, [Fake(kinds="TANH")])._engine
     view = frame.view(0)
     view[...] = X
     part = view[1:3]
@@ -374,7 +378,7 @@ def test_views_are_counted_as_long_as_any_part_of_them_lives(model):
 
 
 def test_what_exists_only_inside_of_a_segment_cannot_be_read():
-    frame = subgraft.load(Model.of(make.chain("ADD", "ADD", "TANH")), [Fake(kinds="TANH")])._frame
+    frame = subgraft.load(Model.of(make.chain("ADD", "ADD", "TANH")), [Fake(kinds="TANH")])._engine
     with pytest.raises(ValueError, match="tensor 1 't1' has no memory of its own"):
         frame.view(1)
     with pytest.raises(ValueError, match="tensor 1 't1' has no value outside of a segment"):

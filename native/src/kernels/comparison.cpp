@@ -24,7 +24,7 @@ Compute compare_quantized(const Preparation& p, const Broadcast<2>& plan, F f) {
     common.zero_point[i] = p.input(i).zero_point();
     common.multiplier[i] = quantize_multiplier(p.input(i).scale());
   }
-  return map2<T, T, bool>(plan, [common, f](T a, T b) { return f(common.a(a), common.b(b)); });
+  return map2<T, T, bool>(plan, [scaled = tabulated<T>(common), f](T a, T b) { return f(scaled.a(a), scaled.b(b)); });
 }
 
 // int16 has no scale in TFLite's orderings, only in its (in)equalities.
@@ -68,7 +68,10 @@ Compute select(const Broadcast<3>& plan) {
         T* z = out + at;
         const int64_t of_c = plan.repeats(0) ? 0 : 1, of_a = plan.repeats(1) ? 0 : 1, of_b = plan.repeats(2) ? 0 : 1;
         if (of_c && of_a && of_b) {
-          for (int64_t i = 0; i < n; ++i) z[i] = c[i] ? a[i] : b[i];
+          for (int64_t i = 0; i < n; ++i) {
+            const T if_true = a[i], if_false = b[i];  // loaded always, so that the loop has no branch
+            z[i] = c[i] ? if_true : if_false;
+          }
         } else {
           for (int64_t i = 0; i < n; ++i) z[i] = c[i * of_c] ? a[i * of_a] : b[i * of_b];
         }
