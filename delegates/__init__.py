@@ -7,10 +7,12 @@ from subgraft.delegates.contract import (
     Device,
     Executable,
     Health,
+    KeepsState,
     Native,
     Refines,
     Submits,
     Ticket,
+    Timed,
     Verdict,
 )
 from subgraft.delegates.errors import (
@@ -57,6 +59,7 @@ __all__ = [
     "Graph",
     "Health",
     "InvokeError",
+    "KeepsState",
     "ModelError",
     "Native",
     "Op",
@@ -73,6 +76,7 @@ __all__ = [
     "Submits",
     "Tensor",
     "Ticket",
+    "Timed",
     "Unavailable",
     "Unsupported",
     "VariantType",

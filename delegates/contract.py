@@ -1,4 +1,4 @@
-"""The delegate interface: five questions the framework asks, in this order, and four optional capabilities."""
+"""The delegate interface: five questions the framework asks, in this order, and the optional capabilities."""
 
 from __future__ import annotations
 
@@ -102,6 +102,22 @@ class Refines(Protocol):
 
     def refine(self, segment: Segment, device: Device) -> Sequence[Verdict]:
         """What this very device says, op by op, in the order of segment.ops."""
+
+
+@runtime_checkable
+class KeepsState(Protocol):
+    """A Delegate that takes ops with state: it reads variable tensors among its inputs and writes them as outputs."""
+
+    def keeps_state(self, op: Op, graph: Graph) -> bool:
+        """Whether this op may come here although it keeps state (LSTM, RNN, SVDF) or draws random numbers."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A Delegate with a deadline of its own for one run; 10 s without."""
+
+    @property
+    def timeout_s(self) -> float: ...
 
 
 @runtime_checkable

@@ -217,31 +217,52 @@ class Graph:
     index: int = 0  # its place among the model's subgraphs
     services: SegmentServices | None = field(default=None, repr=False, compare=False)
     debug_metadata_index: int = -1
+    _memo: list[tuple[dict[int, int], dict[int, list[int]]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
-    def producers(self) -> dict[int, int]:
+    def producers(self) -> Mapping[int, int]:
         """Tensor index to the index of the op that writes it."""
-        return {t: i for i, op in enumerate(self.ops) for t in op.outputs}
+        return self._ends()[0]
+
+    def consumers(self) -> Mapping[int, Sequence[int]]:
+        """Tensor index to the indices of the ops that read it, in order; no entry for what nothing reads."""
+        return self._ends()[1]
 
     def segment(self, ops: Iterable[int]) -> Segment:
         """These ops as one segment; its inputs and outputs follow from the graph."""
         chosen = tuple(sorted(ops))
         inside = set(chosen)
-        made = {t for i in chosen for t in self.ops[i].outputs if t >= 0}
-        read = [t for i in chosen for t in self.ops[i].inputs if t >= 0 and not self.tensors[t].is_constant]
-        kept = {t for i, op in enumerate(self.ops) if i not in inside for t in op.inputs} | set(self.outputs)
+        consumers = self.consumers()
+        made = dict.fromkeys(t for i in chosen for t in self.ops[i].outputs if t >= 0)
+        read = dict.fromkeys(t for i in chosen for t in self.ops[i].inputs if t >= 0 and t not in made)
+        leaving = [t for t in made if t in self.outputs or any(i not in inside for i in consumers.get(t, ()))]
         return Segment(
             graph=self,
             ops=chosen,
-            inputs=tuple(dict.fromkeys(t for t in read if t not in made)),
-            outputs=tuple(dict.fromkeys(t for i in chosen for t in self.ops[i].outputs if t in kept)),
+            inputs=tuple(t for t in read if not self.tensors[t].is_constant),
+            outputs=(*leaving, *(t for t in read if self.tensors[t].is_variable)),
         )
+
+    def _ends(self) -> tuple[dict[int, int], dict[int, list[int]]]:
+        if not self._memo:
+            producers: dict[int, int] = {}
+            consumers: dict[int, list[int]] = {}
+            for i, op in enumerate(self.ops):
+                producers.update((t, i) for t in op.outputs if t >= 0)
+                for t in dict.fromkeys(op.inputs):
+                    if t >= 0:
+                        consumers.setdefault(t, []).append(i)
+            self._memo.append((producers, consumers))
+        return self._memo[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Ops that run as one: every input exists before the first op, every output leaves after the last.
 
-    ops, inputs, outputs: indices into graph.ops and graph.tensors. Constants are not inputs.
+    ops, inputs, outputs: indices into graph.ops and graph.tensors. Constants are not inputs. A variable tensor is an
+    input (the state before the run) and an output (the state after it).
     """
 
     graph: Graph
@@ -256,6 +277,18 @@ class Segment:
     def reference(self) -> Executable:
         """The CPU's executable of this segment: for fallback, verification, emulators and the fake delegate."""
         return self._services().reference(self)
+
+    def handed_to(self, reader: Segment) -> tuple[int, ...]:
+        """The tensors made here that only `reader`, a segment of the same graph, reads."""
+        consumers, inside = self.graph.consumers(), set(reader.ops)
+        return tuple(
+            t
+            for t in self.outputs
+            if t in reader.inputs
+            and t not in self.graph.outputs
+            and not self.graph.tensors[t].is_variable
+            and inside.issuperset(i for i in consumers[t] if i not in self.ops)
+        )
 
     def _services(self) -> SegmentServices:
         if self.graph.services is None:

@@ -1,7 +1,145 @@
+// CONV_2D: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with 8-bit or 4-bit weights.
+#include "kernels/conv_math.h"
+#include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/requantize.h"
+#include "kernels/weights.h"
 
 namespace subgraft {
+namespace {
 
-void register_conv(Registry&) {}
+// The last step of per-channel hybrid convolution, which multiplies by one scale after the other.
+struct DequantizeTwice {
+  const float* scales;
+  float input_scale;
+  const float* bias;
+  Range<float> range;
+  float* out;
+
+  void operator()(int64_t at, int64_t channel, uint32_t sum) const {
+    const float real = static_cast<float>(static_cast<int32_t>(sum)) * scales[channel] * input_scale;
+    out[at] = range.clamp(real + (bias ? bias[channel] : 0.0f));
+  }
+};
+
+int64_t conv_grain(const ConvGeometry& g) { return grain_of(g.taps() * kDotRows); }
+
+Compute conv_float(Preparation& p, const ConvGeometry& g) {
+  const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
+  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  return [=](const Invocation& v) {
+    const AddBias finish{biased ? v.in<float>(2) : nullptr, range, v.out<float>(0)};
+    v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
+      convolve<float>(g, v.in<float>(0), v.in<float>(1), RealProduct(), begin, end, finish);
+    });
+  };
+}
+
+// Every batch is quantized by itself; then batches are convolved one after the other.
+template <typename Finish>
+Compute conv_hybrid(Preparation& p, ConvGeometry g, std::vector<float> scales, bool asymmetric) {
+  const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
+  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  const SignedWeights weights(p, 1);
+  const int quantized = p.scratch(g.image());
+  const int32_t batches = g.batches;
+  g.batches = 1;
+  return [=, scales = std::move(scales)](const Invocation& v) {
+    for (int32_t batch = 0; batch < batches; ++batch) {
+      const float* image = v.in<float>(0) + batch * g.image();
+      int8_t* in = v.scratch<int8_t>(quantized);
+      const DynamicRange q =
+          asymmetric ? quantize_asymmetric(image, g.image(), in) : quantize_symmetric(image, g.image(), in);
+      const Finish finish{scales.data(), q.scale, biased ? v.in<float>(2) : nullptr, range,
+                          v.out<float>(0) + batch * g.outputs()};
+      const CenteredProduct<int8_t> product{static_cast<int16_t>(q.zero_point)};
+      v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
+        convolve<uint32_t>(g, in, weights.data(v), product, begin, end, finish);
+      });
+    }
+  };
+}
+
+Compute prepare_hybrid(Preparation& p, const ConvGeometry& g) {
+  const DType dtype = p.input(1).dtype;
+  // Where all channels have one scale, and for uint8 (which holds signed weights all the same), inputs are symmetric.
+  std::vector<float> scales = dtype == DType::uint8 ? std::vector<float>(g.channels_out, p.input(1).scale())
+                                                    : channel_scales(p, 1, 0, g.channels_out);
+  const bool differ = std::any_of(scales.begin(), scales.end(), [&](float scale) { return scale != scales[0]; });
+  if (differ || g.groups > 1) return conv_hybrid<DequantizeTwice>(p, g, std::move(scales), true);
+  return conv_hybrid<Dequantize>(p, g, std::move(scales), false);
+}
+
+Compute conv_int8(Preparation& p, const ConvGeometry& g) {
+  require_symmetric(p, 1);
+  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
+  const auto multipliers = quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift);
+  const auto range = output_range<int8_t>(p, p.options().integer("fused_activation_function"));
+  const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(0).zero_point())};
+  const int32_t out_zero = p.output(0).zero_point();
+  const SignedWeights weights(p, 1);
+  return [=](const Invocation& v) {
+    const Requantize<int8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
+                                             v.out<int8_t>(0)};
+    v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
+      convolve<uint32_t>(g, v.in<int8_t>(0), weights.data(v), product, begin, end, finish);
+    });
+  };
+}
+
+Compute conv_uint8(Preparation& p, const ConvGeometry& g) {
+  if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
+  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
+  const std::vector<Multiplier> multipliers(g.channels_out, quantize_multiplier(effective_scale(p, 1)));
+  const auto range = output_range<uint8_t>(p, p.options().integer("fused_activation_function"));
+  const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
+                                                      static_cast<int16_t>(p.input(1).zero_point())};
+  const int32_t out_zero = p.output(0).zero_point();
+  return [=](const Invocation& v) {
+    const Requantize<uint8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
+                                              v.out<uint8_t>(0)};
+    v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
+      convolve<uint32_t>(g, v.in<uint8_t>(0), v.in<uint8_t>(1), product, begin, end, finish);
+    });
+  };
+}
+
+// Bias is int32_t or int64_t; sums have its width.
+template <typename Bias>
+Compute conv_int16(Preparation& p, const ConvGeometry& g) {
+  require_symmetric(p, 1);
+  require_centered(p);
+  const bool biased = has_bias(p, 2, DTypeOf<Bias>::value, g.channels_out);
+  const auto multipliers =
+      quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift);
+  const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+  const SignedWeights weights(p, 1);
+  return [=](const Invocation& v) {
+    const Requantize<int16_t, Bias> finish{multipliers.data(), biased ? v.in<Bias>(2) : nullptr, 0, range,
+                                           v.out<int16_t>(0)};
+    v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
+      convolve<SumOf<Bias>>(g, v.in<int16_t>(0), weights.data(v), WideProduct<int16_t, int8_t>(), begin, end, finish);
+    });
+  };
+}
+
+Compute prepare_conv(Preparation& p) {
+  const ConvGeometry g = conv_geometry(p, false);
+  const DType in = p.input(0).dtype, weights = p.input(1).dtype;
+  p.require(p.output(0).dtype == in, "input is ", dtype_name(in), " but output is ", dtype_name(p.output(0).dtype));
+  if (in == DType::float32) {
+    if (weights == DType::float32) return conv_float(p, g);
+    if (is_signed_weight(weights) || weights == DType::uint8) return prepare_hybrid(p, g);
+  }
+  if (in == DType::int8 && is_signed_weight(weights)) return conv_int8(p, g);
+  if (in == DType::uint8 && weights == DType::uint8) return conv_uint8(p, g);
+  if (in == DType::int16 && is_signed_weight(weights))
+    return sums_in_32_bits(p) ? conv_int16<int32_t>(p, g) : conv_int16<int64_t>(p, g);
+  p.unsupported(dtype_name(in), " input with ", dtype_name(weights), " weights");
+}
+
+}  // namespace
+
+void register_conv(Registry& registry) { registry.add("CONV_2D", prepare_conv); }
 
 }  // namespace subgraft

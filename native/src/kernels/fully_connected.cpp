@@ -1,7 +1,192 @@
+// FULLY_CONNECTED: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with weights of 8, 4 or
+// 2 bits.
+#include <cstring>
+
+#include "kernels/dot.h"
+#include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/requantize.h"
+#include "kernels/weights.h"
 
 namespace subgraft {
+namespace {
 
-void register_fully_connected(Registry&) {}
+struct Sizes {
+  int64_t rows = 0, units = 0, depth = 0;
+};
+
+// Rows of the input against rows of the weights; `finish` is built for each run by finish_of(v).
+template <typename Sum, typename X, typename Weights, typename Product, typename FinishOf>
+Compute multiply_all(const Sizes& s, Weights weights, Product product, FinishOf finish_of) {
+  return [=](const Invocation& v) {
+    const auto finish = finish_of(v);
+    parallel_tiles(v, s.rows, s.units, s.depth, [&](const Tile& tile) {
+      multiply<Sum>(
+          v.in<X>(0), weights(v), s.depth, tile, [&](int64_t) { return product; },
+          [&](int64_t row, int64_t unit, Sum sum) { finish(row * s.units + unit, unit, sum); });
+    });
+  };
+}
+
+Compute fc_float(Preparation& p, const Sizes& s) {
+  const bool biased = has_bias(p, 2, DType::float32, s.units);
+  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  const auto weights = [](const Invocation& v) { return v.in<float>(1); };
+  return multiply_all<float, float>(s, weights, RealProduct(), [=](const Invocation& v) {
+    return AddBias{biased ? v.in<float>(2) : nullptr, range, v.out<float>(0)};
+  });
+}
+
+// Every row of the input is quantized by itself.
+Compute fc_hybrid(Preparation& p, const Sizes& s) {
+  const bool biased = has_bias(p, 2, DType::float32, s.units);
+  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  const bool asymmetric = p.options().boolean("asymmetric_quantize_inputs");
+  const std::vector<float> scales = channel_scales(p, 1, 0, s.units);
+  const SignedWeights weights(p, 1);
+  const int quantized = p.scratch(s.rows * s.depth);
+  const int ranges = p.scratch(s.rows * static_cast<int64_t>(sizeof(DynamicRange)));
+  return [=](const Invocation& v) {
+    int8_t* in = v.scratch<int8_t>(quantized);
+    DynamicRange* q = v.scratch<DynamicRange>(ranges);
+    v.parallel(s.rows, grain_of(s.depth), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const float* from = v.in<float>(0) + row * s.depth;
+        int8_t* to = in + row * s.depth;
+        q[row] = asymmetric ? quantize_asymmetric(from, s.depth, to) : quantize_symmetric(from, s.depth, to);
+      }
+    });
+    const float* bias = biased ? v.in<float>(2) : nullptr;
+    parallel_tiles(v, s.rows, s.units, s.depth, [&](const Tile& tile) {
+      multiply<uint32_t>(
+          in, weights.data(v), s.depth, tile,
+          [&](int64_t row) { return CenteredProduct<int8_t>{static_cast<int16_t>(q[row].zero_point)}; },
+          [&](int64_t row, int64_t unit, uint32_t sum) {
+            const Dequantize finish{scales.data(), q[row].scale, bias, range, v.out<float>(0)};
+            finish(row * s.units + unit, unit, sum);
+          });
+    });
+  };
+}
+
+// Weights are symmetric where each channel has its own scale, whatever the file says of their zero points.
+int32_t weight_zero(const Preparation& p) { return p.input(1).is_per_channel() ? 0 : p.input(1).zero_point(); }
+
+template <typename Out, typename Bias>
+auto requantize_real(Preparation& p, const Sizes& s) {
+  const bool biased = has_bias(p, 2, DTypeOf<Bias>::value, s.units);
+  const auto range = output_range<Out>(p, p.options().integer("fused_activation_function"));
+  const int32_t out_zero = p.output(0).zero_point();
+  return [=, scales = effective_scales(p, 1, 0, s.units)](const Invocation& v) {
+    return RequantizeReal<Out, Bias>{scales.data(), biased ? v.in<Bias>(2) : nullptr, out_zero, range, v.out<Out>(0)};
+  };
+}
+
+Compute fc_int8(Preparation& p, const Sizes& s) {
+  const auto x_zero = static_cast<int16_t>(p.input(0).zero_point());
+  const auto w_zero = static_cast<int16_t>(weight_zero(p));
+  const auto finish = requantize_real<int8_t, int32_t>(p, s);
+  const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
+  if (w_zero == 0) return multiply_all<uint32_t, int8_t>(s, weights, CenteredProduct<int8_t>{x_zero}, finish);
+  return multiply_all<uint32_t, int8_t>(s, weights, BothCenteredProduct<int8_t, int8_t>{x_zero, w_zero}, finish);
+}
+
+// Out is uint8_t, or int16_t as older LSTMs were built.
+template <typename Out>
+Compute fc_uint8(Preparation& p, const Sizes& s) {
+  if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
+  const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
+                                                      static_cast<int16_t>(p.input(1).zero_point())};
+  const auto weights = [](const Invocation& v) { return v.in<uint8_t>(1); };
+  return multiply_all<uint32_t, uint8_t>(s, weights, product, requantize_real<Out, int32_t>(p, s));
+}
+
+// Bias is int32_t or int64_t; sums have its width.
+template <typename Bias>
+Compute fc_int16(Preparation& p, const Sizes& s) {
+  require_centered(p);
+  const WideProduct<int16_t, int8_t> product{weight_zero(p)};
+  const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
+  return multiply_all<SumOf<Bias>, int16_t>(s, weights, product, requantize_real<int16_t, Bias>(p, s));
+}
+
+// 16-bit weights are summed in 64 bits and scaled in fixed point.
+template <typename Bias>
+Compute fc_int16_weights(Preparation& p, const Sizes& s) {
+  require_centered(p);
+  const bool biased = has_bias(p, 2, DTypeOf<Bias>::value, s.units);
+  const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+  const auto scales = p.input(1).is_per_channel() ? effective_scales(p, 1, 0, s.units)
+                                                  : std::vector<double>(s.units, effective_scale(p, 1));
+  const auto weights = [](const Invocation& v) { return v.in<int16_t>(1); };
+  return multiply_all<uint64_t, int16_t>(
+      s, weights, WideProduct<int16_t, int16_t>{weight_zero(p)},
+      [=, multipliers = quantize_multipliers(scales, kMaxWideShift)](const Invocation& v) {
+        return Requantize<int16_t, Bias>{multipliers.data(), biased ? v.in<Bias>(2) : nullptr, 0, range,
+                                         v.out<int16_t>(0)};
+      });
+}
+
+Compute fc_of_types(Preparation& p, const Sizes& s) {
+  const DType in = p.input(0).dtype, weights = p.input(1).dtype, out = p.output(0).dtype;
+  if (in == DType::float32 && out == in) {
+    if (weights == DType::float32) return fc_float(p, s);
+    // Weights of type uint8 hold signed numbers when the input is real.
+    if (is_signed_weight(weights) || weights == DType::uint8) return fc_hybrid(p, s);
+  }
+  if (weights == DType::int4 || weights == DType::int2) require_symmetric(p, 1);
+  if (in == DType::int8 && is_signed_weight(weights) && out == in) return fc_int8(p, s);
+  if (in == DType::uint8 && weights == in && out == in) return fc_uint8<uint8_t>(p, s);
+  if (in == DType::uint8 && weights == in && out == DType::int16) return fc_uint8<int16_t>(p, s);
+  if (in == DType::int16 && is_signed_weight(weights) && out == in)
+    return sums_in_32_bits(p) ? fc_int16<int32_t>(p, s) : fc_int16<int64_t>(p, s);
+  if (in == DType::int16 && weights == in && out == in)
+    return p.options().integer("quantized_bias_type") == static_cast<int64_t>(DType::int64)
+               ? fc_int16_weights<int64_t>(p, s)
+               : fc_int16_weights<int32_t>(p, s);
+  p.unsupported(dtype_name(in), " input with ", dtype_name(weights), " weights and ", dtype_name(out), " output");
+}
+
+// Sets the output's shape.
+Sizes fc_sizes(Preparation& p) {
+  const Shape& in = p.input(0).shape;
+  const Shape& weights = p.input(1).shape;
+  p.require(weights.rank() == 2, "the weights have shape ", weights.text(), "; they must have rank 2");
+  Sizes s;
+  s.units = weights[0];
+  s.depth = weights[1];
+  const bool keep = p.options().boolean("keep_num_dims");
+  p.require(in.rank() > 0 || !keep, "a scalar input has no dimensions to keep");
+  if (s.depth == 0) {
+    s.rows = in.product(0, in.rank() - 1);
+  } else {
+    p.require(in.elements() % s.depth == 0, "input of shape ", in.text(), " does not divide into rows of ", s.depth);
+    s.rows = in.elements() / s.depth;
+  }
+  p.require(s.rows <= INT32_MAX, "the input has ", s.rows, " rows");
+  if (keep) {
+    p.require(in.back(0) == s.depth, "the input's last dimension is ", in.back(0), " but the weights' is ", s.depth);
+    p.set_output(0, in.with(in.rank() - 1, weights[0]));
+  } else {
+    p.set_output(0, Shape{static_cast<int32_t>(s.rows), weights[0]});
+  }
+  return s;
+}
+
+Compute prepare_fully_connected(Preparation& p) {
+  if (p.options().integer("weights_format") != 0) p.unsupported("shuffled weights (SHUFFLED4x16INT8)");
+  p.expect(2, 3, 1);
+  if (p.input(1).sparsity) p.unsupported("sparse weights");
+  const Sizes s = fc_sizes(p);
+  Compute compute = fc_of_types(p, s);
+  if (s.depth > 0) return compute;
+  // The reference leaves zeros where there is nothing to sum.
+  const int64_t bytes = s.rows * s.units * dtype_bits(p.output(0).dtype) / 8;
+  return [bytes](const Invocation& v) { std::memset(v.out<char>(0), 0, bytes); };
+}
+
+}  // namespace
+
+void register_fully_connected(Registry& registry) { registry.add("FULLY_CONNECTED", prepare_fully_connected); }
 
 }  // namespace subgraft

@@ -1,7 +1,104 @@
+// SOFTMAX and LOG_SOFTMAX over the last dimension.
+#include <algorithm>
+#include <memory>
+
 #include "kernels/families.h"
+#include "kernels/softmax_math.h"
 
 namespace subgraft {
+namespace {
 
-void register_softmax(Registry&) {}
+constexpr int64_t kGrainElements = 4096;
+
+struct Rows {
+  int64_t count = 0, depth = 0;
+
+  template <typename In, typename Out, typename Row>
+  void compute(const Invocation& v, Row&& row) const {
+    if (depth == 0) return;
+    const In* in = v.in<In>(0);
+    Out* out = v.out<Out>(0);
+    v.parallel(count, std::max<int64_t>(1, kGrainElements / depth), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) row(in + i * depth, out + i * depth);
+    });
+  }
+};
+
+Rows prepare_rows(Preparation& p) {
+  p.expect(1, 1);
+  const Shape& shape = p.input(0).shape;
+  p.require(shape.rank() >= 1, "input is a scalar");
+  p.set_output(0, shape);
+  if (p.input(0).dtype == p.output(0).dtype) p.share(0, 0);
+  return {shape.product(0, shape.rank() - 1), shape.back(0)};
+}
+
+// The output of an integer softmax is not rescaled: it must be quantized for [0, 1].
+void require_output(const Preparation& p, float scale, int32_t zero_point) {
+  const Operand& output = p.output(0);
+  if (std::abs(output.scale() - scale) > 0.001f * scale || output.zero_point() != zero_point)
+    p.unsupported("output of type ", dtype_name(output.dtype), " with scale ", output.scale(), " and zero point ",
+                  output.zero_point(), "; they must be ", scale, " and ", zero_point);
+}
+
+template <typename In, typename Out>
+Compute softmax8(Preparation& p, const Rows& rows, float beta) {
+  const double real = static_cast<double>(beta) * static_cast<double>(p.input(0).scale());
+  if (!(real * (1 << 26) > 1)) p.unsupported("beta ", beta, " with the input's scale ", p.input(0).scale());
+  const auto table = std::make_shared<const ExpTable>(exp_table(real));
+  return [rows, table](const Invocation& v) {
+    rows.compute<In, Out>(v, [&](const In* in, Out* out) { softmax_row(in, out, rows.depth, *table); });
+  };
+}
+
+Compute softmax16(Preparation& p, const Rows& rows, float beta) {
+  p.require(p.input(0).zero_point() == 0, "zero point of the int16 input is not 0");
+  require_output(p, 1.f / 32768, 0);
+  // The product of two floats is a float here, also in the reference.
+  const float real = p.input(0).scale() * beta;
+  p.require(std::isfinite(real) && real >= 0, "beta is ", beta);
+  const auto parameters = std::make_shared<const Softmax16>(Softmax16{
+      quantize_multiplier(real / (10.0 / 65535.0)), InterpolationTable(-10.0, 0, [](double x) { return std::exp(x); }),
+      InterpolationTable(0, 1, [](double x) { return 1 / (1 + x); })});
+  return [rows, parameters](const Invocation& v) {
+    rows.compute<int16_t, int16_t>(
+        v, [&](const int16_t* in, int16_t* out) { softmax_row(in, out, rows.depth, *parameters); });
+  };
+}
+
+Compute prepare_softmax(Preparation& p) {
+  const Rows rows = prepare_rows(p);
+  const DType in = p.input(0).dtype, out = p.output(0).dtype;
+  const float beta = static_cast<float>(p.options().real("beta"));
+  if (in == DType::float32 && out == DType::float32)
+    return [rows, beta](const Invocation& v) {
+      rows.compute<float, float>(v, [&](const float* in, float* out) { softmax_row(in, out, rows.depth, beta); });
+    };
+  if (in == DType::int8 && out == DType::int8) {
+    require_output(p, 1.f / 256, -128);
+    return softmax8<int8_t, int8_t>(p, rows, beta);
+  }
+  if (in == DType::int8 && out == DType::int16) return softmax8<int8_t, int16_t>(p, rows, beta);
+  if (in == DType::uint8 && out == DType::uint8) return softmax8<uint8_t, uint8_t>(p, rows, beta);
+  if (in == DType::uint8 && out == DType::int16) return softmax8<uint8_t, int16_t>(p, rows, beta);
+  if (in == DType::int16 && out == DType::int16) return softmax16(p, rows, beta);
+  p.unsupported("input ", dtype_name(in), " with output ", dtype_name(out));
+}
+
+Compute prepare_log_softmax(Preparation& p) {
+  const Rows rows = prepare_rows(p);
+  if (p.input(0).dtype != DType::float32 || p.output(0).dtype != DType::float32)
+    p.unsupported("input ", dtype_name(p.input(0).dtype), " with output ", dtype_name(p.output(0).dtype));
+  return [rows](const Invocation& v) {
+    rows.compute<float, float>(v, [&](const float* in, float* out) { log_softmax_row(in, out, rows.depth); });
+  };
+}
+
+}  // namespace
+
+void register_softmax(Registry& registry) {
+  registry.add("SOFTMAX", prepare_softmax);
+  registry.add("LOG_SOFTMAX", prepare_log_softmax);
+}
 
 }  // namespace subgraft

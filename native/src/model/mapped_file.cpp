@@ -94,6 +94,7 @@ OpenModels& open_models() {
 }  // namespace
 
 std::shared_ptr<Model> open_model(const std::string& path) {
+  if (path.find('\0') != std::string::npos) throw ModelError("cannot open a file whose name contains a null character");
   const OpenFile file(path);
   const struct stat& status = file.status();
   if (S_ISDIR(status.st_mode)) throw ModelError("cannot open " + path + ": it is a directory");

@@ -165,7 +165,11 @@ std::shared_ptr<Model> read_model(Bytes file, std::shared_ptr<const void> storag
 // cannot be opened or is not a regular file.
 std::shared_ptr<Model> open_model(const std::string& path);
 
-// The inverse: a file with every buffer aligned to 16 bytes.
-std::vector<std::byte> write_model(const Model& model);
+// The references of a flatbuffer are signed 32-bit.
+inline constexpr size_t kLargestFlatbuffer = (size_t{1} << 31) - 1;
+
+// The inverse: a file with every buffer aligned to 16 bytes. Buffers that would make the flatbuffer too large go behind
+// it. Throws Unsupported for an options table or quantization that this build does not know.
+std::vector<std::byte> write_model(const Model& model, size_t largest_flatbuffer = kLargestFlatbuffer);
 
 }  // namespace subgraft

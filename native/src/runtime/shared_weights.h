@@ -1,8 +1,32 @@
-// Values that every interpreter of one model shares.
+// Values derived from a model's constants, made once and shared by every interpreter of the model.
 #pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <tuple>
 
 namespace subgraft {
 
-class SharedWeights {};
+class SharedWeights {
+ public:
+  using Make = std::function<std::shared_ptr<const void>()>;
+
+  // The value of this kind for a tensor; `make` runs the first time, and again once nobody holds the value any more.
+  std::shared_ptr<const void> get(int subgraph, int tensor, std::string_view kind, const Make& make) {
+    std::lock_guard lock(mutex_);
+    std::weak_ptr<const void>& entry = entries_[{subgraph, tensor, std::string(kind)}];
+    std::shared_ptr<const void> value = entry.lock();
+    if (!value) entry = value = make();
+    return value;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::tuple<int, int, std::string>, std::weak_ptr<const void>> entries_;
+};
 
 }  // namespace subgraft

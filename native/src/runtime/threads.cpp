@@ -1,5 +1,7 @@
 #include "runtime/threads.h"
 
+#include <pthread.h>
+
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #endif
@@ -18,9 +20,24 @@ void relax() {
 #endif
 }
 
+// Counts in the child, so that a pool knows whether its workers came along (they never do).
+std::atomic<int> forks_into_here{0};
+
+int count_forks() {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { ++forks_into_here; });
+  (void)registered;
+  return forks_into_here;
+}
+
 }  // namespace
 
+ThreadPool::ThreadPool(int threads) : size_(threads), forks_(count_forks()) {}
+
 ThreadPool::~ThreadPool() {
+  if (forks_into_here != forks_) {
+    for (std::thread& worker : workers_) worker.detach();
+    return;
+  }
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
@@ -38,6 +55,10 @@ void ThreadPool::run_piece(int piece) const {
 }
 
 void ThreadPool::fork_join(int64_t count, int pieces, Call call, void* context) {
+  if (forks_into_here != forks_) {
+    call(context, 0, count);
+    return;
+  }
   if (workers_.empty()) start();
   {
     std::lock_guard lock(mutex_);

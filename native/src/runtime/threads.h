@@ -13,8 +13,9 @@ namespace subgraft {
 
 class ThreadPool {
  public:
-  // Workers start with the first parallel call that has work for them.
-  explicit ThreadPool(int threads) : size_(threads) {}
+  // Workers start with the first parallel call that has work for them. In a forked child, where they are missing, the
+  // caller does all the work.
+  explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -43,6 +44,7 @@ class ThreadPool {
   void start();
 
   const int size_;
+  const int forks_;  // how often this process had been forked into when the pool was made
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,0 +1,1 @@
+"""Load a model, run it, and take over when a delegate cannot."""

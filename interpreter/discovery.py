@@ -1,0 +1,85 @@
+"""Finds delegates by name: "edgetpu:usb:0" is the first USB device of the delegate that calls itself "edgetpu"."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from subgraft.delegates import Delegate, Device, Unavailable
+
+ENTRY_POINTS = "subgraft.delegates"
+SPEC = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:[:@](?P<device>.+))?")
+LIBRARY = re.compile(r"\.(so(\.\d+)*|dylib|dll)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A delegate and which of its devices; "": any."""
+
+    delegate: Delegate
+    device: str = ""
+
+    @property
+    def spec(self) -> str:
+        """As a user would type it."""
+        return f"{self.delegate.name}:{self.device}" if self.device else self.delegate.name
+
+
+def names() -> list[str]:
+    """Every delegate that is installed."""
+    return sorted({point.name for point in entry_points(group=ENTRY_POINTS)})
+
+
+def find(spec: str, options: Mapping[str, object] | None = None) -> Wanted:
+    """The delegate of a device string, made with these options.
+
+    spec: "name", "name:device" or "name@device".
+    Raises Unavailable for names that nothing here goes by and for delegates whose libraries are missing, ValueError for
+    options that the delegate does not have.
+    """
+    if LIBRARY.search(spec):
+        raise Unavailable(
+            f"{spec} is a vendor's delegate library; those come in a later release. Delegates here: {_known()}"
+        )
+    match = SPEC.fullmatch(spec)
+    points = [p for p in entry_points(group=ENTRY_POINTS) if match and p.name == match["name"]]
+    if match is None or not points:
+        raise Unavailable(f"no delegate goes by {spec!r}; delegates here: {_known()}")
+    return Wanted(_make(points[0], options or {}), match["device"] or "")
+
+
+def choose(wanted: Wanted) -> Device:
+    """The device to use. Raises Unavailable with what there is instead."""
+    found = wanted.delegate.devices()
+    fitting = [device for device in found if _fits(device.id, wanted.device)]
+    if fitting:
+        return fitting[0]
+    there = ", ".join(device.id for device in found) or "none at all"
+    raise Unavailable(f"{wanted.delegate.name} has no device {wanted.device or 'to use'}; devices there: {there}")
+
+
+def _make(point: EntryPoint, options: Mapping[str, object]) -> Delegate:
+    try:
+        factory = point.load()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("subgraft"):
+            raise
+        raise Unavailable(f"{point.name} needs the Python package {error.name!r}; install it with pip") from error
+    known: Sequence[str] = list(inspect.signature(factory).parameters)
+    for name in options:
+        if name not in known:
+            raise ValueError(f"{point.name} has no option {name!r}; it has: {', '.join(known) or 'none'}")
+    delegate: Delegate = factory(**options)
+    return delegate
+
+
+def _fits(device: str, wanted: str) -> bool:
+    """The same, or its beginning up to a separator: "usb" is any USB device."""
+    return device == wanted or not wanted or (device.startswith(wanted) and device[len(wanted)] in ":@/")
+
+
+def _known() -> str:
+    return ", ".join(names()) or "none is installed"

@@ -1,0 +1,13 @@
+// One bind function per subject; module.cpp lists them.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace subgraft {
+
+void bind_errors(pybind11::module_& module);
+void bind_model(pybind11::module_& module);
+void bind_program(pybind11::module_& module);
+void bind_schedule(pybind11::module_& module);
+
+}  // namespace subgraft

@@ -1,0 +1,9 @@
+#include "bind/bind.h"
+
+PYBIND11_MODULE(_native, module) {
+  module.doc() = "The native half of subgraft: files, kernels, programs.";
+  subgraft::bind_errors(module);
+  subgraft::bind_model(module);
+  subgraft::bind_program(module);
+  subgraft::bind_schedule(module);
+}

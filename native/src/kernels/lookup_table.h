@@ -1,0 +1,89 @@
+// Functions of one quantized number as tables: all 256 values of 8-bit types, 512 steps with straight lines between
+// them for int16. Rounded as TFLite's reference kernels round.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "kernels/map.h"
+#include "runtime/kernel.h"
+
+namespace subgraft {
+
+// T's value nearest to x (ties away from zero), saturated; T's smallest for NaN.
+template <typename T>
+T saturate(float x) {
+  constexpr float low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
+  return static_cast<T>(std::min(std::max(low, std::round(x)), high));
+}
+
+struct Affine {
+  float scale;
+  int32_t zero_point;
+
+  static Affine of(const Operand& operand) { return {operand.scale(), operand.zero_point()}; }
+};
+
+template <typename T>
+class LookupTable {
+  static_assert(sizeof(T) == 1);
+
+ public:
+  template <typename F>
+  LookupTable(Affine in, Affine out, F f) {
+    const float inverse = 1 / out.scale;
+    for (int32_t i = std::numeric_limits<T>::min(); i <= std::numeric_limits<T>::max(); ++i) {
+      const float steps = std::round(f(in.scale * static_cast<float>(i - in.zero_point)) * inverse);
+      values_[static_cast<uint8_t>(i)] = saturate<T>(steps + static_cast<float>(out.zero_point));
+    }
+  }
+
+  T operator()(T x) const { return values_[static_cast<uint8_t>(x)]; }
+
+ private:
+  std::array<T, 256> values_;
+};
+
+template <>
+class LookupTable<int16_t> {
+ public:
+  template <typename F>
+  LookupTable(Affine in, Affine out, F f) {
+    const float first = in.scale * static_cast<float>(-32768 - in.zero_point);
+    const float last = in.scale * static_cast<float>(32767 - in.zero_point);
+    const float step = (last - first) / kSteps, half = step / 2;
+    const float low = out.scale * static_cast<float>(-32768 - out.zero_point);
+    const float high = out.scale * static_cast<float>(32767 - out.zero_point);
+    const float inverse = 65536.0f / (high - low);
+    for (int i = 0; i < kSteps; ++i) {
+      const float x = first + static_cast<float>(i) * step;
+      const float here = std::round(f(x) * inverse);
+      const float next = f(first + static_cast<float>(i + 1) * step) * inverse;
+      // The line to the next entry is moved by half of what it is off in the middle.
+      const float off = std::round((next + here) / 2) - std::round(f(x + half) * inverse);
+      values_[i] = saturate<int16_t>(here - std::round(off / 2));
+    }
+    values_[kSteps] = saturate<int16_t>(f(last) * inverse);
+  }
+
+  int16_t operator()(int16_t x) const {
+    const int i = kSteps / 2 + (x >> 7);
+    const int16_t slope = static_cast<int16_t>(values_[i + 1] - values_[i]);
+    return static_cast<int16_t>(values_[i] + ((slope * (x & 127) + 64) >> 7));
+  }
+
+ private:
+  static constexpr int kSteps = 512;
+  std::array<int16_t, kSteps + 1> values_;
+};
+
+// The op that computes f of real numbers, for tensors of the quantized type T.
+template <typename T, typename F>
+Compute map_table(const Preparation& p, int64_t count, F f) {
+  return map<T, T>(count, LookupTable<T>(Affine::of(p.input(0)), Affine::of(p.output(0)), f));
+}
+
+}  // namespace subgraft

@@ -1,0 +1,98 @@
+#include "kernels/strided_copy.h"
+
+#include <cstring>
+
+#include "core/errors.h"
+
+namespace subgraft {
+namespace {
+
+struct Bytes16 {
+  uint64_t low, high;
+};
+
+template <typename T>
+void copy_elements(const std::byte* in_bytes, int64_t in_stride, std::byte* out_bytes, int64_t out_stride,
+                   int64_t count) {
+  const T* in = reinterpret_cast<const T*>(in_bytes);
+  T* out = reinterpret_cast<T*>(out_bytes);
+  if (in_stride == 0 && out_stride == 1) {
+    const T value = *in;
+    for (int64_t i = 0; i < count; ++i) out[i] = value;
+  } else if (out_stride == 1) {
+    for (int64_t i = 0; i < count; ++i) out[i] = in[i * in_stride];
+  } else {
+    for (int64_t i = 0; i < count; ++i) out[i * out_stride] = in[i * in_stride];
+  }
+}
+
+}  // namespace
+
+void StridedCopy::add(int64_t size, int64_t in_stride, int64_t out_stride) {
+  if (size == 0) empty_ = true;
+  if (size == 1 || empty_) return;
+  if (dims_ > 0) {
+    Dim& outer = dim_[dims_ - 1];
+    if (outer.in_stride == in_stride * size && outer.out_stride == out_stride * size) {
+      outer = {outer.size * size, in_stride, out_stride};
+      return;
+    }
+    rows_ *= outer.size;
+  }
+  if (dims_ == kMaxDims) throw Unsupported(concat("more than ", kMaxDims, " dimensions that do not merge"));
+  dim_[dims_++] = {size, in_stride, out_stride};
+}
+
+void StridedCopy::start_at(int64_t in_offset, int64_t out_offset) {
+  in_offset_ = in_offset;
+  out_offset_ = out_offset;
+}
+
+void StridedCopy::copy_row(const std::byte* in, std::byte* out) const {
+  if (dims_ == 0) {
+    std::memcpy(out, in, element_bytes_);
+    return;
+  }
+  const Dim& inner = dim_[dims_ - 1];
+  if (inner.in_stride == 1 && inner.out_stride == 1) {
+    std::memcpy(out, in, inner.size * element_bytes_);
+    return;
+  }
+  switch (element_bytes_) {
+    case 1:
+      return copy_elements<uint8_t>(in, inner.in_stride, out, inner.out_stride, inner.size);
+    case 2:
+      return copy_elements<uint16_t>(in, inner.in_stride, out, inner.out_stride, inner.size);
+    case 4:
+      return copy_elements<uint32_t>(in, inner.in_stride, out, inner.out_stride, inner.size);
+    case 8:
+      return copy_elements<uint64_t>(in, inner.in_stride, out, inner.out_stride, inner.size);
+    default:
+      return copy_elements<Bytes16>(in, inner.in_stride, out, inner.out_stride, inner.size);
+  }
+}
+
+void StridedCopy::copy_rows(const std::byte* in, std::byte* out, int64_t begin, int64_t end) const {
+  int64_t index[kMaxDims];
+  int64_t in_at = in_offset_, out_at = out_offset_;
+  int64_t rest = begin;
+  for (int d = dims_ - 2; d >= 0; --d) {
+    index[d] = rest % dim_[d].size;
+    rest /= dim_[d].size;
+    in_at += index[d] * dim_[d].in_stride;
+    out_at += index[d] * dim_[d].out_stride;
+  }
+  for (int64_t row = begin; row < end; ++row) {
+    copy_row(in + in_at * element_bytes_, out + out_at * element_bytes_);
+    for (int d = dims_ - 2; d >= 0; --d) {
+      in_at += dim_[d].in_stride;
+      out_at += dim_[d].out_stride;
+      if (++index[d] < dim_[d].size) break;
+      in_at -= dim_[d].size * dim_[d].in_stride;
+      out_at -= dim_[d].size * dim_[d].out_stride;
+      index[d] = 0;
+    }
+  }
+}
+
+}  // namespace subgraft

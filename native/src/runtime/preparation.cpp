@@ -1,0 +1,119 @@
+#include "runtime/preparation.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "runtime/arena.h"
+
+namespace subgraft {
+
+float Operand::scale() const {
+  if (!is_quantized()) throw ModelError(concat("tensor '", name, "' has no quantization scale"));
+  const float scale = quantization->scale[0];
+  if (!(scale > 0) || !std::isfinite(scale))
+    throw ModelError(concat("tensor '", name, "' has quantization scale ", scale, "; it must be positive and finite"));
+  return scale;
+}
+
+int32_t Operand::zero_point() const {
+  if (!quantization || quantization->zero_point.empty()) return 0;
+  const int64_t zero = quantization->zero_point[0];
+  const bool is_signed = dtype == DType::int8 || dtype == DType::int16 || dtype == DType::int4 || dtype == DType::int2;
+  const int bits = dtype_bits(dtype);
+  const int64_t low = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
+  const int64_t high = is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1;
+  if (bits > 0 && bits <= 16 && (zero < low || zero > high))
+    throw ModelError(concat("tensor '", name, "' has zero point ", zero, ", outside ", dtype_name(dtype)));
+  if (zero < INT32_MIN || zero > INT32_MAX)
+    throw ModelError(concat("tensor '", name, "' has zero point ", zero, ", outside int32"));
+  return static_cast<int32_t>(zero);
+}
+
+int64_t storage_bytes(DType type, int64_t elements) {
+  const int bits = dtype_bits(type);
+  if (bits == 0) throw Unsupported(concat("elements of ", dtype_name(type), " have no fixed size"));
+  const int64_t bytes = (elements * bits + 7) / 8;
+  if (bytes > memory_limit())
+    throw Unsupported(concat("a tensor of ", bytes, " bytes is over the memory limit of ", memory_limit(),
+                             "; raise SUBGRAFT_MAX_BYTES if that is intended"));
+  return bytes;
+}
+
+Preparation::Preparation(const OpDef& op, const OpCode& code, std::vector<Operand> inputs, std::vector<Operand> outputs,
+                         Host& host)
+    : op_(op), code_(code), name_(code.name()), inputs_(std::move(inputs)), outputs_(std::move(outputs)), host_(host) {}
+
+bool Preparation::has_input(int i) const { return i >= 0 && i < inputs() && op_.inputs[i] >= 0; }
+
+const Operand& Preparation::input(int i) const {
+  if (!has_input(i)) throw ModelError(concat("input ", i, " is missing"));
+  return inputs_[i];
+}
+
+const Operand& Preparation::output(int i) const {
+  if (i < 0 || i >= outputs() || op_.outputs[i] < 0) throw ModelError(concat("output ", i, " is missing"));
+  return outputs_[i];
+}
+
+const Operand* Preparation::intermediate(int i) const {
+  const bool present = i >= 0 && i < static_cast<int>(op_.intermediates.size()) && op_.intermediates[i] >= 0;
+  return present ? &host_.intermediates[i] : nullptr;
+}
+
+void Preparation::expect(int min_inputs, int max_inputs, int outputs) const {
+  if (inputs() < min_inputs || inputs() > max_inputs)
+    throw ModelError(min_inputs == max_inputs
+                         ? concat("has ", inputs(), " inputs; it takes ", min_inputs)
+                         : concat("has ", inputs(), " inputs; it takes ", min_inputs, " to ", max_inputs));
+  if (this->outputs() != outputs) throw ModelError(concat("has ", this->outputs(), " outputs; it gives ", outputs));
+}
+
+void Preparation::set_output(int i, const Shape& shape) {
+  storage_bytes(output(i).dtype, shape.elements());
+  host_.shapes[i] = shape;
+}
+
+const void* Preparation::value_bytes(int i, DType expected) const {
+  const Operand& operand = input(i);
+  if (operand.dtype != expected)
+    throw ModelError(concat("input ", i, " '", operand.name, "' is ", dtype_name(operand.dtype), "; it must be ",
+                            dtype_name(expected)));
+  if (!host_.values[i]) throw NotYetKnown{i};
+  return host_.values[i];
+}
+
+std::vector<int64_t> Preparation::integers(int i) const {
+  if (input(i).dtype == DType::int64) {
+    const auto wide = value<int64_t>(i);
+    return {wide.begin(), wide.end()};
+  }
+  const auto narrow = value<int32_t>(i);
+  return {narrow.begin(), narrow.end()};
+}
+
+void Preparation::publish(int i, const void* bytes, int64_t size) {
+  const auto* first = static_cast<const std::byte*>(bytes);
+  output(i);
+  host_.published[i].assign(first, first + size);
+  host_.is_published[i] = true;
+}
+
+int Preparation::scratch(int64_t bytes) {
+  if (bytes < 0 || bytes > memory_limit())
+    throw Unsupported(concat("scratch memory of ", bytes, " bytes is over the limit of ", memory_limit()));
+  host_.scratch.push_back(bytes);
+  return static_cast<int>(host_.scratch.size()) - 1;
+}
+
+void Preparation::share(int output_index, int input_index) {
+  output(output_index);
+  if (has_input(input_index)) host_.shares.emplace_back(output_index, input_index);
+}
+
+std::shared_ptr<const void> Preparation::shared_value(int i, std::string_view kind,
+                                                      const std::function<std::shared_ptr<const void>()>& make) {
+  if (!input(i).is_constant()) throw ModelError(concat("input ", i, " '", input(i).name, "' must be a constant"));
+  return host_.shared(i, kind, make);
+}
+
+}  // namespace subgraft

@@ -1,0 +1,38 @@
+// The program's side of Preparation: what a kernel may ask for, and what it answered.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/kernel.h"
+
+namespace subgraft {
+
+// Thrown by Preparation::value for an input that has no value before the program runs.
+struct NotYetKnown {
+  int input;
+};
+
+struct Preparation::Host {
+  // Asked.
+  std::vector<const std::byte*> values;  // per input: its bytes now, null when not known yet
+  std::vector<Operand> intermediates;
+  std::function<std::shared_ptr<const void>(int input, std::string_view kind,
+                                            const std::function<std::shared_ptr<const void>()>& make)>
+      shared;
+
+  // Answered.
+  std::vector<std::optional<Shape>> shapes;       // per output
+  std::vector<std::vector<std::byte>> published;  // per output, where is_published
+  std::vector<bool> is_published;                 // per output
+  std::vector<int64_t> scratch;                   // bytes
+  std::vector<std::pair<int, int>> shares;        // output, input
+};
+
+// Bytes of so many elements. Throws Unsupported for types of no fixed size and for more than the memory limit.
+int64_t storage_bytes(DType type, int64_t elements);
+
+}  // namespace subgraft

@@ -1,0 +1,198 @@
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "runtime/shared_weights.h"
+
+namespace subgraft {
+namespace {
+
+// A block of bytes behind a shared_ptr, aligned for any kernel.
+struct Block {
+  explicit Block(int64_t size) : arena(size) {}
+  Arena arena;
+};
+
+}  // namespace
+
+Program::Program(ProgramRequest request)
+    : request_(std::move(request)),
+      graph_(request_.model->subgraphs.at(request_.subgraph)),
+      values_(graph_.tensors.size()) {
+  admit_inputs();
+  prepare_ops();
+  lay_out();
+  connect();
+  reset_variables();
+}
+
+Program::~Program() = default;
+
+std::string Program::op_name(int op) const {
+  return concat("op ", op, " ", request_.model->opcodes[graph_.ops[op].opcode].name());
+}
+
+const Program::Value& Program::value(int tensor) const {
+  if (tensor < 0 || tensor >= static_cast<int>(values_.size()))
+    throw ArgumentError(concat("tensor index ", tensor, " is outside 0 to ", static_cast<int>(values_.size()) - 1));
+  return values_[tensor];
+}
+
+void Program::reset_variables() {
+  for (size_t t = 0; t < values_.size(); ++t) {
+    const Value& variable = values_[t];
+    if (variable.home != Home::variable || !variable.data) continue;
+    const TensorDef& def = graph_.tensors[t];
+    const auto& quantization = def.quantization;
+    const bool has_zero = def.dtype == DType::int8 && quantization && !quantization->zero_point.empty();
+    std::memset(variable.data, has_zero ? static_cast<int>(quantization->zero_point[0]) : 0,
+                static_cast<size_t>(bytes(static_cast<int>(t))));
+  }
+}
+
+void Program::bind(int tensor, std::byte* data) {
+  Value& bound = const_cast<Value&>(value(tensor));
+  const auto constant = constant_outputs_.find(tensor);
+  if (constant != constant_outputs_.end()) {
+    constant->second = data;
+    return;
+  }
+  if (bound.home != Home::external)
+    throw ArgumentError(concat("tensor ", tensor, " is no input or output of this external program"));
+  place(tensor, data);
+}
+
+void Program::place(int tensor, std::byte* data) {
+  values_[tensor].data = data;
+  for (const size_t pointer : pointers_to_[tensor]) pointers_[pointer] = data;
+}
+
+void Program::run() {
+  if (running_.exchange(true)) throw ArgumentError("this program is already running in another thread");
+  struct Release {
+    std::atomic<bool>& running;
+    ~Release() { running = false; }
+  } release{running_};
+  if (request_.external) {
+    for (const auto* tensors : {&request_.inputs, &request_.outputs})
+      for (const int t : *tensors)
+        if (values_[t].home == Home::external && !values_[t].data)
+          throw ArgumentError(concat("tensor ", t, " has no memory: bind() it first"));
+  }
+  size_t i = 0;
+  try {
+    if (profiling_) {
+      for (; i < steps_.size(); ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        run_step(steps_[i]);
+        seconds_[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      }
+      ++profiled_runs_;
+    } else {
+      for (; i < steps_.size(); ++i) run_step(steps_[i]);
+    }
+  } catch (const RunError& error) {
+    throw RunError(op_name(steps_[i].op) + ": " + error.what());
+  } catch (const ModelError& error) {
+    throw ModelError(op_name(steps_[i].op) + ": " + error.what());
+  } catch (const Unsupported& error) {
+    throw Unsupported(op_name(steps_[i].op) + ": " + error.what());
+  }
+  publish_outputs();
+}
+
+void Program::run_step(Step& step) {
+  if (step.dynamic) {
+    run_dynamic(step);
+    return;
+  }
+  const OpDef& op = graph_.ops[step.op];
+  std::byte* const* first = pointers_.data() + step.pointers;
+  step.compute(
+      Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
+}
+
+// An op whose shapes depend on values: prepared again now that its inputs are there, its outputs sized to fit.
+void Program::run_dynamic(Step& step) {
+  const OpDef& op = graph_.ops[step.op];
+  Preparation::Host host = host_of(op);
+  for (size_t i = 0; i < op.inputs.size(); ++i)
+    if (op.inputs[i] >= 0) host.values[i] = values_[op.inputs[i]].data;
+  std::vector<Operand> inputs, outputs;
+  for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
+  for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
+  const OpCode& code = request_.model->opcodes[op.opcode];
+  Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
+  const Compute compute = Registry::builtin().find(code.name())(preparation);
+
+  std::vector<std::byte*> pointers;
+  for (const int t : op.inputs) pointers.push_back(t >= 0 ? values_[t].data : nullptr);
+  bool all_published = !op.outputs.empty();
+  for (size_t i = 0; i < op.outputs.size(); ++i) {
+    const int t = op.outputs[i];
+    if (t < 0) {
+      pointers.push_back(nullptr);
+      continue;
+    }
+    Value& output = values_[t];
+    if (!host.shapes[i]) throw ModelError(concat("the kernel left output ", i, " without a shape"));
+    if (output.home == Home::external && !(output.shape == *host.shapes[i]))
+      throw Unsupported(concat("output '", graph_.tensors[t].name, "' has shape ", host.shapes[i]->text(),
+                               " now, but the caller's memory is for ", output.shape.text()));
+    output.shape = *host.shapes[i];
+    if (output.home == Home::dynamic) {
+      auto block = std::make_shared<Block>(storage_bytes(graph_.tensors[t].dtype, output.shape.elements()));
+      place(t, block->arena.data());
+      output.holder = block;
+    }
+    if (host.is_published[i])
+      std::memcpy(output.data, host.published[i].data(), host.published[i].size());
+    else
+      all_published = false;
+    pointers.push_back(output.data);
+  }
+  if (all_published) return;
+  std::vector<std::unique_ptr<Arena>> scratch;
+  for (const int64_t size : host.scratch) {
+    scratch.push_back(std::make_unique<Arena>(size));
+    pointers.push_back(scratch.back()->data());
+  }
+  std::byte* const* first = pointers.data();
+  compute(Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
+}
+
+void Program::publish_outputs() {
+  for (const auto& [tensor, data] : constant_outputs_)
+    if (data && data != values_[tensor].data)
+      std::memcpy(data, values_[tensor].data, static_cast<size_t>(bytes(tensor)));
+}
+
+Shape Program::shape(int tensor) const {
+  const Value& of = value(tensor);
+  if (of.known || of.home == Home::dynamic) return of.shape;
+  return Shape(graph_.tensors[tensor].shape);
+}
+
+std::byte* Program::data(int tensor) const { return value(tensor).data; }
+
+int64_t Program::bytes(int tensor) const {
+  return storage_bytes(graph_.tensors[tensor].dtype, value(tensor).shape.elements());
+}
+
+bool Program::is_constant(int tensor) const { return value(tensor).home == Home::constant; }
+bool Program::is_variable(int tensor) const { return value(tensor).home == Home::variable; }
+bool Program::is_dynamic(int tensor) const { return value(tensor).home == Home::dynamic; }
+bool Program::is_readable(int tensor) const {
+  const Value& of = value(tensor);
+  return of.data && (of.home != Home::arena || of.kept);
+}
+
+void Program::profile(bool on) {
+  profiling_ = on;
+  profiled_runs_ = 0;
+  seconds_.assign(on ? steps_.size() : 0, 0.0);
+}
+
+}  // namespace subgraft

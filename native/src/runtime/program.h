@@ -1,0 +1,143 @@
+// A segment of a model as one native program: kernels in order, over memory planned once.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "runtime/arena.h"
+#include "runtime/kernel.h"
+#include "runtime/preparation.h"
+
+namespace subgraft {
+
+struct ProgramRequest {
+  std::shared_ptr<const Model> model;
+  int subgraph = 0;
+  std::vector<int> ops;              // in execution order
+  std::vector<int> inputs, outputs;  // tensor indices
+  std::map<int, Shape> shapes;       // of inputs, where not the file's
+  std::shared_ptr<ThreadPool> pool;
+  // Inputs and outputs lie in the caller's memory: bind() each before run().
+  bool external = false;
+  // Every tensor keeps memory of its own, so that all can be read after a run.
+  bool keep_all = false;
+};
+
+class Program {
+ public:
+  // Prepares every op, folds what depends on constants only, and plans the memory.
+  // Throws ModelError or Unsupported, naming the op.
+  explicit Program(ProgramRequest request);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  const Model& model() const { return *request_.model; }
+  const SubgraphDef& subgraph() const { return graph_; }
+  const std::vector<int>& inputs() const { return request_.inputs; }
+  const std::vector<int>& outputs() const { return request_.outputs; }
+
+  // Computes once. Throws RunError or ModelError naming the op, ArgumentError when an external tensor is unbound.
+  void run();
+
+  // Puts an input or output of an external program at `data`, which holds as many bytes as the tensor has.
+  void bind(int tensor, std::byte* data);
+
+  // Where a tensor is now: its shape (before a run, of a tensor sized while running: the file's) and memory, null when
+  // it has none of its own. Throws ArgumentError for an index outside the subgraph.
+  Shape shape(int tensor) const;
+  std::byte* data(int tensor) const;
+  int64_t bytes(int tensor) const;
+  bool is_constant(int tensor) const;
+  bool is_variable(int tensor) const;
+  // False for a tensor whose memory other tensors take over during the run, and for one no op here touches.
+  bool is_readable(int tensor) const;
+  bool is_dynamic(int tensor) const;
+
+  // Variable tensors back to zero (their zero point, when quantized).
+  void reset_variables();
+
+  // Seconds per op, summed since profiling was switched on; empty when off.
+  void profile(bool on);
+  const std::vector<double>& seconds() const { return seconds_; }
+  int64_t profiled_runs() const { return profiled_runs_; }
+  const std::vector<int>& steps() const { return step_ops_; }  // the op of each step, in order; folded ops have none
+
+  struct Placement {
+    int tensor;
+    int64_t offset, size;  // bytes in the arena
+    int first, last;       // steps
+  };
+  const std::vector<Placement>& placements() const { return placements_; }
+  int64_t arena_bytes() const { return arena_.size(); }
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  int64_t folded_bytes() const { return folded_bytes_; }
+
+ private:
+  enum class Home : uint8_t { none, constant, arena, external, variable, dynamic };
+  struct Value {
+    Home home = Home::none;
+    bool known = false;  // has a shape
+    bool kept = false;   // its memory is its own from its first write to the end of the run
+    Shape shape;
+    std::byte* data = nullptr;
+    std::shared_ptr<const void> holder;  // of constants made here and of memory sized while running
+    bool is_shared_constant = false;     // the bytes depend on the model alone
+    int storage = -1;                    // index into storages_ (home arena)
+  };
+  struct Storage {
+    ArenaBlock block;
+    int owner;  // the tensor it was made for
+  };
+  struct Step {
+    int op;
+    bool dynamic = false;
+    Compute compute;
+    size_t pointers = 0;  // first of this step's pointers: inputs, outputs, scratch
+    std::vector<int64_t> scratch;
+    std::vector<std::pair<int, int>> shares;
+  };
+
+  void admit_inputs();
+  void prepare_ops();
+  void prepare_op(int op, Prepare prepare);
+  void fold(const OpDef& op, int index, const Compute& compute, const Preparation::Host& host);
+  void define_constant(int tensor);
+  Operand operand(int tensor, bool as_input) const;
+  Preparation::Host host_of(const OpDef& op);
+  void lay_out();
+  void share_storages(std::vector<int>& last_use);
+  void connect();
+  void place(int tensor, std::byte* data);
+  void run_step(Step& step);
+  void run_dynamic(Step& step);
+  void publish_outputs();
+  std::string op_name(int op) const;
+  const Value& value(int tensor) const;
+
+  ProgramRequest request_;
+  const SubgraphDef& graph_;
+  std::vector<Value> values_;  // per tensor of the subgraph
+  std::vector<Step> steps_;
+  std::vector<int> step_ops_;
+  std::vector<Storage> storages_;
+  std::vector<ArenaBlock> scratch_blocks_;
+  Arena arena_;
+  std::vector<std::unique_ptr<Arena>> variables_;
+  std::vector<std::byte*> pointers_;              // of all steps
+  std::vector<std::vector<size_t>> pointers_to_;  // per tensor: indices into pointers_
+  std::map<int, std::byte*> constant_outputs_;    // outputs that no step writes, and where the caller wants them
+  std::vector<Placement> placements_;
+  int64_t scratch_bytes_ = 0, folded_bytes_ = 0;
+  bool profiling_ = false;
+  std::vector<double> seconds_;
+  int64_t profiled_runs_ = 0;
+  std::atomic<bool> running_{false};
+};
+
+}  // namespace subgraft

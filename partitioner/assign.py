@@ -1,0 +1,109 @@
+"""Asks every delegate about every op and writes down each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from subgraft.delegates import Delegate, Graph, KeepsState, Op, Segment, Verdict, verdict
+from subgraft.partitioner.kept import NEVER_OFFERED, OFFERED_IF_STATE_IS_KEPT
+from subgraft.partitioner.pins import Pins
+
+# (graph index, delegate's label, op index) to why this delegate shall not have this op after all.
+Refusals = Mapping[tuple[int, str, int], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A delegate that may take ops.
+
+    label: its name in the plan, such as "fake:0".
+    absent: why it cannot be used now; it is asked all the same, so that the plan tells what it would have said.
+    refine: what its device says about a segment, op by op; None: it has nothing to add.
+    """
+
+    label: str
+    delegate: Delegate
+    absent: str = ""
+    refine: Callable[[Segment], Sequence[Verdict]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Who runs one op, and why not the others.
+
+    owner: a delegate's label; None: the CPU.
+    pinned: reasons of the user's; kept: reasons of the framework's; verdicts: each delegate's, in priority order.
+    """
+
+    owner: str | None
+    pinned: tuple[str, ...]
+    kept: tuple[str, ...]
+    verdicts: tuple[tuple[str, Verdict], ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Everything against every delegate that does not have this op, "label: reason"."""
+        own = (*self.pinned, *self.kept)
+        return own + tuple(f"{label}: {why}" for label, answer in self.verdicts for why in answer.reasons)
+
+
+def assign(
+    graph: Graph,
+    candidates: Sequence[Candidate],
+    pins: Pins,
+    unknown_shapes: Collection[int] = (),
+) -> tuple[Placement, ...]:
+    """The first delegate that says yes gets the op.
+
+    unknown_shapes: tensors whose shape is known only while running; ops that make them stay on the CPU.
+    """
+    return tuple(_place(graph, node, op, candidates, pins, unknown_shapes) for node, op in enumerate(graph.ops))
+
+
+def reassign(graph: Graph, placements: Sequence[Placement], pins: Pins, refused: Refusals) -> tuple[Placement, ...]:
+    """The same with what was learnt since: each op goes to the first delegate that still has nothing against it."""
+    touched = {node for index, _, node in refused if index == graph.index}
+    return tuple(
+        _refuse(graph, node, placement, pins, refused) if node in touched else placement
+        for node, placement in enumerate(placements)
+    )
+
+
+def _place(
+    graph: Graph, node: int, op: Op, candidates: Sequence[Candidate], pins: Pins, unknown_shapes: Collection[int]
+) -> Placement:
+    pinned = pins.against(node, graph)
+    kept = verdict(op, graph, NEVER_OFFERED).reasons
+    if any(t in unknown_shapes for t in (*op.inputs, *op.outputs)):
+        kept += ("its shapes are known only while running",)
+    verdicts = tuple((c.label, _ask(c, op, graph)) for c in candidates)
+    owner = None if pinned or kept else _first(verdicts, pins.first(node, graph))
+    return Placement(owner, pinned, kept, verdicts)
+
+
+def _ask(candidate: Candidate, op: Op, graph: Graph) -> Verdict:
+    delegate = candidate.delegate
+    reasons = delegate.check(op, graph).reasons
+    stateful = verdict(op, graph, OFFERED_IF_STATE_IS_KEPT).reasons
+    if stateful and not (isinstance(delegate, KeepsState) and delegate.keeps_state(op, graph)):
+        reasons += stateful
+    if candidate.absent:
+        reasons += ("not available",)
+    return Verdict(reasons)
+
+
+def _first(verdicts: Sequence[tuple[str, Verdict]], preferred: str | None) -> str | None:
+    willing = [label for label, answer in verdicts if answer]
+    if preferred in willing:
+        return preferred
+    return willing[0] if willing else None
+
+
+def _refuse(graph: Graph, node: int, placement: Placement, pins: Pins, refused: Refusals) -> Placement:
+    verdicts = tuple(
+        (label, Verdict(tuple(dict.fromkeys((*answer.reasons, *refused.get((graph.index, label, node), ()))))))
+        for label, answer in placement.verdicts
+    )
+    owner = None if placement.owner is None else _first(verdicts, pins.first(node, graph))
+    return Placement(owner, placement.pinned, placement.kept, verdicts)

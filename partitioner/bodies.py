@@ -1,0 +1,31 @@
+"""Which subgraphs an op refers to, and all that can be reached from one graph."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from subgraft.delegates import Graph, Op
+
+# The options that hold a subgraph's index.
+BODY_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "CALL": ("subgraph",),
+    "CALL_ONCE": ("init_subgraph_index",),
+    "IF": ("then_subgraph_index", "else_subgraph_index"),
+    "WHILE": ("cond_subgraph_index", "body_subgraph_index"),
+}
+
+
+def bodies_of(op: Op) -> tuple[int, ...]:
+    """The subgraphs this op runs, in the order of its options; empty for all but control flow."""
+    return tuple(int(op.options[name]) for name in BODY_OPTIONS.get(op.kind, ()))
+
+
+def reachable(graph: Graph, graphs: Sequence[Graph]) -> Iterator[Graph]:
+    """Every body that running `graph` may run, once each, nested ones included. Indices out of range are left out."""
+    seen = {graph.index}
+    waiting = [graph]
+    while waiting:
+        for op in waiting.pop().ops:
+            for index in bodies_of(op):
+                if index not in seen and 0 <= index < len(graphs):
+                    seen.add(index)
+                    waiting.append(graphs[index])
+                    yield graphs[index]

@@ -1,0 +1,122 @@
+"""From a graph and its delegates to a plan: assign, group, prune, and again until nothing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from subgraft.delegates import Graph, Segment
+from subgraft.partitioner.assign import Candidate, Placement, Refusals, assign, reassign
+from subgraft.partitioner.bodies import bodies_of, reachable
+from subgraft.partitioner.group import group
+from subgraft.partitioner.pins import Pins
+from subgraft.partitioner.plan import Plan, Step
+from subgraft.partitioner.prune import CpuCost, Estimate, Limits, Owned, Refused, refine, too_dear, too_many, too_small
+
+
+def partition(
+    graph: Graph,
+    candidates: Sequence[Candidate],
+    *,
+    graphs: Sequence[Graph] = (),
+    pins: Pins | None = None,
+    limits: Limits | None = None,
+    refused: Refusals | None = None,
+    cpu_cost: CpuCost = lambda segment: None,
+    unknown_shapes: Callable[[Graph], Collection[int]] = lambda graph: (),
+) -> Plan:
+    """Cuts `graph`, and every body that its control flow may run, among the candidates and the CPU.
+
+    candidates: in priority order, with labels of their own.
+    graphs: all subgraphs of the model, by index; only needed where there is control flow.
+    refused: what delegates said no to although check() said yes, from an earlier attempt.
+    cpu_cost: seconds a segment would take on the CPU; None: no idea.
+    unknown_shapes: tensors of a graph whose shape is known only while running.
+    Raises ValueError for labels that are not unique and for pins of nodes that are not there.
+    """
+    labels = [c.label for c in candidates]
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"two delegates go by the same name: {', '.join(labels)}")
+    pins = pins or Pins()
+    pins.check(graph)
+    cutter = _Cutter(candidates, pins, limits or Limits(), dict(refused or {}), cpu_cost)
+    everything = [graph, *reachable(graph, graphs)]
+    asked = {g.index: assign(g, candidates, pins, unknown_shapes(g)) for g in everything}
+    plans = {g.index: cutter.cut(g, asked[g.index], frozenset()) for g in everything}
+    for g in everything:
+        driven = _driven(g, plans)
+        if driven:
+            plans[g.index] = cutter.cut(g, asked[g.index], driven)
+    main = plans.pop(graph.index)
+    absent = tuple((c.label, c.absent) for c in candidates if c.absent)
+    return Plan(graph, main.steps, main.placements, plans, absent)
+
+
+@dataclass
+class _Cutter:
+    """What stays the same while one graph after the other is cut."""
+
+    candidates: Sequence[Candidate]
+    pins: Pins
+    limits: Limits
+    refused: Refused
+    cpu_cost: CpuCost
+    refined: dict[int, set[tuple[str, tuple[int, ...]]]] = field(default_factory=dict)
+    costs: dict[tuple[int, str | None, tuple[int, ...]], Estimate] = field(default_factory=dict)
+
+    def cut(self, graph: Graph, asked: Sequence[Placement], driven: frozenset[int]) -> Plan:
+        """One graph's plan. Ends because every round refuses at least one op to one delegate for good."""
+        labels = [c.label for c in self.candidates]
+        by_label = {c.label: c for c in self.candidates}
+        refined = self.refined.setdefault(graph.index, set())
+        while True:
+            placements = reassign(graph, asked, self.pins, self.refused)
+            segments, alone = _segments(graph, placements, driven)
+            refused = refine(segments, by_label, refined) or too_small(segments, labels, self.limits)
+            if not refused:
+                estimates = [self._estimate(label, segment) for label, segment in segments]
+                refused = too_dear(segments, estimates) or too_many(segments, labels, self.limits)
+            if not refused:
+                break
+            for key, reasons in refused.items():
+                self.refused[key] = (*self.refused.get(key, ()), *reasons)
+        steps = tuple(
+            Step(label, segment, estimate.delegate, estimate.cpu_s, bodies)
+            for (label, segment), estimate, bodies in zip(segments, estimates, alone, strict=True)
+        )
+        return Plan(graph, steps, placements)
+
+    def _estimate(self, label: str | None, segment: Segment) -> Estimate:
+        key = (segment.graph.index, label, segment.ops)
+        if key not in self.costs:
+            theirs = next((c.delegate.cost(segment) for c in self.candidates if c.label == label), None)
+            self.costs[key] = Estimate(theirs, self.cpu_cost(segment))
+        return self.costs[key]
+
+
+def _segments(
+    graph: Graph, placements: Sequence[Placement], driven: frozenset[int]
+) -> tuple[list[Owned], list[tuple[int, ...]]]:
+    """The segments in order, and for each the bodies that the session runs in its stead; none for most."""
+    owners: list[Hashable] = [(i,) if i in driven else p.owner for i, p in enumerate(placements)]
+    segments: list[Owned] = []
+    bodies: list[tuple[int, ...]] = []
+    for _, ops in group(graph, owners):
+        segments.append((placements[ops[0]].owner, graph.segment(ops)))
+        bodies.append(bodies_of(graph.ops[ops[0]]) if ops[0] in driven else ())
+    return segments, bodies
+
+
+def _driven(graph: Graph, plans: Mapping[int, Plan]) -> frozenset[int]:
+    """The control-flow ops of which a body, or a body's body, has segments on a delegate."""
+    delegated = {index for index, plan in plans.items() if any(step.owner for step in plan.steps)}
+    while True:
+        outer = {
+            index
+            for index, plan in plans.items()
+            if index not in delegated and any(b in delegated for op in plan.graph.ops for b in bodies_of(op))
+        }
+        if not outer:
+            break
+        delegated |= outer
+    return frozenset(i for i, op in enumerate(graph.ops) if any(b in delegated for b in bodies_of(op)))

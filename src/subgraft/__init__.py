@@ -1,0 +1,1 @@
+"""Run .tflite models on accelerators, with the CPU behind them."""
