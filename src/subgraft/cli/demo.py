@@ -60,11 +60,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises CheckFailed when an answer differs from the CPU's, or too few are right."""
     pictures = samples()
-    options = {DELEGATE: {"kinds": ",".join(TAKES), "faults": f"fail@{FAILING_RUN}"}}
-    with (
-        subgraft.load(DIGITS_INT8) as cpu,
-        subgraft.load(DIGITS_INT8, delegates=[DELEGATE], options=options) as session,
-    ):
+    delegate = (DELEGATE, {"kinds": ",".join(TAKES), "faults": f"fail@{FAILING_RUN}"})
+    with subgraft.load(DIGITS_INT8) as cpu, subgraft.load(DIGITS_INT8, [delegate]) as session:
         readings = [_read(sample, session, cpu) for sample in pictures]
         outcomes = _outcomes(session, len(pictures))
         if args.svg:

@@ -12,7 +12,7 @@ from subgraft.delegates import Graph, Tensor
 from subgraft.partitioner import Plan, Step
 
 WIDTH = 100  # columns
-INSIDE = 46  # columns between a box's sides
+INSIDE = 48  # columns between a box's sides
 MAX_OPS = 16  # of a box; a longer one tells the rest by kind
 MAX_TENSORS = 4  # between two boxes
 
