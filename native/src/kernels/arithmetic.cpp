@@ -1,7 +1,254 @@
+// ADD, SUB, MUL, DIV, FLOOR_DIV, MAXIMUM, MINIMUM and SQUARED_DIFFERENCE, with broadcasting.
+#include "core/fixed_point.h"
+#include "kernels/arithmetic_math.h"
+#include "kernels/broadcast.h"
+#include "kernels/dispatch.h"
 #include "kernels/families.h"
 
 namespace subgraft {
+namespace {
 
-void register_arithmetic(Registry&) {}
+template <typename T>
+inline constexpr bool kIsSmall = std::is_integral_v<T> && sizeof(T) <= 2;  // quantized, usually
+
+Broadcast<2> prepare_same_type(Preparation& p) {
+  Broadcast<2> plan = prepare_map2(p);
+  p.require(p.output(0).dtype == p.input(0).dtype, "inputs are ", dtype_name(p.input(0).dtype), " but output is ",
+            dtype_name(p.output(0).dtype));
+  return plan;
+}
+
+int64_t activation(const Preparation& p) { return p.options().integer("fused_activation_function"); }
+
+// The fused activation as a clamp of unquantized numbers.
+template <typename T>
+Range<T> plain_range(const Preparation& p) {
+  const Range<float> real = activation_range(activation(p));
+  Range<T> range;
+  if (real.min > Range<float>().min) range.min = static_cast<T>(real.min);
+  if (real.max < Range<float>().max) range.max = static_cast<T>(real.max);
+  return range;
+}
+
+template <typename T>
+Range<int32_t> quantized_range(const Preparation& p) {
+  return quantized_activation_range<T>(activation(p), p.output(0).scale(), p.output(0).zero_point());
+}
+
+void require_symmetric(const Preparation& p) {
+  for (const Operand* operand : {&p.input(0), &p.input(1), &p.output(0)})
+    p.require(operand->zero_point() == 0, "int16 needs zero points of 0, not ", operand->zero_point());
+}
+
+double twice_larger_scale(const Preparation& p) { return 2 * std::max(p.input(0).scale(), p.input(1).scale()); }
+
+CommonScale common_scale(const Preparation& p, int left_shift) {
+  CommonScale common;
+  common.left_shift = left_shift;
+  for (int i = 0; i < 2; ++i) {
+    common.zero_point[i] = p.input(i).zero_point();
+    common.multiplier[i] = quantize_multiplier(p.input(i).scale() / twice_larger_scale(p));
+  }
+  return common;
+}
+
+// Shifts of int16 inputs whose scales, like the output's, are powers of two.
+struct PowersOfTwo {
+  bool hold = false;
+  int right_shift[2] = {};
+};
+
+PowersOfTwo powers_of_two(const Preparation& p) {
+  PowersOfTwo powers;
+  if (!p.options().boolean("pot_scale_int16")) return powers;
+  int exponents[3];
+  const float scales[] = {p.input(0).scale(), p.input(1).scale(), p.output(0).scale()};
+  for (int i = 0; i < 3; ++i) {
+    const float log2 = std::log(scales[i]) * (1.0f / std::log(2.0f));
+    exponents[i] = static_cast<int>(std::round(log2));
+    if (!(std::abs(log2 - std::round(log2)) < 1e-3f)) return powers;
+  }
+  powers.hold = true;
+  for (int i = 0; i < 2; ++i) powers.right_shift[i] = exponents[2] - exponents[i];
+  const auto [a, b] = powers.right_shift;
+  if (a < 0 || b < 0 || (a > 0 && b > 0) || a > 15 || b > 15)
+    p.unsupported(p.name(), " of int16 with scales ", scales[0], " and ", scales[1], " and output scale ", scales[2]);
+  return powers;
+}
+
+// a + sign * b of quantized tensors.
+template <typename T>
+Compute quantized_sum(const Preparation& p, const Broadcast<2>& plan, int32_t sign) {
+  const Range<int32_t> range = quantized_range<T>(p);
+  if constexpr (std::is_same_v<T, int16_t>) {
+    require_symmetric(p);
+    if (const PowersOfTwo powers = powers_of_two(p); powers.hold) {
+      return map2<T, T, T>(plan, [range, sign, powers](T a, T b) {
+        const int32_t sum =
+            rounding_shift_right(a, powers.right_shift[0]) + sign * rounding_shift_right(b, powers.right_shift[1]);
+        return static_cast<T>(range.clamp(std::clamp(sum, -32768, 32767)));
+      });
+    }
+  }
+  // As many bits as fit: 8 + 20 or 16 + 15, and the sum of two.
+  const CommonScale common = common_scale(p, sizeof(T) == 1 ? 20 : 15);
+  const float unit = static_cast<float>(1 << common.left_shift) * p.output(0).scale();
+  const QuantizedOutput output{quantize_multiplier(twice_larger_scale(p) / unit), p.output(0).zero_point(), range};
+  return map2<T, T, T>(
+      plan, [common, output, sign](T a, T b) { return static_cast<T>(output(common.a(a) + sign * common.b(b))); });
+}
+
+// Unquantized small integers are ADDed too, but only of int16.
+template <typename T>
+bool is_plain(const Preparation& p) {
+  return !kIsSmall<T> || (std::is_same_v<T, int16_t> && !p.output(0).is_quantized());
+}
+
+Compute prepare_add(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+    using T = decltype(type);
+    if constexpr (kIsSmall<T>) {
+      if (!is_plain<T>(p)) return quantized_sum<T>(p, plan, 1);
+    }
+    return map2<T, T, T>(plan, [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_add(a, b)); });
+  });
+}
+
+Compute prepare_sub(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+    using T = decltype(type);
+    if constexpr (kIsSmall<T>)
+      return quantized_sum<T>(p, plan, -1);
+    else
+      return map2<T, T, T>(plan,
+                           [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_subtract(a, b)); });
+  });
+}
+
+template <typename T>
+Compute quantized_product(const Preparation& p, const Broadcast<2>& plan) {
+  if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
+  const QuantizedOutput output{quantize_multiplier(p.input(0).scale() * p.input(1).scale() / p.output(0).scale()),
+                               p.output(0).zero_point(), quantized_range<T>(p)};
+  return map2<T, T, T>(plan, [output, zero_a = p.input(0).zero_point(), zero_b = p.input(1).zero_point()](T a, T b) {
+    return static_cast<T>(output((a - zero_a) * (b - zero_b)));
+  });
+}
+
+Compute prepare_mul(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, uint32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) -> Compute {
+        using T = decltype(type);
+        if constexpr (kIsSmall<T>) {
+          if (!is_plain<T>(p)) return quantized_product<T>(p, plan);
+        }
+        return map2<T, T, T>(plan,
+                             [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_multiply(a, b)); });
+      });
+}
+
+// Refuses zeros in input 1 before `compute` divides by them.
+template <typename T>
+Compute divide_checked(const Preparation& p, T zero, Compute compute) {
+  return [count = p.input(1).shape.elements(), zero, compute = std::move(compute)](const Invocation& v) {
+    const T* divisors = v.in<T>(1);
+    for (int64_t i = 0; i < count; ++i)
+      if (divisors[i] == zero) throw RunError(concat("division by zero: element ", i, " of the second input"));
+    compute(v);
+  };
+}
+
+template <typename T>
+Compute quantized_quotient(const Preparation& p, const Broadcast<2>& plan) {
+  const Multiplier multiplier = quantize_multiplier(p.input(0).scale() / (p.input(1).scale() * p.output(0).scale()));
+  const int32_t zero_a = p.input(0).zero_point(), zero_b = p.input(1).zero_point(), zero = p.output(0).zero_point();
+  Compute compute = map2<T, T, T>(plan, [=, range = quantized_range<T>(p)](T a, T b) {
+    return static_cast<T>(range.clamp(wrapping_add(divide(a - zero_a, b - zero_b, multiplier), zero)));
+  });
+  return divide_checked<T>(p, static_cast<T>(zero_b), std::move(compute));
+}
+
+Compute prepare_div(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, uint8_t, int16_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+    using T = decltype(type);
+    if constexpr (kIsSmall<T>) {
+      return quantized_quotient<T>(p, plan);
+    } else if constexpr (std::is_same_v<T, int32_t>) {
+      // In 64 bits, so that the minimum can be divided by -1.
+      return divide_checked<T>(p, 0, map2<T, T, T>(plan, [range = plain_range<T>(p)](T a, T b) {
+                                 return range.clamp(static_cast<T>(int64_t{a} / b));
+                               }));
+    } else {
+      return map2<T, T, T>(plan, [range = plain_range<T>(p)](T a, T b) { return range.clamp(a / b); });
+    }
+  });
+}
+
+Compute prepare_floor_div(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, int16_t, int32_t>(p, p.input(0).dtype, [&](auto type) {
+    using T = decltype(type);
+    return divide_checked<T>(p, 0, map2<T, T, T>(plan, [](T a, T b) { return floor_divide(a, b); }));
+  });
+}
+
+Compute prepare_maximum(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
+    using T = decltype(type);
+    return map2<T, T, T>(plan, [](T a, T b) { return a > b ? a : b; });
+  });
+}
+
+Compute prepare_minimum(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
+    using T = decltype(type);
+    return map2<T, T, T>(plan, [](T a, T b) { return a < b ? a : b; });
+  });
+}
+
+Compute quantized_squared_difference(const Preparation& p, const Broadcast<2>& plan) {
+  const CommonScale common = common_scale(p, 7);
+  const double scale = twice_larger_scale(p);
+  const float unit = static_cast<float>(1 << 2 * common.left_shift) * p.output(0).scale();
+  const QuantizedOutput output{quantize_multiplier(scale * scale / unit), p.output(0).zero_point(),
+                               quantized_activation_range<int8_t>(0, p.output(0).scale(), 0)};
+  return map2<int8_t, int8_t, int8_t>(plan, [common, output](int8_t a, int8_t b) {
+    const int32_t difference = common.a(a) - common.b(b);
+    return static_cast<int8_t>(output(difference * difference));
+  });
+}
+
+Compute prepare_squared_difference(Preparation& p) {
+  const Broadcast<2> plan = prepare_same_type(p);
+  return dispatch<float, int8_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+    using T = decltype(type);
+    if constexpr (std::is_same_v<T, int8_t>)
+      return quantized_squared_difference(p, plan);
+    else
+      return map2<T, T, T>(plan, [](T a, T b) {
+        const T difference = wrapping_subtract(a, b);
+        return wrapping_multiply(difference, difference);
+      });
+  });
+}
+
+}  // namespace
+
+void register_arithmetic(Registry& registry) {
+  registry.add("ADD", prepare_add);
+  registry.add("SUB", prepare_sub);
+  registry.add("MUL", prepare_mul);
+  registry.add("DIV", prepare_div);
+  registry.add("FLOOR_DIV", prepare_floor_div);
+  registry.add("MAXIMUM", prepare_maximum);
+  registry.add("MINIMUM", prepare_minimum);
+  registry.add("SQUARED_DIFFERENCE", prepare_squared_difference);
+}
 
 }  // namespace subgraft

@@ -1,7 +1,217 @@
+// QUANTIZE, DEQUANTIZE and CAST.
+#include <cmath>
+#include <complex>
+#include <cstring>
+
+#include "core/fixed_point.h"
+#include "kernels/cast_math.h"
+#include "kernels/dispatch.h"
 #include "kernels/families.h"
+#include "kernels/lookup_table.h"
+#include "kernels/map.h"
 
 namespace subgraft {
+namespace {
 
-void register_conversion(Registry&) {}
+// The scale and zero point of each index of one dimension.
+struct ChannelScales {
+  std::vector<Affine> channels;
+  int64_t inner = 1;  // elements for each index
+  int64_t count = 0;
+};
+
+ChannelScales channel_scales(const Preparation& p, const Operand& operand, const Shape& shape) {
+  const Quantization& quantization = *operand.quantization;
+  const int axis = quantization.quantized_dimension;
+  p.require(axis >= 0 && axis < shape.rank(), "quantized dimension ", axis, " is outside shape ", shape.text());
+  const size_t count = quantization.scale.size();
+  p.require(count == static_cast<size_t>(shape[axis]), count, " scales for dimension ", axis, " of shape ",
+            shape.text());
+  p.require(quantization.zero_point.size() <= 1 || quantization.zero_point.size() == count,
+            quantization.zero_point.size(), " zero points for ", count, " scales");
+  ChannelScales scales;
+  for (size_t c = 0; c < count; ++c) {
+    const int64_t zero = quantization.zero_point.empty()       ? 0
+                         : quantization.zero_point.size() == 1 ? quantization.zero_point[0]
+                                                               : quantization.zero_point[c];
+    p.require(std::isfinite(quantization.scale[c]) && quantization.scale[c] >= 0, "scale ", quantization.scale[c],
+              " of index ", c);
+    p.require(zero >= -32768 && zero <= 65535, "zero point ", zero, " of index ", c);
+    scales.channels.push_back({quantization.scale[c], static_cast<int32_t>(zero)});
+  }
+  scales.inner = shape.product(axis + 1, shape.rank());
+  scales.count = shape.elements();
+  return scales;
+}
+
+// Calls work(affine, begin, end) for runs of elements that have one scale, on all threads.
+template <typename Work>
+void each_channel(const ChannelScales& scales, const Invocation& v, Work&& work) {
+  v.parallel(scales.count, kElementGrain, [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const int64_t row = begin / scales.inner;
+      const int64_t stop = std::min(end, (row + 1) * scales.inner);
+      work(scales.channels[row % static_cast<int64_t>(scales.channels.size())], begin, stop);
+      begin = stop;
+    }
+  });
+}
+
+template <typename T>
+void quantize(const float* in, T* out, int64_t begin, int64_t end, Affine affine) {
+  // Clamped before rounding, so that every value fits an int32; the bounds are whole numbers.
+  const float low = static_cast<float>(std::numeric_limits<T>::min() - affine.zero_point);
+  const float high = static_cast<float>(std::numeric_limits<T>::max() - affine.zero_point);
+  for (int64_t i = begin; i < end; ++i) {
+    float x = in[i] / affine.scale;
+    x = x > low ? x : low;  // also NaN
+    x = x < high ? x : high;
+    // Half away from zero: the largest float under 1/2 keeps what is under a half from being rounded up.
+    out[i] = static_cast<T>(static_cast<int32_t>(x + std::copysign(0x1.fffffep-2f, x)) + affine.zero_point);
+  }
+}
+
+template <typename T>
+Compute quantize_floats(const Preparation& p, int64_t count) {
+  const Operand& output = p.output(0);
+  if (output.is_per_channel()) {
+    ChannelScales scales = channel_scales(p, output, p.input(0).shape);
+    for (const Affine& channel : scales.channels) {
+      p.require(channel.scale > 0, "a scale is 0");
+      p.require(
+          channel.zero_point >= std::numeric_limits<T>::min() && channel.zero_point <= std::numeric_limits<T>::max(),
+          "zero point ", channel.zero_point, " does not fit ", dtype_name(output.dtype));
+    }
+    return [scales = std::move(scales)](const Invocation& v) {
+      each_channel(scales, v, [&](Affine affine, int64_t begin, int64_t end) {
+        quantize(v.in<float>(0), v.out<T>(0), begin, end, affine);
+      });
+    };
+  }
+  return [count, affine = Affine::of(output)](const Invocation& v) {
+    v.parallel(count, kElementGrain,
+               [&](int64_t begin, int64_t end) { quantize(v.in<float>(0), v.out<T>(0), begin, end, affine); });
+  };
+}
+
+template <typename In, typename Out>
+Compute requantize(const Preparation& p, int64_t count) {
+  const Affine in = Affine::of(p.input(0)), out = Affine::of(p.output(0));
+  if (std::is_same_v<In, int16_t> && std::is_same_v<Out, int16_t>)
+    p.require(in.zero_point == 0 && out.zero_point == 0, "int16 needs zero points of 0, not ", in.zero_point, " and ",
+              out.zero_point);
+  const Multiplier multiplier = quantize_multiplier(static_cast<double>(in.scale) / static_cast<double>(out.scale));
+  return map<In, Out>(count, [=](In value) {
+    const int64_t steps = int64_t{value} - in.zero_point;
+    const int64_t y = int64_t{rescale(static_cast<int32_t>(steps), multiplier)} + out.zero_point;
+    return static_cast<Out>(std::clamp<int64_t>(y, std::numeric_limits<Out>::min(), std::numeric_limits<Out>::max()));
+  });
+}
+
+Compute prepare_quantize(Preparation& p) {
+  p.expect(1, 1);
+  const DType from = p.input(0).dtype, to = p.output(0).dtype;
+  const int64_t count = p.input(0).shape.elements();
+  p.require(p.output(0).is_quantized(), "output has no quantization");
+  p.set_output(0, p.input(0).shape);
+  if (from == to) p.share(0, 0);
+  if (from == DType::float32)
+    return dispatch<int8_t, uint8_t, int16_t>(p, to,
+                                              [&](auto type) { return quantize_floats<decltype(type)>(p, count); });
+  if (from == DType::int32)
+    return dispatch<int8_t, int16_t>(p, to, [&](auto type) { return requantize<int32_t, decltype(type)>(p, count); });
+  if (from == DType::int16)
+    return dispatch<int8_t, int16_t, int32_t>(p, to,
+                                              [&](auto type) { return requantize<int16_t, decltype(type)>(p, count); });
+  return dispatch<int8_t, uint8_t>(p, from, [&](auto input) {
+    return dispatch<int8_t, uint8_t, int16_t>(
+        p, to, [&](auto output) { return requantize<decltype(input), decltype(output)>(p, count); });
+  });
+}
+
+// Element i of several to a byte, the first in the lowest bits.
+template <int Bits, bool Signed>
+struct Packed {
+  const uint8_t* bytes;
+
+  int32_t operator[](int64_t i) const {
+    constexpr int per_byte = 8 / Bits, sign = 1 << (Bits - 1);
+    const int32_t value = bytes[i / per_byte] >> (i % per_byte * Bits) & ((1 << Bits) - 1);
+    return Signed ? (value ^ sign) - sign : value;
+  }
+};
+
+// real = scale * (value - zero point), where reader(v) gives the values of the input by index.
+template <typename Reader>
+Compute dequantize(const Preparation& p, Reader reader) {
+  const auto run = [reader](const Invocation& v, Affine affine, int64_t begin, int64_t end) {
+    const auto in = reader(v);
+    float* out = v.out<float>(0);
+    for (int64_t i = begin; i < end; ++i) out[i] = affine.scale * static_cast<float>(in[i] - affine.zero_point);
+  };
+  const Operand& input = p.input(0);
+  if (input.is_per_channel()) {
+    return [run, scales = channel_scales(p, input, input.shape)](const Invocation& v) {
+      each_channel(scales, v, [&](Affine affine, int64_t begin, int64_t end) { run(v, affine, begin, end); });
+    };
+  }
+  return [run, affine = Affine::of(input), count = input.shape.elements()](const Invocation& v) {
+    v.parallel(count, kElementGrain, [&](int64_t begin, int64_t end) { run(v, affine, begin, end); });
+  };
+}
+
+template <int Bits, bool Signed>
+Compute dequantize_packed(const Preparation& p) {
+  return dequantize(p, [](const Invocation& v) { return Packed<Bits, Signed>{v.in<uint8_t>(0)}; });
+}
+
+Compute prepare_dequantize(Preparation& p) {
+  p.expect(1, 1);
+  const Operand& input = p.input(0);
+  p.require(p.output(0).dtype == DType::float32, "output must be float32, not ", dtype_name(p.output(0).dtype));
+  p.set_output(0, input.shape);
+  switch (input.dtype) {
+    case DType::float16:
+      return map<Half, float>(input.shape.elements(), to_float);
+    case DType::int4:
+      return dequantize_packed<4, true>(p);
+    case DType::uint4:
+      return dequantize_packed<4, false>(p);
+    case DType::int2:
+      return dequantize_packed<2, true>(p);
+    default:
+      return dispatch<int8_t, uint8_t, int16_t>(p, input.dtype, [&](auto type) {
+        using T = decltype(type);
+        return dequantize(p, [](const Invocation& v) { return v.in<T>(0); });
+      });
+  }
+}
+
+template <typename In>
+Compute cast_from(const Preparation& p, int64_t count) {
+  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool,
+                  std::complex<float>>(p, p.output(0).dtype, [&](auto type) {
+    using Out = decltype(type);
+    return map<In, Out>(count, [](In x) { return cast_to<Out>(x); });
+  });
+}
+
+Compute prepare_cast(Preparation& p) {
+  p.expect(1, 1);
+  const DType from = p.input(0).dtype;
+  const int64_t count = p.input(0).shape.elements();
+  p.set_output(0, p.input(0).shape);
+  if (from == p.output(0).dtype) p.share(0, 0);
+  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool,
+                  std::complex<float>>(p, from, [&](auto type) { return cast_from<decltype(type)>(p, count); });
+}
+
+}  // namespace
+
+void register_conversion(Registry& registry) {
+  registry.add("QUANTIZE", prepare_quantize);
+  registry.add("DEQUANTIZE", prepare_dequantize);
+  registry.add("CAST", prepare_cast);
+}
 
 }  // namespace subgraft
