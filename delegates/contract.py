@@ -93,7 +93,7 @@ class Ticket(Protocol):
     """One request in flight."""
 
     def wait(self, timeout_s: float) -> None:
-        """Returns when the outputs are written. Raises Failed, also when the time is up."""
+        """Returns when the outputs are written. Raises Failed; Overrun when the time is up."""
 
 
 @runtime_checkable
@@ -141,4 +141,8 @@ class Chains(Protocol):
     """An Executable that can take inputs straight from its predecessor on the same device."""
 
     def accepts(self, producer: Executable) -> bool:
-        """True: tensors produced there and read only here need not visit the host."""
+        """Whether the tensors that `producer` hands to this segment alone (Segment.handed_to) stay on the device.
+
+        Once this said yes, a run gets arrays for them whose contents mean nothing, and need not write them. Asked again
+        whenever one of the two was compiled anew. A run of this executable always follows one of the producer's.
+        """

@@ -17,6 +17,14 @@ class InvokeError(SubgraftError, RuntimeError):
     """A value met while running is wrong, such as an index out of range."""
 
 
+class SessionError(SubgraftError, RuntimeError):
+    """The session is closed, in use by another thread, or was made before a fork."""
+
+
+class NotDelegated(SubgraftError, RuntimeError):
+    """strict=True, and the CPU would have to run an op that no pin keeps there."""
+
+
 class DelegateError(SubgraftError, RuntimeError):
     """The accelerator's side of the contract broke. The CPU takes over that segment.
 
@@ -38,3 +46,7 @@ class Rejected(DelegateError):
 
 class Failed(DelegateError):
     """The device did not finish this run. Raised by Executable.run()."""
+
+
+class Overrun(Failed):
+    """The device did not answer in time and may still use the arrays it was given: they are left to it."""

@@ -15,6 +15,10 @@ SPEC = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:[:@](?P<device>.+))?")
 LIBRARY = re.compile(r"\.(so(\.\d+)*|dylib|dll)$", re.IGNORECASE)
 
 
+class NoSuchDelegate(Unavailable):
+    """Nothing that is installed goes by this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A delegate and which of its devices; "": any."""
@@ -37,17 +41,17 @@ def find(spec: str, options: Mapping[str, object] | None = None) -> Wanted:
     """The delegate of a device string, made with these options.
 
     spec: "name", "name:device" or "name@device".
-    Raises Unavailable for names that nothing here goes by and for delegates whose libraries are missing, ValueError for
-    options that the delegate does not have.
+    Raises NoSuchDelegate for names that nothing here goes by, Unavailable for delegates whose libraries are missing,
+    ValueError for options that the delegate does not have.
     """
     if LIBRARY.search(spec):
-        raise Unavailable(
+        raise NoSuchDelegate(
             f"{spec} is a vendor's delegate library; those come in a later release. Delegates here: {_known()}"
         )
     match = SPEC.fullmatch(spec)
     points = [p for p in entry_points(group=ENTRY_POINTS) if match and p.name == match["name"]]
     if match is None or not points:
-        raise Unavailable(f"no delegate goes by {spec!r}; delegates here: {_known()}")
+        raise NoSuchDelegate(f"no delegate goes by {spec!r}; delegates here: {_known()}")
     return Wanted(_make(points[0], options or {}), match["device"] or "")
 
 

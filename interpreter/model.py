@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TypeAlias
 
 from subgraft.delegates import Graph
 from subgraft.interpreter import conversion
 from subgraft.interpreter.native import _native
 
-if TYPE_CHECKING:
-    Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +113,8 @@ class Model:
 def _decode(source: Source) -> _native.Model:
     if isinstance(source, str | os.PathLike):
         return _native.Model.open(os.fsencode(source))
-    read: Any = getattr(source, "read", None)
-    return _native.Model.read(read() if callable(read) else source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _native.Model.read(source)
+    if hasattr(source, "read"):
+        return _native.Model.read(source.read())
+    raise TypeError(f"a model is a path, a file object or the bytes of a file, not {type(source).__name__}")

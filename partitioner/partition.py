@@ -24,6 +24,8 @@ def partition(
     refused: Refusals | None = None,
     cpu_cost: CpuCost = lambda segment: None,
     unknown_shapes: Callable[[Graph], Collection[int]] = lambda graph: (),
+    without_kernel: Collection[str] = (),
+    missing: Mapping[str, str] | None = None,
 ) -> Plan:
     """Cuts `graph`, and every body that its control flow may run, among the candidates and the CPU.
 
@@ -32,6 +34,8 @@ def partition(
     refused: what delegates said no to although check() said yes, from an earlier attempt.
     cpu_cost: seconds a segment would take on the CPU; None: no idea.
     unknown_shapes: tensors of a graph whose shape is known only while running.
+    without_kernel: kinds of control flow that the session runs even when nothing of their bodies is on a delegate.
+    missing: delegates that could not even be asked, with the cause; the plan mentions them.
     Raises ValueError for labels that are not unique and for pins of nodes that are not there.
     """
     labels = [c.label for c in candidates]
@@ -44,11 +48,11 @@ def partition(
     asked = {g.index: assign(g, candidates, pins, unknown_shapes(g)) for g in everything}
     plans = {g.index: cutter.cut(g, asked[g.index], frozenset()) for g in everything}
     for g in everything:
-        driven = _driven(g, plans)
+        driven = _driven(g, plans, without_kernel)
         if driven:
             plans[g.index] = cutter.cut(g, asked[g.index], driven)
     main = plans.pop(graph.index)
-    absent = tuple((c.label, c.absent) for c in candidates if c.absent)
+    absent = (*(missing or {}).items(), *((c.label, c.absent) for c in candidates if c.absent))
     return Plan(graph, main.steps, main.placements, plans, absent)
 
 
@@ -107,8 +111,8 @@ def _segments(
     return segments, bodies
 
 
-def _driven(graph: Graph, plans: Mapping[int, Plan]) -> frozenset[int]:
-    """The control-flow ops of which a body, or a body's body, has segments on a delegate."""
+def _driven(graph: Graph, plans: Mapping[int, Plan], without_kernel: Collection[str]) -> frozenset[int]:
+    """The control-flow ops without a kernel, and those of which a body, or a body's body, has segments on delegates."""
     delegated = {index for index, plan in plans.items() if any(step.owner for step in plan.steps)}
     while True:
         outer = {
@@ -119,4 +123,8 @@ def _driven(graph: Graph, plans: Mapping[int, Plan]) -> frozenset[int]:
         if not outer:
             break
         delegated |= outer
-    return frozenset(i for i, op in enumerate(graph.ops) if any(b in delegated for b in bodies_of(op)))
+    return frozenset(
+        i
+        for i, op in enumerate(graph.ops)
+        if (bodies := bodies_of(op)) and (op.kind in without_kernel or any(b in delegated for b in bodies))
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from subgraft.delegates import Graph, Op, Options, Quantization, Tensor
 from subgraft.interpreter.model import Model
 
@@ -61,12 +62,12 @@ class In(TensorSpec):
         rng = np.random.default_rng(seed)
         if dtype.kind in "fc":
             if self.low is None:
-                return (rng.standard_normal(self.shape) * 3).astype(dtype)
-            return rng.uniform(self.low, self.high, self.shape).astype(dtype)
+                return np.asarray(rng.standard_normal(self.shape) * 3).astype(dtype)
+            return np.asarray(rng.uniform(self.low, self.high, self.shape)).astype(dtype)
         if dtype.kind == "b":
-            return rng.integers(0, 2, self.shape).astype(dtype)
+            return np.asarray(rng.integers(0, 2, self.shape)).astype(dtype)
         low, high = self._bounds(dtype)
-        return rng.integers(low, high, self.shape, dtype, endpoint=True)
+        return np.asarray(rng.integers(low, high, self.shape, dtype, endpoint=True))
 
     def _bounds(self, dtype: np.dtype[Any]) -> tuple[int, int]:
         if self.low is not None and self.high is not None:

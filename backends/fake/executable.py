@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subgraft.delegates import Array, Chains, Executable, Failed, Segment, Submits, Ticket
+from subgraft.delegates import Array, Chains, Executable, Failed, Overrun, Segment, Submits, Ticket
 
 if TYPE_CHECKING:
     from subgraft.backends.fake.delegate import Fake
@@ -86,7 +86,7 @@ class FakeTicket:
 
     def wait(self, timeout_s: float) -> None:
         if not self.done.wait(timeout_s):
-            raise Failed(f"no answer within {timeout_s:g} s")
+            raise Overrun(f"no answer within {timeout_s:g} s")
         if self.error:
             raise self.error
 

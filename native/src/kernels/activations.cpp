@@ -209,7 +209,7 @@ Compute quantized_hard_swish(const Preparation& p, int64_t count) {
   const float fine_scale = (1.0f / 128) * in.scale;
   const Multiplier output = quantize_multiplier(fine_scale / out.scale);
   const Multiplier ramp = quantize_multiplier(fine_scale / kRampScale);
-  if (output.shift > 0 || output.shift < -15 || ramp.shift < -15)
+  if (output.shift > 0)
     p.unsupported("HARD_SWISH with input scale ", in.scale, " and output scale ", out.scale);
   const HardSwishParams params{
       in.zero_point, out.zero_point, narrow_multiplier(output.value), -output.shift, narrow_multiplier(ramp.value),

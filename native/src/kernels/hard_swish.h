@@ -13,9 +13,9 @@ struct HardSwishParams {
   int32_t input_zero_point = 0;
   int32_t output_zero_point = 0;
   int16_t output_multiplier = 0;
-  int output_right_shift = 0;  // 0 .. 15
+  int output_right_shift = 0;  // 0 to 31; beyond 15 any 16-bit number becomes 1 or, if negative, -1, as in TFLite
   int16_t ramp_multiplier = 0;
-  int ramp_shift = 0;  // positive: to the left, at most kMaxShift; negative: to the right, at most 15
+  int ramp_shift = 0;  // positive: to the left, at most kMaxShift; negative: to the right, at most 31
 };
 
 // The high 16 bits of a multiplier of fixed_point.h, rounded.

@@ -40,6 +40,7 @@ const Registry& Registry::builtin() {
     register_lstm(all);
     register_pad(all);
     register_pooling(all);
+    register_rearrange(all);
     register_reduction(all);
     register_reshape(all);
     register_resize(all);

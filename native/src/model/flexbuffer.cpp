@@ -173,10 +173,10 @@ class Decoder {
     return length;
   }
 
-  // References count backwards from their own slot.
+  // References count backwards from their own slot; 0 is what comes after an empty vector.
   size_t follow(size_t at, size_t width) {
     const uint64_t distance = unsigned_at(at, width);
-    if (distance == 0 || distance > at)
+    if (distance > at)
       throw ModelError(concat("a reference in a flexbuffer points ", distance, " bytes back from byte ", at));
     return at - distance;
   }

@@ -331,6 +331,7 @@ inline constexpr OptionField kFullyConnectedOptions[] = {
     {"keep_num_dims", OptionKind::boolean},
     {"asymmetric_quantize_inputs", OptionKind::boolean},
     {"quantized_bias_type", OptionKind::i8, 0, kTensorTypeNames},
+    {"quant_spec", OptionKind::u8s},
 };
 inline constexpr OptionField kSoftmaxOptions[] = {
     {"beta", OptionKind::f32},

@@ -20,7 +20,7 @@ struct ProgramRequest {
   int subgraph = 0;
   std::vector<int> ops;              // in execution order
   std::vector<int> inputs, outputs;  // tensor indices
-  std::map<int, Shape> shapes;       // of inputs, where not the file's
+  std::map<int, Shape> shapes;       // of inputs where not the file's; of outputs sized while running
   std::shared_ptr<ThreadPool> pool;
   // Inputs and outputs lie in the caller's memory: bind() each before run().
   bool external = false;

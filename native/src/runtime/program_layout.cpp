@@ -26,9 +26,11 @@ void Program::lay_out() {
     output.kept = true;
     if (output.home == Home::constant && request_.external) constant_outputs_[t] = nullptr;
     if (output.home == Home::arena && request_.external) output.home = Home::external;
-    if (output.home == Home::dynamic && request_.external) {
+    // A shape from the caller is a promise; without one the output keeps memory of its own, sized in each run.
+    const auto given = request_.shapes.find(t);
+    if (output.home == Home::dynamic && request_.external && given != request_.shapes.end()) {
       output.home = Home::external;
-      output.shape = Shape(graph_.tensors[t].shape);
+      output.shape = given->second;
     }
   }
   if (request_.keep_all)

@@ -1,0 +1,92 @@
+"""Control flow whose bodies have plans of their own: the session decides what runs, the bodies' frames run it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from subgraft.delegates import Array, InvokeError, ModelError, Segment
+from subgraft.interpreter.store import Store
+
+if TYPE_CHECKING:
+    from subgraft.interpreter.frame import Frame
+
+
+class ControlStep:
+    """One IF, WHILE, CALL or CALL_ONCE."""
+
+    def __init__(self, segment: Segment, bodies: Sequence[Frame], store: Store) -> None:
+        self.segment = segment
+        self._op = segment.graph.ops[segment.ops[0]]
+        self._bodies = bodies
+        self._store = store
+        self._is_done = False
+        self._check()
+
+    def place(self) -> None:
+        """Values are looked up in each run."""
+
+    def reset(self) -> None:
+        """What runs once runs again."""
+        self._is_done = False
+
+    def run(self) -> None:
+        values = [self._store[t] for t in self._op.inputs]
+        kind = self._op.kind
+        if kind == "WHILE":
+            results = self._loop(values)
+        elif kind == "IF":
+            results = self._bodies[0 if _truth(values[0]) else 1].call(values[1:])
+        elif kind == "CALL":
+            results = self._bodies[0].call(values)
+        else:
+            results = []
+            if not self._is_done:
+                self._bodies[0].call([])
+                self._is_done = True
+        for t, value in zip(self._op.outputs, results, strict=True):
+            self._put(t, value)
+
+    def _check(self) -> None:
+        """Raises ModelError unless every body takes what it is given and gives what is taken."""
+        op = self._op
+        takes = {"IF": len(op.inputs) - 1, "CALL_ONCE": 0}.get(op.kind, len(op.inputs))
+        gives = [len(op.outputs)] * len(self._bodies)
+        if op.kind == "WHILE":
+            gives[0] = 1  # the condition
+        for body, count in zip(self._bodies, gives, strict=True):
+            graph = body.plan.graph
+            if len(graph.inputs) != takes or (len(graph.outputs) != count and op.kind != "CALL_ONCE"):
+                raise ModelError(
+                    f"op {self.segment.ops[0]} {op.kind} needs a body of {takes} inputs and {count} outputs; graph "
+                    f"{graph.index} has {len(graph.inputs)} and {len(graph.outputs)}"
+                )
+        if op.kind == "WHILE" and len(op.inputs) != len(op.outputs):
+            raise ModelError(
+                f"op {self.segment.ops[0]} WHILE has {len(op.inputs)} inputs and {len(op.outputs)} outputs"
+            )
+
+    def _loop(self, values: Sequence[Array]) -> Sequence[Array]:
+        condition, body = self._bodies
+        while _truth(condition.call(values)[0]):
+            values = body.call(values)
+        return values
+
+    def _put(self, tensor: int, value: Array) -> None:
+        place = self._store.fixed.get(tensor)
+        if place is None:
+            self._store.loose[tensor] = value
+        elif place.shape == value.shape and place.dtype == value.dtype:
+            place[...] = value
+        else:
+            name = self.segment.graph.tensors[tensor].name
+            raise InvokeError(
+                f"{self._op.kind} gives {value.dtype}{list(value.shape)} for output '{name}', which the model says is "
+                f"{place.dtype}{list(place.shape)}"
+            )
+
+
+def _truth(value: Array) -> bool:
+    if value.size != 1 or value.dtype != bool:
+        raise InvokeError(f"a condition is {value.dtype}{list(value.shape)}; it must be one bool")
+    return bool(value.reshape(-1)[0])

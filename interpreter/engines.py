@@ -1,0 +1,168 @@
+"""Makes what runs a graph at given shapes: one native program, or a frame with segments on delegates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from subgraft.delegates import Executable, ModelError, Segment, Unavailable, Unsupported
+from subgraft.interpreter.attachment import Attachment
+from subgraft.interpreter.cpu import Cpu, Reference
+from subgraft.interpreter.cutter import cut
+from subgraft.interpreter.discovery import Wanted
+from subgraft.interpreter.frame import Frame
+from subgraft.interpreter.lane import Policy
+from subgraft.interpreter.model import Model
+from subgraft.interpreter.native import _native
+from subgraft.interpreter.planning import Compiled, Planner, Unknown, Wishes
+from subgraft.interpreter.report import Event, Report
+from subgraft.interpreter.shapes import infer
+from subgraft.interpreter.watch import Watch
+from subgraft.partitioner import BODY_OPTIONS, Plan, reachable
+
+Shapes = Mapping[int, tuple[int, ...]]  # of inputs, by tensor index, where they are not the file's
+DEEPEST = 64  # bodies within bodies
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is the same for every engine of a session. probe_s: between two looks for a lost device."""
+
+    wishes: Wishes = field(default_factory=Wishes)
+    policy: Policy = field(default_factory=Policy)
+    threads: int = 1
+    probe_s: float = 2.0
+
+
+class Services:
+    """What the interpreter does for segments; see SegmentServices."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        # A pool of one thread keeps nothing between calls, so a call that was given up may go on beside the session.
+        self._cpu = Cpu(model.native, _native.ThreadPool(1))
+
+    def to_tflite(self, segment: Segment) -> bytes:
+        return cut(self._model, segment)
+
+    def reference(self, segment: Segment) -> Executable:
+        return Reference(self._cpu, segment)
+
+
+class Engines:
+    """Makes engines of one model, and holds the devices that they run on."""
+
+    def __init__(
+        self, model: Model, wanted: Mapping[str, Wanted], setup: Setup, report: Report, missing: Mapping[str, str]
+    ) -> None:
+        """wanted: delegates by label, in priority order; missing: those that could not be made, with the cause.
+
+        Raises Unavailable where nothing may fall back.
+        """
+        self._model = model
+        self._setup = setup
+        self._report = report
+        self._cpu = Cpu(model.native, _native.ThreadPool(setup.threads))
+        self._services = Services(model)
+        self._pid = os.getpid()
+        self._attachments = [Attachment(label, delegate, report) for label, delegate in wanted.items()]
+        self._planner = Planner(self._attachments, setup.wishes, report, missing)
+        self._watch = Watch(self._attachments, report, setup.probe_s)
+        for attachment in self._attachments:
+            self._open(attachment)
+
+    @property
+    def must_plan(self) -> bool:
+        """Whether a plan can be anything but one program on the CPU, or must be looked at."""
+        return bool(self._attachments) or self._setup.wishes.strict
+
+    def has_control_flow(self, index: int) -> bool:
+        """Whether the graph runs other graphs."""
+        return any(op.kind in BODY_OPTIONS for op in self._model.graphs[index].ops)
+
+    @property
+    def bug(self) -> BaseException | None:
+        """An error in a delegate's code that the background thread met, and that is none of the contract's."""
+        return self._watch.bug
+
+    def program(self, index: int, shapes: Shapes, plan: Plan | None = None) -> _native.Program:
+        """The whole graph as one program on the CPU. Raises Unsupported, naming the op, and ModelError."""
+        given = {t: list(shape) for t, shape in shapes.items()}
+        try:
+            return _native.Program(self._cpu.model, index, pool=self._cpu.pool, shapes=given)
+        except Unsupported as error:
+            if plan is None:
+                raise
+            raise Unsupported(f"{error}{_refusals(plan)}") from error
+
+    def plan(self, index: int, shapes: Shapes) -> tuple[Plan, Compiled, Unknown]:
+        """A plan of a graph and its bodies, its segments compiled."""
+        graphs = list(self._model.graphs)
+        unknown: dict[int, frozenset[int]] = {}
+        for graph in (graphs[index], *reachable(graphs[index], graphs)):
+            shaped = infer(self._cpu.model, graph, shapes if graph.index == index else {})
+            graphs[graph.index] = replace(shaped.graph, services=self._services)
+            unknown[graph.index] = shaped.unknown
+        plan, compiled = self._planner.plan(graphs[index], graphs, unknown)
+        return plan, compiled, unknown
+
+    def frame(self, plan: Plan, compiled: Compiled, unknown: Unknown) -> Frame:
+        """A plan ready to run. Raises Unsupported for an op that neither a delegate nor the CPU takes."""
+        return self._frame(plan, plan.bodies, compiled, unknown, {}, ())
+
+    def close(self) -> None:
+        """Lets go of the devices; but not in a forked child, which shares them with its parent."""
+        if self._pid != os.getpid():
+            return
+        self._watch.close()
+        for attachment in self._attachments:
+            for lane in list(attachment.lanes):
+                lane.close()
+            attachment.close()
+
+    def _open(self, attachment: Attachment) -> None:
+        try:
+            attachment.open()
+        except Unavailable as error:
+            if not self._setup.policy.fallback:
+                raise
+            attachment.absent = error.reason
+            self._report.add(Event("open", attachment.label, error.reason))
+
+    def _frame(
+        self,
+        plan: Plan,
+        bodies: Mapping[int, Plan],
+        compiled: Compiled,
+        unknown: Unknown,
+        made: dict[int, Frame],
+        within: Sequence[int],
+    ) -> Frame:
+        index = plan.graph.index
+        if index in within or len(within) > DEEPEST:
+            raise ModelError(f"graph {index} runs itself" if index in within else "too many bodies within bodies")
+        for step in plan.steps:
+            for body in step.bodies:
+                if body not in bodies:
+                    raise ModelError(f"op {step.segment.ops[0]} of graph {index} runs graph {body}, which is not there")
+                if body not in made:
+                    made[body] = self._frame(bodies[body], bodies, compiled, unknown, made, (*within, index))
+        try:
+            frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made)
+        except Unsupported as error:
+            raise Unsupported(f"{error}{_refusals(plan)}") from error
+        for lane in frame.lanes:
+            lane.lost = self._watch.wake
+        return frame
+
+
+def _refusals(plan: Plan) -> str:
+    """Why no delegate runs the ops that the CPU cannot."""
+    kernels = set(_native.kernel_names())
+    reasons = [
+        f"{plan.graph.ops[i].kind}: {'; '.join(placement.reasons)}"
+        for i, placement in enumerate(plan.placements)
+        if placement.owner is None and placement.reasons and plan.graph.ops[i].kind not in kernels
+    ]
+    return f"; no delegate takes it either ({', '.join(dict.fromkeys(reasons))})" if reasons else ""

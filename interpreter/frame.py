@@ -1,0 +1,227 @@
+"""One plan at fixed shapes: its memory, and its steps ready to run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+
+from subgraft.delegates import Array, Chains, Executable, Segment
+from subgraft.interpreter.control import ControlStep
+from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
+from subgraft.interpreter.lane import Lane, Policy
+from subgraft.interpreter.planning import Compiled, Unknown
+from subgraft.interpreter.report import Report
+from subgraft.interpreter.store import Life, Store
+from subgraft.partitioner import Plan, Step
+
+
+class Runnable(Protocol):
+    """A step of a frame."""
+
+    segment: Segment
+
+    def run(self) -> None: ...
+    def place(self) -> None: ...
+    def reset(self) -> None: ...
+
+
+class Frame:
+    """Runs a plan's steps in order over one arena. Neighbours share its views, so nothing is copied between them."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        compiled: Compiled,
+        unknown: Unknown,
+        cpu: Cpu,
+        report: Report,
+        policy: Policy,
+        bodies: Mapping[int, Frame],
+    ) -> None:
+        graph = plan.graph
+        self.plan = plan
+        self._unknown = unknown.get(graph.index, frozenset())
+        self._compiled = {n: compiled[graph.index, n] for n in range(len(plan.steps)) if (graph.index, n) in compiled}
+        self._cpu = cpu
+        self._report = report
+        self._policy = policy
+        self._bodies = bodies
+        shared = _shared_variables(plan, self._unknown)
+        lives = _lives(plan, self._unknown, [exe for _, exe in self._compiled.values()])
+        self.store = Store.plan(graph, lives, shared)
+        self.steps: list[Runnable] = [self._step(n, step) for n, step in enumerate(plan.steps)]
+        self.lanes = [step for step in self.steps if isinstance(step, Lane)]
+        for lane in self.lanes:
+            lane.move = self.move
+        self._link()
+
+    def run(self, *, verify: bool = False) -> None:
+        """Computes the outputs from what set() put in."""
+        self.store.loose.clear()
+        if any(lane.is_renewed for lane in self.lanes):
+            self._link()
+        for step in self.steps:
+            if verify and isinstance(step, Lane):
+                step.run(verify=True)
+            else:
+                step.run()
+
+    def run_timed(self) -> list[float]:
+        """The same; the seconds that each step took."""
+        self.store.loose.clear()
+        seconds = []
+        for step in self.steps:
+            start = time.perf_counter()
+            step.run()
+            seconds.append(time.perf_counter() - start)
+        return seconds
+
+    def set(self, tensor: int, array: Array) -> None:
+        """Copies an input's value in. Raises ValueError for another dtype or shape, and for what is no input."""
+        graph = self.plan.graph
+        if tensor not in graph.inputs:
+            raise ValueError(f"tensor {tensor} is no input; only inputs can be set")
+        place = self.store.fixed[tensor]
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"input {tensor} is {type(array).__name__}, not a numpy array")
+        if array.dtype != place.dtype or array.shape != place.shape:
+            raise ValueError(
+                f"Cannot set tensor: Got value of {array.dtype}{list(array.shape)} but expected "
+                f"{place.dtype}{list(place.shape)} for input {tensor}, name: {graph.tensors[tensor].name}"
+            )
+        np.copyto(place, array)
+
+    def get(self, tensor: int) -> Array:
+        """A copy of a value: an input, an output, a constant, or what passes from one segment to another.
+
+        Raises ValueError for what exists only inside of a segment.
+        """
+        return self.store[tensor].copy()
+
+    def view(self, tensor: int) -> Array:
+        """A view of a tensor's memory; let go of it before the next run. Raises ValueError where it has none."""
+        return self.store.lend(tensor)
+
+    @property
+    def live_views(self) -> int:
+        """How many arrays from view() are still held."""
+        return len(self.store.lent)
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """A tensor's shape: as the last run found it, or as planned."""
+        found = self.store.loose.get(tensor)
+        return self.plan.graph.tensors[tensor].shape if found is None else found.shape
+
+    def call(self, arrays: Sequence[Array], *, verify: bool = False) -> list[Array]:
+        """One inference: copies in, runs, copies of the outputs."""
+        graph = self.plan.graph
+        for t, array in zip(graph.inputs, arrays, strict=True):
+            self.set(t, array)
+        self.run(verify=verify)
+        return [self.get(t) for t in graph.outputs]
+
+    def move(self) -> None:
+        """New memory with the same values; the old belongs to a delegate that did not come back."""
+        self.store.move()
+        for step in self.steps:
+            step.place()
+
+    def reset_variables(self) -> None:
+        """Every variable back to its first value."""
+        self.store.reset_state()
+        for step in self.steps:
+            step.reset()
+
+    def close(self) -> None:
+        """Lets go of the devices."""
+        for lane in self.lanes:
+            lane.close()
+
+    def _step(self, number: int, step: Step) -> Runnable:
+        segment = step.segment
+        if step.bodies:
+            return ControlStep(segment, [self._bodies[b] for b in step.bodies], self.store)
+        if number in self._compiled:
+            attachment, executable = self._compiled[number]
+            return Lane(number, segment, attachment, executable, self._cpu, self.store, self._report, self._policy)
+        if self._unknown.isdisjoint((*segment.inputs, *segment.outputs)) and not any(
+            t in self.store.state for t in segment.inputs
+        ):
+            return CpuStep(self._cpu, segment, self.store)
+        return LooseCpuStep(self._cpu, segment, self.store, self._unknown)
+
+    def _link(self) -> None:
+        """Asks which tensors may stay on a device between two of its segments."""
+        for lane in self.lanes:
+            lane.sources, lane.keeps, lane.is_renewed = [], (), False
+        for producer, consumer in combinations(self.lanes, 2):
+            handed = _may_stay(producer.segment, consumer.segment)
+            if (
+                handed
+                and producer.attachment is consumer.attachment
+                and producer.executable is not None
+                and isinstance(consumer.executable, Chains)
+                and consumer.executable.accepts(producer.executable)
+            ):
+                consumer.sources.append(producer)
+                producer.keeps += handed
+
+
+def _may_stay(producer: Segment, consumer: Segment) -> tuple[int, ...]:
+    """What the one hands to the other alone; nothing when either has state, since it could not be computed again."""
+    tensors = producer.graph.tensors
+    if any(tensors[t].is_variable for t in (*producer.inputs, *consumer.inputs)):
+        return ()
+    return producer.handed_to(consumer)
+
+
+def _lives(plan: Plan, unknown: frozenset[int], executables: Sequence[Executable]) -> dict[int, Life]:
+    """From which step to which each tensor between segments is needed. Inputs and outputs of the graph stay."""
+    graph, end = plan.graph, len(plan.steps)
+    first = dict.fromkeys(graph.inputs, -1)
+    last = dict.fromkeys((*graph.inputs, *graph.outputs), end)
+    for n, step in enumerate(plan.steps):
+        for t in step.segment.outputs:
+            first.setdefault(t, n)
+        for t in (*step.segment.inputs, *step.segment.outputs):
+            last[t] = max(last.get(t, n), n)
+    if any(isinstance(executable, Chains) for executable in executables):
+        _keep_for_chains(plan, last)
+    tensors = graph.tensors
+    return {t: Life(first[t], last[t]) for t in first if not tensors[t].is_variable and t not in unknown}
+
+
+def _keep_for_chains(plan: Plan, last: dict[int, int]) -> None:
+    """What a segment reads and writes stays until those are done that may need it computed again."""
+    for n in reversed(range(len(plan.steps))):
+        step = plan.steps[n]
+        readers = [
+            m
+            for m in range(n + 1, len(plan.steps))
+            if step.owner and plan.steps[m].owner == step.owner and _may_stay(step.segment, plan.steps[m].segment)
+        ]
+        needed = max((last[t] for m in readers for t in plan.steps[m].segment.inputs), default=-1)
+        if readers:
+            for t in (*step.segment.inputs, *step.segment.outputs):
+                last[t] = max(last[t], needed)
+
+
+def _shared_variables(plan: Plan, unknown: frozenset[int]) -> set[int]:
+    """Variables that live in the store: all but those of CPU segments that share theirs with none."""
+    tensors = plan.graph.tensors
+    variables = [[t for t in step.segment.inputs if tensors[t].is_variable] for step in plan.steps]
+    users = Counter(t for some in variables for t in some)
+    return {
+        t
+        for step, some in zip(plan.steps, variables, strict=True)
+        if step.owner
+        or step.bodies
+        or any(users[t] > 1 for t in some)
+        or not unknown.isdisjoint((*step.segment.inputs, *step.segment.outputs))
+        for t in some
+    }

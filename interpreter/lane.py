@@ -1,0 +1,270 @@
+"""One segment on its delegate, with the CPU behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from subgraft.delegates import (
+    Array,
+    DelegateError,
+    Device,
+    Executable,
+    Failed,
+    Health,
+    Overrun,
+    Rejected,
+    Segment,
+    Submits,
+    Unsupported,
+)
+from subgraft.interpreter.attachment import Attachment
+from subgraft.interpreter.compare import difference
+from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
+from subgraft.interpreter.report import Event, Report
+from subgraft.interpreter.store import Store
+
+
+class WrongOutput(Failed):
+    """An output is not what the segment says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a session does about a delegate that fails or errs.
+
+    fallback: the CPU takes over; else the error is raised. tolerance: of float values in a verification.
+    """
+
+    fallback: bool = True
+    tolerance: float = 1e-3
+
+
+class Lane:
+    """Runs the segment on the device while that works, and on the CPU from the same inputs when it does not.
+
+    on_device: whether the device computed the segment in this invoke. on_host: whether all outputs are in the store.
+    sources: lanes whose tensors stay on the device for this one.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        segment: Segment,
+        attachment: Attachment,
+        executable: Executable,
+        cpu: Cpu,
+        store: Store,
+        report: Report,
+        policy: Policy,
+    ) -> None:
+        self.segment = segment
+        self.attachment = attachment
+        self.executable: Executable | None = executable
+        self.on_device = self.on_host = False
+        self.sources: list[Lane] = []
+        self.keeps: tuple[int, ...] = ()  # outputs that stay on the device
+        self.is_renewed = False  # by the background thread; the frame has not seen it yet
+        self.is_dead = False  # the device is back and does not take the segment any more
+        self.lost: Callable[[], None] = lambda: None  # tells the background thread
+        self.move: Callable[[], None] = self.place  # the whole frame, once there is one
+        self._number = number
+        self._cpu = cpu
+        self._store = store
+        self._report = report
+        self._policy = policy
+        self._closed = False
+        self._discarded: list[Executable] = []
+        self._fallback: CpuStep | LooseCpuStep | None = None
+        self._shapes = [segment.graph.tensors[t].shape for t in segment.outputs]
+        self._state = {t: store.state[t].copy() for t in segment.outputs if t in store.state}
+        self.place()
+        attachment.lanes[self] = None
+
+    @property
+    def has_state(self) -> bool:
+        return bool(self._state)
+
+    def place(self) -> None:
+        """Follows the store's memory to where it is now."""
+        self._inputs = tuple(_read_only(self._store[t]) for t in self.segment.inputs)
+        # Views of their own: what a delegate does to an array's shape stays here.
+        self._outputs = [self._state.get(t, self._store[t]).view() for t in self.segment.outputs]
+        if self._fallback is not None:
+            self._fallback.place()
+
+    def run(self, *, verify: bool = False) -> None:
+        """Computes the segment's outputs. Raises Failed when there is no fallback."""
+        self.on_device = self._try_device()
+        self.on_host = self.on_device and not self.keeps
+        if not self.on_device:
+            self._on_cpu()
+        elif verify:
+            self._verify()
+        else:
+            self._accept_state()
+
+    def reset(self) -> None:
+        """The state lies in the store."""
+
+    def fallback(self) -> CpuStep | LooseCpuStep:
+        """The same segment on the CPU. Raises Unsupported where it has no kernel."""
+        if self._fallback is None:
+            try:
+                if self._state:
+                    self._fallback = LooseCpuStep(self._cpu, self.segment, self._store, ())
+                else:
+                    self._fallback = CpuStep(self._cpu, self.segment, self._store)
+            except Unsupported as error:
+                raise Unsupported(f"segment {self._number} has no fallback: {error}") from error
+        return self._fallback
+
+    def renew(self, device: Device) -> bool:
+        """Compiles the segment anew for a device that is back; whether it can be used."""
+        for old in (*self._discarded, *filter(None, [self.executable])):
+            old.close()
+        self._discarded.clear()
+        self.executable = None
+        try:
+            executable = self.attachment.delegate.compile(self.segment, device)
+        except DelegateError as error:
+            self.is_dead = isinstance(error, Rejected)
+            self._note("compile", error.reason)
+            return False
+        self.executable = executable
+        self.is_renewed = True
+        if self._closed:
+            executable.close()
+        return True
+
+    def close(self) -> None:
+        """Lets go of the device."""
+        self._closed = True
+        self.attachment.lanes.pop(self, None)
+        executables = [*self._discarded, *filter(None, [self.executable])]
+        self._discarded, self.executable = [], None
+        for executable in executables:
+            try:
+                self.attachment.call(executable.close)
+            except Failed as error:
+                self._note("close", error.reason)
+
+    def _try_device(self) -> bool:
+        attachment = self.attachment
+        if not attachment.busy_with_it.acquire(blocking=False):
+            return self._go_without("it is being made ready again")
+        try:
+            executable = self.executable
+            if executable is None or not attachment.is_usable():
+                return self._go_without(f"it is {attachment.state.value} since it failed")
+            if self.is_renewed:
+                return self._go_without("it has just come back")
+            if not all(source.on_device for source in self.sources):
+                return False
+            return self._on_device(executable)
+        finally:
+            attachment.busy_with_it.release()
+
+    def _go_without(self, reason: str) -> bool:
+        if not self._policy.fallback:
+            raise Failed(f"{self.attachment.label} cannot run segment {self._number}: {reason}")
+        return False
+
+    def _on_device(self, executable: Executable) -> bool:
+        outputs = list(self._outputs)
+        try:
+            self._compute(executable, outputs)
+            self._check(outputs)
+        except Failed as error:
+            self._absorb(error, executable)
+            return False
+        except BaseException:
+            if self.attachment.left:
+                self._leave(executable)
+            raise
+        self.attachment.succeeded()
+        return True
+
+    def _compute(self, executable: Executable, outputs: list[Array]) -> None:
+        attachment = self.attachment
+        if not isinstance(executable, Submits):
+            attachment.call(executable.run, self._inputs, outputs, afterwards=executable.close)
+            return
+        start = time.monotonic()
+        attachment.left = True  # the request is in flight until wait() is back
+        try:
+            executable.submit(self._inputs, outputs).wait(attachment.timeout_s)
+            attachment.left = False
+        except Failed as error:
+            attachment.left = isinstance(error, Overrun) or time.monotonic() - start >= attachment.timeout_s
+            raise
+
+    def _check(self, outputs: list[Array]) -> None:
+        for t, given, got, shape in zip(self.segment.outputs, self._outputs, outputs, self._shapes, strict=True):
+            if got is given and given.shape == shape:
+                continue
+            tensor = self.segment.graph.tensors[t]
+            self.place()
+            raise WrongOutput(
+                f"output '{tensor.name}' came back as {getattr(got, 'dtype', type(got).__name__)}"
+                f"{list(getattr(got, 'shape', ()))} instead of in the array for {tensor.dtype}{list(shape)}"
+            )
+
+    def _absorb(self, error: Failed, executable: Executable) -> None:
+        phase = "deadline" if self.attachment.left else "output" if isinstance(error, WrongOutput) else "run"
+        self._note(phase, error.reason)
+        if self.attachment.left:
+            self._leave(executable)
+        self.attachment.failed()
+        if self.attachment.state is Health.GONE:
+            self.lost()
+        if not self._policy.fallback:
+            raise error
+
+    def _leave(self, executable: Executable) -> None:
+        """Leaves the executable and the memory to a call that has not come back."""
+        self.attachment.left = False
+        self.executable = None
+        if isinstance(executable, Submits):
+            self._discarded.append(executable)
+        self.move()
+        self.lost()
+
+    def _on_cpu(self) -> None:
+        for source in self.sources:
+            source.bring_to_host()
+        self.fallback().run()
+        self.on_host = True
+
+    def bring_to_host(self) -> None:
+        """Computes again, on the CPU, what stayed on the device."""
+        if not self.on_host:
+            self._on_cpu()
+
+    def _accept_state(self) -> None:
+        for t, after in self._state.items():
+            self._store.state[t][...] = after
+
+    def _verify(self) -> None:
+        """Runs the segment on the CPU too. Where they differ its answer is taken, if it may take over at all."""
+        visible = [t for t in self.segment.outputs if t not in self.keeps]
+        theirs = {t: self._state[t] if t in self._state else self._store.fixed[t].copy() for t in visible}
+        self._on_cpu()
+        self.on_host = not self.keeps
+        for t, value in theirs.items():
+            ours = self._store[t]
+            why = difference(value, ours, self._policy.tolerance)
+            if why:
+                self._note("verify", f"output '{self.segment.graph.tensors[t].name}': {why}")
+            if not why or not self._policy.fallback:
+                ours[...] = value
+
+    def _note(self, phase: str, reason: str) -> None:
+        self._report.add(Event(phase, self.attachment.name, reason, self._number, self.segment.graph.index))
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view

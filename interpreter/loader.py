@@ -1,0 +1,139 @@
+"""load(): from a model and delegates to a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from subgraft.delegates import Delegate, Graph, Segment, Unavailable
+from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find
+from subgraft.interpreter.engines import Engines, Setup
+from subgraft.interpreter.lane import Policy
+from subgraft.interpreter.model import Model, Signature
+from subgraft.interpreter.planning import Wishes
+from subgraft.interpreter.report import Event, Report
+from subgraft.interpreter.session import Names, Session
+from subgraft.partitioner import Limits, Pins
+
+if TYPE_CHECKING:
+    from subgraft.interpreter.model import Source
+
+# A device string, one with options, or a delegate object.
+DelegateLike = str | tuple[str, Mapping[str, Any]] | Wanted | Delegate
+
+
+def load(
+    source: Source | Model,
+    delegates: Sequence[DelegateLike] = (),
+    *,
+    compiled: Mapping[str, object] | None = None,
+    fallback: bool = True,
+    strict: bool = False,
+    threads: int = 1,
+    signature: str | None = None,
+    deny_ops: Iterable[str] = (),
+    deny_nodes: Iterable[int] = (),
+    only_nodes: Iterable[int] | None = None,
+    prefer: Mapping[str | int, str] | None = None,
+    min_ops: int = 1,
+    max_segments: int | None = None,
+    cpu_cost: Callable[[Segment], float | None] = lambda segment: None,
+    verify_every: int = 0,
+    verify_tolerance: float = 1e-3,
+    probe_s: float = 2.0,
+    wait: bool = False,
+) -> Session:
+    """Loads a .tflite model and grafts what delegates can run of it onto them; the CPU runs the rest.
+
+    source: a path, the file's bytes, a binary file, or a Model.
+    delegates: in priority order, "name", "name:device", ("name:device", {option: value}) or objects.
+    compiled: delegate's name to a model compiled for it, which becomes its option "compiled".
+    fallback: the CPU takes over a segment whose delegate fails; False raises instead.
+    strict: raises NotDelegated when the CPU would run an op that is not pinned there, and implies fallback=False.
+    threads: of the CPU's kernels.
+    signature: which of the model's signatures; None: its main graph.
+    deny_ops, deny_nodes, only_nodes, prefer: see Pins. min_ops, max_segments: see Limits.
+    cpu_cost: seconds a segment takes on the CPU, compared with the delegate's estimate; None: no idea.
+    verify_every: every so many runs, segments run on the CPU too and are compared; 0: never.
+    verify_tolerance: of float outputs then, relative to their range.
+    probe_s: between two looks for a device that is gone.
+    wait: a second thread waits for its turn instead of getting an error.
+    Raises ModelError, Unsupported, NoSuchDelegate and ValueError; where nothing may fall back Unavailable and Rejected.
+    """
+    if threads < 1:
+        raise ValueError(f"threads is {threads}: it must be at least 1")
+    if verify_every < 0:
+        raise ValueError(f"verify_every is {verify_every}: it cannot be negative")
+    model = source if isinstance(source, Model) else Model.open(source)
+    graph, names = _entry(model, signature)
+    may_fall_back = fallback and not strict
+    pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)
+    wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict)
+    setup = Setup(wishes, Policy(may_fall_back, verify_tolerance), threads, probe_s)
+    report = Report()
+    wanted, missing = _find(delegates, compiled or {}, report, may_fall_back)
+    engines = Engines(model, wanted, setup, report, missing)
+    try:
+        return Session(engines, graph, names, report, wait=wait, verify_every=verify_every)
+    except BaseException:
+        engines.close()
+        raise
+
+
+def _entry(model: Model, key: str | None) -> tuple[Graph, Names]:
+    """The graph to run and what its inputs and outputs are called."""
+    if not model.graphs:
+        raise ValueError("this model has no graph")
+    signature: Signature | None
+    if key is None:
+        signature = next((s for s in model.signatures if s.graph == 0), None)
+    else:
+        signature = next((s for s in model.signatures if s.key == key), None)
+        if signature is None:
+            known = ", ".join(s.key for s in model.signatures) or "none"
+            raise ValueError(f"there is no signature {key!r}; this model's signatures: {known}")
+    graph = model.graphs[signature.graph if signature else 0]
+    return graph, Names(graph, signature.inputs if signature else {}, signature.outputs if signature else {})
+
+
+def _find(
+    delegates: Sequence[DelegateLike], compiled: Mapping[str, object], report: Report, fallback: bool
+) -> tuple[dict[str, Wanted], dict[str, str]]:
+    """Delegates by label, and those whose libraries are missing with the cause."""
+    if isinstance(delegates, str):
+        raise TypeError(f'delegates is a list: write ["{delegates}"]')
+    wanted: dict[str, Wanted] = {}
+    missing: dict[str, str] = {}
+    used: set[str] = set()
+    for one in delegates:
+        if not isinstance(one, str | tuple):
+            found = one if isinstance(one, Wanted) else Wanted(one)
+            wanted[_label(found.spec, wanted)] = found
+            continue
+        spec, options = (one, {}) if isinstance(one, str) else one
+        name = spec.partition(":")[0].partition("@")[0]
+        if name in compiled:
+            options = {**options, "compiled": compiled[name]}
+            used.add(name)
+        try:
+            wanted[_label(spec, wanted)] = find(spec, options)
+        except NoSuchDelegate:
+            raise
+        except Unavailable as error:
+            if not fallback:
+                raise
+            missing[_label(spec, missing)] = error.reason
+            report.add(Event("open", spec, error.reason))
+    unused = sorted(set(compiled) - used)
+    if unused:
+        raise ValueError(f"compiled names {', '.join(unused)}, which is not among the delegates")
+    return wanted, missing
+
+
+def _label(spec: str, taken: Mapping[str, object]) -> str:
+    """The spec itself, or with a number behind it when another delegate has it."""
+    number = 2
+    label = spec
+    while label in taken:
+        label, number = f"{spec}#{number}", number + 1
+    return label

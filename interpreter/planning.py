@@ -1,0 +1,158 @@
+"""From delegates to a plan whose segments are compiled: partition, compile, and again without what was rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from subgraft.delegates import DelegateError, Executable, Graph, NotDelegated, Refines, Segment, Verdict
+from subgraft.interpreter.attachment import Attachment
+from subgraft.interpreter.native import _native
+from subgraft.interpreter.report import Event, Report
+from subgraft.partitioner import Candidate, Limits, Pins, Plan, Step, partition
+
+CONTROL_FLOW = ("CALL", "CALL_ONCE", "IF", "WHILE")
+MOST_REASONS_SHOWN = 5
+
+Unknown = Mapping[int, frozenset[int]]  # per graph: tensors whose shape is known only while running
+# By graph index and step number: what was compiled for a step, and on what.
+Compiled = dict[tuple[int, int], tuple[Attachment, Executable]]
+_Key = tuple[int, str, tuple[int, ...]]  # graph index, label, ops
+_Refused = dict[tuple[int, str, int], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user wants of a plan.
+
+    fallback: the CPU takes over what a delegate does not compile. strict: nothing may be on the CPU but what a pin
+    keeps there.
+    """
+
+    pins: Pins = field(default_factory=Pins)
+    limits: Limits = field(default_factory=Limits)
+    cpu_cost: Callable[[Segment], float | None] = lambda segment: None
+    fallback: bool = True
+    strict: bool = False
+
+
+class Planner:
+    """Plans one model among its attachments."""
+
+    def __init__(
+        self, attachments: Sequence[Attachment], wishes: Wishes, report: Report, missing: Mapping[str, str]
+    ) -> None:
+        """missing: delegates that could not even be asked, with the cause."""
+        self._attachments = {attachment.label: attachment for attachment in attachments}
+        self._wishes = wishes
+        self._report = report
+        self._missing = missing
+
+    def plan(self, graph: Graph, graphs: Sequence[Graph], unknown: Unknown) -> tuple[Plan, Compiled]:
+        """A plan of `graph` and of its control flow's bodies, compiled.
+
+        Raises DelegateError where nothing may fall back, NotDelegated where a strict wish is not met.
+        """
+        refused: _Refused = {}
+        compiled: dict[_Key, Executable] = {}
+        candidates = [self._candidate(attachment) for attachment in self._attachments.values()]
+        kernels = _native.kernel_names()
+        try:
+            while True:
+                plan = partition(
+                    graph,
+                    candidates,
+                    graphs=graphs,
+                    pins=self._wishes.pins,
+                    limits=self._wishes.limits,
+                    refused=refused,
+                    cpu_cost=self._wishes.cpu_cost,
+                    unknown_shapes=lambda g: unknown.get(g.index, frozenset()),
+                    without_kernel=[kind for kind in CONTROL_FLOW if kind not in kernels],
+                    missing=self._missing,
+                )
+                rejected = self._compile(plan, compiled)
+                if not rejected:
+                    break
+                refused |= rejected
+            self._check(plan)
+        except BaseException:
+            _close(compiled.values())
+            raise
+        return plan, self._in_place(plan, compiled)
+
+    def _candidate(self, attachment: Attachment) -> Candidate:
+        delegate, device = attachment.delegate, attachment.device
+        if device is None or not isinstance(delegate, Refines):
+            return Candidate(attachment.label, delegate, attachment.absent)
+        answers: dict[tuple[int, tuple[int, ...]], Sequence[Verdict]] = {}
+
+        def refine(segment: Segment) -> Sequence[Verdict]:
+            key = (segment.graph.index, segment.ops)
+            if key not in answers:
+                answers[key] = delegate.refine(segment, device)
+            return answers[key]
+
+        return Candidate(attachment.label, delegate, attachment.absent, refine)
+
+    def _compile(self, plan: Plan, compiled: dict[_Key, Executable]) -> _Refused:
+        """Compiles what is new in this plan; what was rejected, op by op."""
+        rejected: _Refused = {}
+        for index, number, step in _delegated(plan):
+            key = _key(index, step)
+            attachment = self._attachments[key[1]]
+            if key in compiled:
+                continue
+            assert attachment.device is not None
+            try:
+                compiled[key] = attachment.delegate.compile(step.segment, attachment.device)
+            except DelegateError as error:
+                if not self._wishes.fallback or self._wishes.strict:
+                    raise
+                self._report.add(Event("compile", attachment.name, error.reason, number, index))
+                rejected |= {(index, attachment.label, i): (error.reason,) for i in step.segment.ops}
+        return rejected
+
+    def _check(self, plan: Plan) -> None:
+        if not self._wishes.strict:
+            return
+        left = [(body, i) for body in (plan, *plan.bodies.values()) for i in body.on_cpu]
+        if not left:
+            return
+        shown = [
+            f"op {i} {body.graph.ops[i].kind} ({'; '.join(body.placements[i].reasons) or 'no delegate'})"
+            for body, i in left[:MOST_REASONS_SHOWN]
+        ]
+        more = f" and {len(left) - len(shown)} more" if len(left) > len(shown) else ""
+        raise NotDelegated(f"strict: {len(left)} ops would run on the CPU: {', '.join(shown)}{more}")
+
+    def _in_place(self, plan: Plan, compiled: dict[_Key, Executable]) -> Compiled:
+        """What the plan's steps use; the rest is closed."""
+        kernels = set(_native.kernel_names())
+        placed: Compiled = {}
+        for index, number, step in _delegated(plan):
+            attachment = self._attachments[step.owner or ""]
+            placed[index, number] = (attachment, compiled.pop(_key(index, step)))
+            missing = sorted({step.segment.graph.ops[i].kind for i in step.segment.ops} - kernels)
+            if missing:
+                why = f"no fallback for this segment: the CPU has no kernel for {', '.join(missing)}"
+                self._report.add(Event("plan", attachment.name, why, number, index))
+        _close(compiled.values())
+        return placed
+
+
+def _delegated(plan: Plan) -> Iterator[tuple[int, int, Step]]:
+    """Every step on a delegate: graph index, number, step."""
+    for body in (plan, *plan.bodies.values()):
+        for number, step in enumerate(body.steps):
+            if step.owner:
+                yield body.graph.index, number, step
+
+
+def _key(index: int, step: Step) -> _Key:
+    return index, step.owner or "", step.segment.ops
+
+
+def _close(executables: Iterable[Executable]) -> None:
+    for executable in executables:
+        executable.close()

@@ -1,0 +1,269 @@
+"""A model ready to run: its plan, its report, and run()."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+import numpy as np
+
+from subgraft.delegates import NUMPY_DTYPES, Array, Graph, SessionError, Tensor, Unsupported
+from subgraft.interpreter import profile
+from subgraft.interpreter.engines import Engines, Shapes
+from subgraft.interpreter.frame import Frame
+from subgraft.interpreter.native import _native
+from subgraft.interpreter.profile import Profile
+from subgraft.interpreter.report import Report
+from subgraft.partitioner import Plan
+
+MOST_SHAPES = 4  # engines kept for a model whose inputs change their shape
+
+Key = tuple[tuple[int, ...], ...]  # the shapes of all inputs
+
+
+class Names:
+    """What run() calls inputs and outputs: the signature's names, else the tensors'; inputs go by either."""
+
+    def __init__(self, graph: Graph, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
+        self.inputs = _named(graph, graph.inputs, inputs)
+        self.outputs = _named(graph, graph.outputs, outputs)
+        self._by_tensor_name = {graph.tensors[t].name: i for i, t in enumerate(graph.inputs)}
+
+    def in_order(self, given: Mapping[str, Array]) -> list[Array]:
+        """Arrays in the order of the inputs. Raises ValueError for missing and unknown names."""
+        arrays: dict[int, Array] = {}
+        for name, array in given.items():
+            place = self.inputs.index(name) if name in self.inputs else self._by_tensor_name.get(name)
+            if place is None:
+                raise ValueError(f"there is no input {name!r}; this model's inputs are {', '.join(self.inputs)}")
+            arrays[place] = array
+        missing = [name for i, name in enumerate(self.inputs) if i not in arrays]
+        if missing:
+            raise ValueError(f"no value for input {', '.join(missing)}")
+        return [arrays[i] for i in range(len(self.inputs))]
+
+
+class Session:
+    """Runs one model. Made by load().
+
+    A session belongs to one thread at a time: a second one gets SessionError, or waits if load() was told so. After a
+    fork the child must load its own. close(), or the end of a `with` block, lets go of the devices.
+
+    report: what went another way than planned.
+    """
+
+    def __init__(self, engines: Engines, graph: Graph, names: Names, report: Report, *, wait: bool, verify_every: int):
+        self.report = report
+        self._engines = engines
+        self._graph = graph
+        self._names = names
+        self._wait = wait
+        self._verify_every = verify_every
+        self._runs = 0
+        self._turn = threading.Lock()
+        self._pid = os.getpid()
+        self._kept: dict[Key, tuple[Frame | _native.Program, Plan | None]] = {}
+        self._key = tuple(graph.tensors[t].shape for t in graph.inputs)
+        self._finalizer = weakref.finalize(self, engines.close)
+        self._program: _native.Program | None = None
+        self._frame: Frame | None = None
+        self._use(self._key)
+
+    def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """One inference.
+
+        inputs: an array for each input, by name, of its dtype and shape; other shapes where the model leaves them open.
+        out: arrays to write outputs into; the others are new.
+        Raises ValueError for wrong inputs, InvokeError for values that an op cannot take, Failed where nothing may fall
+        back, SessionError for a second thread, after close() and after a fork.
+        """
+        self._enter()
+        try:
+            try:
+                arrays = [inputs[name] for name in self._names.inputs]
+                if len(arrays) != len(inputs):
+                    arrays = self._names.in_order(inputs)
+            except KeyError:
+                arrays = self._names.in_order(inputs)
+            results = self._call(arrays)
+        finally:
+            self._turn.release()
+        named = dict(zip(self._names.outputs, results, strict=True))
+        return named if out is None else _write(named, out)
+
+    @property
+    def plan(self) -> Plan:
+        """Who runs what at the present shapes, and why not elsewhere."""
+        engine, plan = self._kept[self._key]
+        if plan is None:
+            plan, _, _ = self._engines.plan(self._graph.index, self._shapes(self._key))
+            self._kept[self._key] = engine, plan
+        return plan
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """What run() takes, by name."""
+        return self._tensors(self._names.inputs, self._graph.inputs)
+
+    @property
+    def outputs(self) -> dict[str, Tensor]:
+        """What run() gives, by name."""
+        return self._tensors(self._names.outputs, self._graph.outputs)
+
+    def resize(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Plans for other shapes of some inputs. Raises Unsupported for shapes that do not suit the ops."""
+        self._enter()
+        try:
+            key = list(self._key)
+            for name, shape in shapes.items():
+                if name not in self._names.inputs:
+                    raise ValueError(f"there is no input {name!r}; the inputs are {', '.join(self._names.inputs)}")
+                key[self._names.inputs.index(name)] = tuple(int(dim) for dim in shape)
+            self._use(tuple(key))
+        finally:
+            self._turn.release()
+
+    def reset(self) -> None:
+        """Sets the state that ops keep between runs back to its beginning."""
+        self._enter()
+        try:
+            for engine, _ in self._kept.values():
+                engine.reset_variables()
+        finally:
+            self._turn.release()
+
+    def profile(self, inputs: Mapping[str, Array] | None = None, *, runs: int = 10) -> Profile:
+        """Runs the model `runs` times, after once for warming up, and tells where the time goes.
+
+        inputs: None for zeros.
+        """
+        self._enter()
+        try:
+            self._call(self._zeros() if inputs is None else self._names.in_order(inputs))
+            if self._frame is not None:
+                return profile.frame(self._frame, runs)
+            assert self._program is not None
+            return profile.program(self._program, self._graph, runs)
+        finally:
+            self._turn.release()
+
+    def close(self) -> None:
+        """Lets go of the devices; the session cannot run any more. May be called twice."""
+        if self._pid == os.getpid():
+            with self._turn:
+                self._program = self._frame = None
+                self._kept.clear()
+                self._finalizer()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _enter(self) -> None:
+        """Takes this thread's turn."""
+        if self._pid != os.getpid():
+            raise SessionError("this session was made before a fork; load the model again in the child process")
+        if not self._turn.acquire(self._wait):
+            raise SessionError("this session is in use by another thread; load one for each thread, or with wait=True")
+        if self._program is None and (self._frame is None or self._engines.bug is not None):
+            self._turn.release()
+            if self._engines.bug is not None:
+                raise self._engines.bug
+            raise SessionError("this session is closed")
+
+    def _call(self, arrays: Sequence[Array]) -> list[Array]:
+        try:
+            return self._infer(arrays)
+        except ValueError:
+            shapes = tuple(np.shape(array) for array in arrays)
+            if shapes == self._key or not self._may_be(shapes):
+                raise
+        self._use(shapes)
+        return self._infer(arrays)
+
+    def _infer(self, arrays: Sequence[Array]) -> list[Array]:
+        if self._program is not None:
+            return self._program.call(arrays)
+        assert self._frame is not None
+        self._runs += 1
+        return self._frame.call(arrays, verify=bool(self._verify_every) and self._runs % self._verify_every == 0)
+
+    def _may_be(self, shapes: Key) -> bool:
+        """Whether the model leaves these shapes open."""
+        tensors = [self._graph.tensors[t] for t in self._graph.inputs]
+        return all(
+            len(shape) == len(tensor.shape)
+            and all(
+                free == -1 or free == dim
+                for free, dim in zip(tensor.shape_signature or tensor.shape, shape, strict=True)
+            )
+            for tensor, shape in zip(tensors, shapes, strict=True)
+        )
+
+    def _use(self, key: Key) -> None:
+        """Makes the engine for these input shapes the present one."""
+        made = self._kept.pop(key, None) or self._make(key)
+        self._kept[key] = made  # the latest last
+        self._key = key
+        self._program, self._frame = (None, made[0]) if isinstance(made[0], Frame) else (made[0], None)
+        if len(self._kept) > MOST_SHAPES:
+            oldest, _ = self._kept.pop(next(iter(self._kept)))
+            if isinstance(oldest, Frame):
+                oldest.close()
+
+    def _make(self, key: Key) -> tuple[Frame | _native.Program, Plan | None]:
+        index, shapes = self._graph.index, self._shapes(key)
+        if not self._engines.must_plan:
+            try:
+                return self._engines.program(index, shapes), None
+            except Unsupported:
+                if not self._engines.has_control_flow(index):
+                    raise
+        plan, compiled, unknown = self._engines.plan(index, shapes)
+        if all(step.owner is None and not step.bodies for step in plan.steps):
+            return self._engines.program(index, shapes, plan), plan
+        return self._engines.frame(plan, compiled, unknown), plan
+
+    def _shapes(self, key: Key) -> Shapes:
+        given = dict(zip(self._graph.inputs, key, strict=True))
+        return {t: shape for t, shape in given.items() if shape != self._graph.tensors[t].shape}
+
+    def _tensors(self, names: Sequence[str], tensors: Sequence[int]) -> dict[str, Tensor]:
+        return {name: self._graph.tensors[t] for name, t in zip(names, tensors, strict=True)}
+
+    def _zeros(self) -> list[Array]:
+        dtypes = [self._graph.tensors[t].dtype for t in self._graph.inputs]
+        if not all(dtype in NUMPY_DTYPES for dtype in dtypes):
+            raise ValueError(f"inputs of {', '.join(dtypes)} have no zero; give values")
+        return [np.zeros(shape, NUMPY_DTYPES[dtype]) for shape, dtype in zip(self._key, dtypes, strict=True)]
+
+
+def _named(graph: Graph, tensors: Sequence[int], signature: Mapping[str, int]) -> tuple[str, ...]:
+    """A name for each tensor, all different."""
+    by_tensor = {t: name for name, t in signature.items()}
+    names: list[str] = []
+    for t in tensors:
+        name = by_tensor.get(t) or graph.tensors[t].name or str(t)
+        names.append(name if name not in names else f"{name}:{t}")
+    return tuple(names)
+
+
+def _write(results: dict[str, Array], out: Mapping[str, Array]) -> dict[str, Array]:
+    for name, array in out.items():
+        if name not in results:
+            raise ValueError(f"there is no output {name!r}; this model's outputs are {', '.join(results)}")
+        result = results[name]
+        if array.dtype != result.dtype or array.shape != result.shape:
+            raise ValueError(
+                f"out[{name!r}] is {array.dtype}{list(array.shape)}; the output is {result.dtype}{list(result.shape)}"
+            )
+        np.copyto(array, result)
+        results[name] = array
+    return results

@@ -1,0 +1,381 @@
+"""What a session does about a delegate that fails: the answer stays right, and the report says what happened."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+import pytest
+
+import graphs as make
+import subgraft
+from subgraft.backends.fake import Fake
+from subgraft.delegates import Failed, Health, NotDelegated, Overrun, Rejected, Unavailable
+from subgraft.interpreter.model import Model
+
+X = np.linspace(-1, 1, 4, dtype=np.float32)
+LONG = "ADD", "TANH", "MUL", "TANH", "ADD"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Model.of(make.chain(*LONG))
+
+
+def answer(session, x=X):
+    (value,) = session.run({"x": x}).values()
+    return value
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    return answer(subgraft.load(model))
+
+
+def causes(session):
+    return [(event.phase, event.segment) for event in session.report]
+
+
+def until(condition, timeout_s=5.0):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def on_tanh(**options):
+    """A fake that takes segments 1 and 3 of the chain."""
+    return Fake(kinds="TANH", **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"submits": True}, {"chains": True}], ids=str)
+@pytest.mark.parametrize("kinds", ["", "TANH", "ADD,MUL"])
+def test_a_delegate_that_works_gives_the_cpus_answer(model, expected, kinds, options):
+    with subgraft.load(model, [Fake(kinds=kinds, **options)]) as session:
+        assert any(step.owner for step in session.plan.steps)
+        for _ in range(3):
+            np.testing.assert_array_equal(answer(session), expected)
+        assert not session.report.events
+
+
+def test_another_input_gives_another_answer(model):
+    with subgraft.load(model, [on_tanh()]) as session, subgraft.load(model) as cpu:
+        for seed in range(3):
+            x = np.random.default_rng(seed).standard_normal(4).astype(np.float32)
+            np.testing.assert_array_equal(answer(session, x), answer(cpu, x))
+
+
+@pytest.mark.parametrize(
+    "faults, seen",
+    [
+        ("unavailable", [("open", None)]),
+        ("reject", [("compile", 1), ("compile", 3)]),
+        ("fail@1", [("run", 1)]),
+        ("fail@2", [("run", 3)]),
+        ("fail", [("run", 1), ("run", 3)]),
+        ("sizes@1", [("output", 1)]),
+        ("gone@1", [("run", 1)]),
+        ("busy@2", [("run", 3)]),
+        ("fail@1, fail@2", [("run", 1), ("run", 3)]),
+    ],
+)
+@pytest.mark.parametrize("submits", [False, True])
+def test_the_cpu_takes_over_that_segment_and_the_answer_stays(model, expected, faults, seen, submits):
+    with subgraft.load(model, [on_tanh(faults=faults, submits=submits)]) as session:
+        np.testing.assert_array_equal(answer(session), expected)
+        assert causes(session) == seen
+        np.testing.assert_array_equal(answer(session), expected)
+
+
+@pytest.mark.parametrize("submits", [False, True])
+def test_a_run_past_its_deadline_is_given_up_with_its_memory(model, expected, submits):
+    fake = on_tanh(faults="hang@1", timeout_s=0.1, submits=submits)
+    with subgraft.load(model, [fake], probe_s=0.01) as session:
+        np.testing.assert_array_equal(answer(session), expected)
+        assert causes(session)[0] == ("deadline", 1)
+        before = session.run({"x": X})
+        fake.release()  # the call comes back late and writes to memory that nobody reads any more
+        until(lambda: ("back", None) in causes(session))
+        np.testing.assert_array_equal(answer(session), expected)
+        np.testing.assert_array_equal(list(before.values())[0], expected)
+
+
+def test_a_late_answer_never_reaches_a_later_run(model):
+    fake = on_tanh(faults="hang@1", timeout_s=0.05)
+    with subgraft.load(model, [fake], probe_s=60) as session, subgraft.load(model) as cpu:
+        answer(session)
+        x = np.full(4, 0.5, np.float32)
+        frame = session._frame
+        right = answer(session, x)
+        fake.release()
+        time.sleep(0.05)
+        np.testing.assert_array_equal(frame.get(frame.plan.graph.outputs[0]), right)
+        np.testing.assert_array_equal(right, answer(cpu, x))
+
+
+@pytest.mark.parametrize("phase, faults, error", [
+    ("open", "unavailable", Unavailable),
+    ("compile", "reject", Rejected),
+    ("run", "fail", Failed),
+    ("deadline", "hang@1", Overrun),
+    ("output", "sizes", Failed),
+])  # fmt: skip
+def test_without_fallback_the_error_is_raised(model, phase, faults, error):
+    with pytest.raises(error):
+        answer(subgraft.load(model, [on_tanh(faults=faults, timeout_s=0.05)], fallback=False))
+
+
+def test_without_fallback_a_device_that_is_gone_stays_an_error(model):
+    fake = on_tanh(faults="gone@1")
+    with subgraft.load(model, [fake], fallback=False, probe_s=60) as session:
+        for _ in range(2):
+            with pytest.raises(Failed):
+                answer(session)
+
+
+def test_a_device_that_was_all_right_is_tried_again_in_the_next_run(model, expected):
+    fake = on_tanh(faults="fail@1")
+    with subgraft.load(model, [fake]) as session:
+        answer(session)
+        assert fake.runs == 2  # segment 1 failed, segment 3 ran
+        np.testing.assert_array_equal(answer(session), expected)
+        assert fake.runs == 4
+
+
+def test_a_busy_device_is_left_alone_for_longer_each_time(model, expected):
+    fake = Fake(kinds="MUL", faults="busy")
+    with subgraft.load(model, [fake]) as session:
+        for attempt in range(4):
+            start = time.monotonic()
+            np.testing.assert_array_equal(answer(session), expected)
+            until(session._engines._attachments[0].is_usable)
+            assert time.monotonic() - start >= 0.01 * 2**attempt
+        assert fake.runs == 4
+
+
+def test_a_gone_device_is_not_asked_in_a_run(model, expected):
+    fake = on_tanh(faults="gone@1")
+    with subgraft.load(model, [fake], probe_s=60) as session:
+        for _ in range(3):
+            np.testing.assert_array_equal(answer(session), expected)
+        assert fake.runs == 1
+        assert causes(session) == [("run", 1)]
+
+
+def test_a_device_that_came_back_is_used_again(model, expected):
+    fake = on_tanh()
+    with subgraft.load(model, [fake], probe_s=0.01) as session:
+        answer(session)
+        fake.unplug()
+        np.testing.assert_array_equal(answer(session), expected)
+        compiled = len(fake.compiled)
+        fake.plug()
+        until(lambda: ("back", None) in causes(session))
+        assert len(fake.compiled) == compiled + 2  # anew: a device that was gone remembers nothing
+        runs = fake.runs
+        np.testing.assert_array_equal(answer(session), expected)
+        assert fake.runs == runs + 2
+
+
+def test_a_device_that_goes_and_comes_many_times(model, expected):
+    fake = on_tanh(chains=True)
+    with subgraft.load(model, [fake], probe_s=0.001) as session:
+        for _ in range(5):
+            fake.unplug()
+            np.testing.assert_array_equal(answer(session), expected)
+            fake.plug()
+            until(lambda: session._engines._attachments[0].state is Health.OK)
+            np.testing.assert_array_equal(answer(session), expected)
+        back = next(event for event in session.report if event.phase == "back")
+        assert back.count >= 4
+
+
+def test_a_segment_that_a_returned_device_rejects_stays_on_the_cpu(model, expected):
+    fake = on_tanh()
+    with subgraft.load(model, [fake], probe_s=0.01) as session:
+        fake.unplug()
+        answer(session)
+        fake._max_ops, fake._faults = 1, contract_faults("reject")
+        fake.plug()
+        until(lambda: ("compile", 1) in causes(session))
+        np.testing.assert_array_equal(answer(session), expected)
+
+
+def contract_faults(text):
+    from subgraft.backends.fake import Fault
+
+    return Fault.parse(text)
+
+
+def test_what_the_first_delegate_rejects_is_offered_to_the_next(model, expected):
+    small, large = Fake(kinds="ADD,MUL,TANH", max_ops=2), Fake(kinds="TANH")
+    with subgraft.load(model, [small, large]) as session:
+        assert [step.owner for step in session.plan.steps] == [None, "fake#2", None, "fake#2", None]
+        assert "fake: 5 ops, and the fake takes at most max_ops=2" in session.plan.placements[1].reasons
+        np.testing.assert_array_equal(answer(session), expected)
+        assert causes(session) == [("compile", 0)]
+
+
+def test_what_the_device_refuses_is_planned_around(model, expected):
+    with subgraft.load(model, [Fake(refuses="MUL")]) as session:
+        assert [len(step.segment.ops) for step in session.plan.steps] == [2, 1, 2]
+        np.testing.assert_array_equal(answer(session), expected)
+
+
+def test_an_absent_delegate_leaves_its_reason_in_the_plan(model):
+    session = subgraft.load(model, ["fake:7"])
+    assert session.plan.absent == (("fake:7", "fake has no device 7; devices there: 0, 1"),)
+    assert causes(session) == [("open", None)]
+
+
+def test_a_name_that_leads_nowhere_is_an_error_whatever_may_fall_back(model):
+    with pytest.raises(Unavailable, match="no delegate goes by 'edgtpu'"):
+        subgraft.load(model, ["edgtpu"])
+
+
+def test_a_delegate_without_its_library_is_like_an_absent_device(model, expected, monkeypatch):
+    from subgraft.interpreter import loader as module
+
+    def missing(spec, options):
+        raise Unavailable("fake needs the Python package 'pyfake'; install it with pip")
+
+    monkeypatch.setattr(module, "find", missing)
+    session = subgraft.load(model, ["fake"])
+    assert "pyfake" in session.plan.explain()
+    np.testing.assert_array_equal(answer(session), expected)
+    with pytest.raises(Unavailable):
+        subgraft.load(model, ["fake"], fallback=False)
+
+
+def test_strict_refuses_a_plan_with_ops_on_the_cpu(model):
+    with pytest.raises(NotDelegated, match="strict: 3 ops would run on the CPU: op 0 ADD .*ADD is not among its kinds"):
+        subgraft.load(model, [on_tanh()], strict=True)
+    with pytest.raises(NotDelegated, match="strict: 5 ops"):
+        subgraft.load(model, strict=True)
+
+
+def test_strict_takes_a_plan_in_which_only_pinned_ops_are_on_the_cpu(model, expected):
+    with subgraft.load(model, [Fake()], strict=True, deny_ops=["TANH"]) as session:
+        np.testing.assert_array_equal(answer(session), expected)
+
+
+@pytest.mark.parametrize("faults, error", [("unavailable", Unavailable), ("reject", Rejected), ("fail", Failed)])
+def test_strict_falls_back_never(model, faults, error):
+    with pytest.raises(error):
+        answer(subgraft.load(model, [Fake(faults=faults)], strict=True))
+
+
+def test_every_second_run_is_verified(model, expected, caplog):
+    fake = Fake(kinds="MUL", faults="values")
+    with subgraft.load(model, [fake], verify_every=2) as session:
+        assert not np.array_equal(answer(session), expected)  # nobody looked
+        np.testing.assert_array_equal(answer(session), expected)  # the CPU's answer is taken
+        assert causes(session) == [("verify", 1)]
+        assert "NaN" in session.report.events[0].reason or "off by" in session.report.events[0].reason
+
+
+@pytest.mark.parametrize("options", [{}, {"submits": True}, {"chains": True}], ids=str)
+def test_a_right_answer_is_verified_without_a_word(model, expected, options):
+    with subgraft.load(model, [on_tanh(**options)], verify_every=1) as session:
+        for _ in range(3):
+            np.testing.assert_array_equal(answer(session), expected)
+        assert not session.report.events
+
+
+def test_one_cause_is_one_entry_and_one_log_line(model, caplog, capsys):
+    with (
+        caplog.at_level(logging.INFO, logger="subgraft"),
+        subgraft.load(model, [Fake(kinds="MUL", faults="sizes")]) as session,
+    ):
+        for _ in range(5):
+            answer(session)
+        (event,) = session.report
+        assert event.count == 5
+        assert [record.getMessage() for record in caplog.records] == [
+            "output segment 1 on fake:0: output 't3' came back as float32[5] instead of in the array for float32[4]"
+        ]
+        assert str(event).endswith("(5 times)")
+    assert capsys.readouterr() == ("", "")
+
+
+class Buggy(Fake):
+    def compile(self, segment, device):
+        made = super().compile(segment, device)
+        made.run = lambda inputs, outputs: {}["a bug"]
+        return made
+
+
+def test_a_bug_in_a_delegate_is_not_taken_for_a_failure(model):
+    with subgraft.load(model, [Buggy()]) as session, pytest.raises(KeyError, match="a bug"):
+        answer(session)
+
+
+class Scribbler(Fake):
+    def compile(self, segment, device):
+        made = super().compile(segment, device)
+
+        def run(inputs, outputs):
+            inputs[0][...] = 0
+
+        made.run = run
+        return made
+
+
+def test_a_delegate_cannot_write_its_inputs(model):
+    with subgraft.load(model, [Scribbler()]) as session, pytest.raises(ValueError, match="read-only"):
+        answer(session)
+
+
+class Bent(Fake):
+    def compile(self, segment, device):
+        made = super().compile(segment, device)
+
+        def run(inputs, outputs):
+            outputs[0].shape = (2, 2)
+
+        made.run = run
+        return made
+
+
+def test_an_output_that_was_bent_is_no_answer(model, expected):
+    with subgraft.load(model, [Bent(kinds="MUL")]) as session:
+        for _ in range(2):
+            np.testing.assert_array_equal(answer(session), expected)
+        assert causes(session) == [("output", 1)]
+
+
+class Deaf(Fake):
+    """Does not answer when asked how it is."""
+
+    def health(self, device):
+        self.hang()
+        return Health.OK
+
+
+def test_a_device_that_does_not_say_how_it_is_is_gone(model, expected):
+    fake = Deaf(kinds="MUL", faults="fail@1", timeout_s=0.05)
+    with subgraft.load(model, [fake], probe_s=60) as session:
+        np.testing.assert_array_equal(answer(session), expected)
+        assert session._engines._attachments[0].state is Health.GONE
+        fake.release()
+
+
+class Broken(Fake):
+    """Its health() has a bug, which shows only in the background."""
+
+    def health(self, device):
+        if self.runs and self._away is Health.OK:
+            raise ZeroDivisionError("a bug in health()")
+        return super().health(device)
+
+
+def test_a_bug_met_in_the_background_is_raised_in_the_next_run(model):
+    fake = Broken(kinds="MUL")
+    with subgraft.load(model, [fake], probe_s=0.01) as session:
+        fake.unplug()
+        answer(session)
+        fake.plug()
+        until(lambda: session._engines.bug is not None)
+        with pytest.raises(ZeroDivisionError, match="a bug in health"):
+            answer(session)

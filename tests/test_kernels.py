@@ -1,0 +1,52 @@
+"""Every case of every op_cases_*.py: our kernel, at one and at two threads, against TFLite's."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from op_cases import Array, Case, compare
+from oracle import Oracle, Request
+from subgraft.delegates import SubgraftError
+from subgraft.interpreter.model import Model
+from subgraft.interpreter.native import _native
+
+TABLES = sorted(path.stem for path in Path(__file__).parent.glob("op_cases_*.py"))
+
+
+def all_cases() -> Iterator[object]:
+    for table in TABLES:
+        for i, case in enumerate(importlib.import_module(table).CASES):
+            yield pytest.param(case, id=f"{table.removeprefix('op_cases_')}-{i}-{case.name()}")
+
+
+def run(case: Case, model: bytes, threads: int) -> list[list[Array]]:
+    """The outputs of each run, in one program."""
+    program = _native.Program(Model.open(model).native, pool=_native.ThreadPool(threads))
+    return [[output.copy() for output in program.call(case.feed(i))] for i in range(case.runs)]
+
+
+@pytest.mark.parametrize("case", all_cases())
+def test_a_kernel_equals_tflite(case: Case, oracle: Oracle) -> None:
+    model = case.model()
+    if case.error is not None:
+        with pytest.raises(SubgraftError) as caught:
+            run(case, model, threads=1)
+        assert re.search(case.error, str(caught.value))
+        return
+    if case.expected is not None:
+        expected = [case.expected(case.arrays(i)) for i in range(case.runs)]
+    else:
+        answer = oracle.ask(Request(model, [case.feed(i) for i in range(case.runs)], resolver=case.resolver))
+        assert not answer.error, f"the oracle refuses: {answer.error}"
+        expected = answer.runs
+    for threads in (1, 2):
+        for i, (ours, theirs) in enumerate(zip(run(case, model, threads), expected, strict=True)):
+            assert len(ours) == len(theirs)
+            for place, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+                difference = compare(a, b, case.tolerance)
+                assert not difference, f"output {place} of run {i} at {threads} threads: {difference}"

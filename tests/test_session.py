@@ -1,0 +1,327 @@
+"""load() and Session: names, shapes, memory, threads, forks and lifetimes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import graphs as make
+import subgraft
+from subgraft.backends.fake import Fake
+from subgraft.delegates import Graph, ModelError, Op, Options, SessionError, Tensor, Unsupported
+from subgraft.interpreter.model import Model, Signature
+
+X = np.linspace(-1, 1, 4, dtype=np.float32)
+ADD = Options({"fused_activation_function": "NONE"}, table="AddOptions")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Model.of(make.chain("ADD", "TANH", "MUL"))
+
+
+def both(*inputs):
+    """Without a delegate, and with one in the middle."""
+    return pytest.mark.parametrize("delegates", [[], [Fake(kinds="TANH")]], ids=["cpu", "fake"])
+
+
+@both()
+def test_names_are_the_tensors_or_the_signatures(model, delegates):
+    session = subgraft.load(model, delegates)
+    assert (list(session.inputs), list(session.outputs)) == (["x"], ["t3"])
+    assert session.inputs["x"].shape == (4,)
+    signed = replace(model, signatures=(Signature("serve", {"a": 0}, {"b": 3}),))
+    session = subgraft.load(signed, delegates)
+    assert list(session.run({"a": X})) == ["b"]
+    assert list(session.run({"x": X})) == ["b"]  # inputs go by the tensor's name too
+    with pytest.raises(ValueError, match="no signature 'train'; this model's signatures: serve"):
+        subgraft.load(signed, delegates, signature="train")
+
+
+def test_names_that_two_tensors_share_are_told_apart():
+    tensors = (Tensor("x", (2,), "float32"), Tensor("x", (2,), "float32"), Tensor("", (2,), "float32"))
+    session = subgraft.load(Model.of(Graph(tensors, (Op("ADD", (0, 1), (2,), ADD),), (0, 1), (2,))))
+    two = np.ones(2, np.float32)
+    np.testing.assert_array_equal(session.run({"x": two, "x:1": 2 * two})["2"], 3 * two)
+
+
+@both()
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        ({}, "no value for input x"),
+        ({"x": X, "y": X}, "there is no input 'y'; this model's inputs are x"),
+        ({"y": X}, "there is no input 'y'"),
+        ({"x": X.astype(np.float64)}, "float64.*expected.*float32"),
+        ({"x": X[:3]}, "expected.*4"),
+        ({"x": X.reshape(2, 2)}, "expected"),
+        ({"x": [1.0, 2.0, 3.0, 4.0]}, "not a numpy array"),
+    ],
+)
+def test_wrong_inputs_are_refused_and_harm_nothing(model, delegates, inputs, message):
+    session = subgraft.load(model, delegates)
+    with pytest.raises(ValueError, match=message):
+        session.run(inputs)
+    assert session.run({"x": X})["t3"].shape == (4,)
+
+
+@both()
+def test_strided_inputs_are_copied_in(model, delegates):
+    session = subgraft.load(model, delegates)
+    wide = np.repeat(X, 2)
+    np.testing.assert_array_equal(session.run({"x": wide[::2]})["t3"], session.run({"x": X})["t3"])
+
+
+@both()
+def test_outputs_are_the_callers_own(model, delegates):
+    session = subgraft.load(model, delegates)
+    first = session.run({"x": X})["t3"]
+    kept = first.copy()
+    second = session.run({"x": 2 * X})["t3"]
+    np.testing.assert_array_equal(first, kept)
+    first[...] = 0
+    np.testing.assert_array_equal(session.run({"x": 2 * X})["t3"], second)
+
+
+@both()
+def test_outputs_go_where_the_caller_wants_them(model, delegates):
+    session = subgraft.load(model, delegates)
+    out = np.zeros(4, np.float32)
+    results = session.run({"x": X}, out={"t3": out})
+    assert results["t3"] is out
+    np.testing.assert_array_equal(out, session.run({"x": X})["t3"])
+    with pytest.raises(ValueError, match="no output 'y'"):
+        session.run({"x": X}, out={"y": out})
+    with pytest.raises(ValueError, match="float64"):
+        session.run({"x": X}, out={"t3": np.zeros(4)})
+
+
+def open_model(signature=(-1, 4)):
+    tensors = (
+        Tensor("x", (1, 4), "float32", shape_signature=signature),
+        Tensor("y", (1, 4), "float32"),
+        Tensor("z", (1, 4), "float32"),
+    )
+    ops = (Op("TANH", (0,), (1,)), Op("ADD", (1, 1), (2,), ADD))
+    return Model.of(Graph(tensors, ops, (0,), (2,)))
+
+
+@both()
+def test_shapes_that_the_model_leaves_open_are_planned_for(delegates):
+    session = subgraft.load(open_model(), delegates)
+    for rows in (1, 3, 1, 2, 5, 6, 7, 3):
+        x = np.random.default_rng(rows).standard_normal((rows, 4)).astype(np.float32)
+        np.testing.assert_allclose(session.run({"x": x})["z"], 2 * np.tanh(x), rtol=1e-6)
+    with pytest.raises(ValueError):
+        session.run({"x": np.zeros((1, 5), np.float32)})
+    np.testing.assert_array_equal(session.run({"x": np.zeros((1, 4), np.float32)})["z"], np.zeros((1, 4)))
+
+
+@both()
+def test_shapes_that_the_model_fixes_change_only_when_asked_for(delegates):
+    session = subgraft.load(open_model(None), delegates)
+    x = np.ones((2, 4), np.float32)
+    with pytest.raises(ValueError, match="expected"):
+        session.run({"x": x})
+    session.resize({"x": (2, 4)})
+    assert session.run({"x": x})["z"].shape == (2, 4)
+    with pytest.raises(ValueError, match="no input 'y'"):
+        session.resize({"y": (1,)})
+
+
+def test_per_shape_executables_are_kept_within_a_bound():
+    fake = Fake(kinds="TANH")
+    session = subgraft.load(open_model(), [fake])
+    for rows in (1, 2, 3, 4, 1, 2, 3, 4):
+        session.run({"x": np.zeros((rows, 4), np.float32)})
+    assert len(fake.compiled) == 4
+    session.run({"x": np.zeros((5, 4), np.float32)})
+    assert len(session._engines._attachments[0].lanes) == 4
+    session.run({"x": np.zeros((1, 4), np.float32)})  # the oldest had to go
+    assert len(fake.compiled) == 6
+
+
+def test_nothing_is_copied_between_segments(model):
+    session = subgraft.load(model, [Fake(kinds="TANH")])
+    first, lane, last = session._frame.steps
+    assert np.shares_memory(lane._inputs[0], session._frame.store.fixed[1])
+    assert np.shares_memory(lane._outputs[0], session._frame.store.fixed[2])
+    assert not np.shares_memory(lane._inputs[0], lane._outputs[0])
+
+
+def test_memory_of_values_that_do_not_live_together_is_shared():
+    long = make.chain(*["ADD", "TANH"] * 10, shape=(1024,))
+    session = subgraft.load(Model.of(long), [Fake(kinds="TANH")])
+    assert session._frame.store.size_bytes == 3 * 4096  # the input, and two that take turns
+
+
+def test_a_session_without_delegates_makes_no_python_ops(tmp_path, model):
+    path = tmp_path / "chain.tflite"
+    path.write_bytes(model.to_bytes())
+    session = subgraft.load(path)
+    session.run({"x": X})
+    assert session._graph.ops._made == [None, None, None]
+    assert [step.owner for step in session.plan.steps] == [None]
+
+
+def test_a_second_thread_gets_an_error_at_once(model):
+    fake = Fake(kinds="TANH", faults="hang@1")
+    with subgraft.load(model, [fake]) as session:
+        thread = threading.Thread(target=session.run, args=({"x": X},))
+        thread.start()
+        while not fake.runs:
+            pass
+        with pytest.raises(SessionError, match="in use by another thread"):
+            session.run({"x": X})
+        fake.release()
+        thread.join()
+        session.run({"x": X})
+
+
+def test_a_second_thread_waits_if_asked_to(model):
+    with subgraft.load(model, [Fake(kinds="TANH")], wait=True) as session:
+        expected = session.run({"x": X})["t3"]
+        answers = []
+        threads = [
+            threading.Thread(target=lambda: answers.extend(session.run({"x": X})["t3"] for _ in range(50)))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(answers) == 200
+        assert all(np.array_equal(a, expected) for a in answers)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_to_load_its_own(model):
+    fake = Fake(kinds="TANH")
+    session = subgraft.load(model, [fake])
+    session.run({"x": X})
+    child = os.fork()
+    if child == 0:
+        try:
+            session.run({"x": X})
+        except SessionError as error:
+            session.close()  # harms nothing of the parent's
+            os._exit(0 if "fork" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    session.run({"x": X})
+    session.close()
+
+
+class Counting(Fake):
+    """Counts its open executables."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.open = []
+
+    def compile(self, segment, device):
+        made = super().compile(segment, device)
+        self.open.append(made)
+        return made
+
+    @property
+    def left(self):
+        return sum(not made.closed for made in self.open)
+
+
+@pytest.mark.parametrize("submits", [False, True])
+def test_close_lets_go_of_every_executable(model, submits):
+    fake = Counting(submits=submits)
+    with subgraft.load(model, [fake]) as session:
+        session.run({"x": X})
+        assert fake.left == 1
+    assert fake.left == 0
+    session.close()
+    for use in (lambda: session.run({"x": X}), session.reset, session.profile, lambda: session.resize({"x": (2,)})):
+        with pytest.raises(SessionError, match="closed"):
+            use()
+
+
+def test_a_session_that_nobody_holds_lets_go_too(model):
+    fake = Counting()
+    session = subgraft.load(model, [fake])
+    session.run({"x": X})
+    gone = weakref.ref(session)
+    del session
+    gc.collect()
+    assert gone() is None
+    assert fake.left == 0
+
+
+def test_executables_of_a_plan_that_was_not_taken_are_closed(model):
+    fake, other = Counting(kinds="ADD,MUL"), Counting(kinds="TANH", faults="reject")
+    with subgraft.load(
+        model,
+        [
+            other,
+            fake,
+        ],
+    ) as session:
+        assert fake.left == sum(step.owner == "fake#2" for step in session.plan.steps)
+    with pytest.raises(Exception, match="reject"):
+        subgraft.load(model, [fake, other], fallback=False)
+    assert fake.left == 0
+
+
+@both()
+def test_a_profile_tells_where_the_time_goes(model, delegates):
+    session = subgraft.load(model, delegates)
+    profile = session.profile(runs=3)
+    assert profile.runs == 3
+    assert [s.owner for s in profile.segments] == [step.owner for step in session.plan.steps]
+    on_cpu = {i for step in session.plan.steps if not step.owner for i in step.segment.ops}
+    assert {op.index for op in profile.ops} == on_cpu
+    assert profile.seconds > 0
+    assert "ms for one inference, mean of 3" in str(profile)
+    assert profile.to_dict()["runs"] == 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threads": 0},
+        {"verify_every": -1},
+        {"min_ops": 0},
+        {"max_segments": -1},
+        {"deny_nodes": [3]},
+        {"compiled": {"edgetpu": "x.tflite"}},
+        {"compiled": {"fake": "x.tflite"}},
+    ],
+    ids=str,
+)
+def test_settings_that_mean_nothing_are_errors(model, options):
+    with pytest.raises(ValueError):
+        subgraft.load(model, ["fake"], **options)
+
+
+def test_a_name_instead_of_a_list_is_an_error(model):
+    with pytest.raises(TypeError, match=r'write \["fake"\]'):
+        subgraft.load(model, "fake")
+
+
+def test_delegates_come_by_name_with_options_or_as_objects(model):
+    session = subgraft.load(model, ["fake:1", ("fake", {"kinds": "TANH", "faults": "fail@1"}), Fake(kinds="MUL")])
+    assert [attachment.label for attachment in session._engines._attachments] == ["fake:1", "fake", "fake#2"]
+
+
+def test_an_op_that_nobody_can_run_is_refused_with_every_reason():
+    graph = replace(make.wired([[0]]), ops=(Op("MadeUp", (0,), (1,), is_custom=True),))
+    with pytest.raises(Unsupported, match="MadeUp.*no kernel.*no delegate takes it either.*MadeUp is not among"):
+        subgraft.load(Model.of(graph), [Fake(kinds="ADD")])
+
+
+def test_no_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ModelError, match="nothing.tflite"):
+        subgraft.load(tmp_path / "nothing.tflite")
