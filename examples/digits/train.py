@@ -51,10 +51,10 @@ def main() -> None:
     args = parser.parse_args()
     train, test = split(load())
 
-    start = time.perf_counter()
+    start = time.process_time()
     with threadpool_limits(1):
         parameters = fit(train)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         ranges = calibrate(forward(parameters, train.unit))
     measured = []
     for name, numbers in (("digits_float", Float32()), ("digits_int8", Int8(ranges))):
@@ -131,10 +131,10 @@ def report(
         *rows,
         "",
         f"The two models give the same answer to {same} of {len(test.labels)} test pictures. {count:,} parameters, "
-        f"{EPOCHS} epochs of batches of {BATCH}, seed {SEED}; training took {seconds:.0f} s on one core.",
+        f"{EPOCHS} epochs of batches of {BATCH}, seed {SEED}; training took {seconds:.0f} s of one core.",
         "",
         f"Test pictures are those whose place in `sklearn.datasets.load_digits()` is a multiple of {TEST_EVERY}; the "
-        "others were trained on. The 13 writers are in both parts, so a stranger's hand will be read less well.",
+        "others were trained on. The 13 writers are in both parts, so a stranger's hand may be read less well.",
         "",
         "| model | test pictures it gets wrong (place: what it is, what was read) |",
         "| --- | --- |",
