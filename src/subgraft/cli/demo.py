@@ -149,7 +149,9 @@ def _print(
     right, equal = sum(r.right for r in readings), sum(r.equals_cpu for r in readings)
     count = len(readings)
     print(f"{right} of {count} right. {equal} of {count} answers equal the CPU's alone, bit for bit.")
-    print("* the delegate failed in this picture, and the CPU took its segment over\n")
+    if any(reading.fell_back for reading in readings):
+        print("* the delegate failed in this picture, and the CPU took its segment over")
+    print()
     emulated = {step.owner for step in session.plan.steps if step.owner}
     print(draw(session.plan, outcomes, pen=pen, emulated=emulated))
     print(f"\nReport:\n{session.report}")
