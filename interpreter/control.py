@@ -31,6 +31,7 @@ class ControlStep:
         self._is_done = False
 
     def run(self) -> None:
+        """Runs what the values ask for."""
         values = [self._store[t] for t in self._op.inputs]
         kind = self._op.kind
         if kind == "WHILE":

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from subgraft.delegates import Array, Segment
+import numpy as np
+
+from subgraft.delegates import NUMPY_DTYPES, Array, Segment
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.store import Store
 
@@ -119,8 +121,13 @@ class LooseCpuStep:
             program.bind(t, value)
         for t in self._state:
             program.set(t, self._store.state[t])
-        program.run()
+        sized_now = [t for t in self._loose_outputs if program.is_dynamic(t)]
         for t in self._loose_outputs:
+            if t not in sized_now:  # given the shapes of the inputs it is known
+                self._store.loose[t] = np.empty(program.shape(t), NUMPY_DTYPES[self.segment.graph.tensors[t].dtype])
+                program.bind(t, self._store.loose[t])
+        program.run()
+        for t in sized_now:
             self._store.loose[t] = program.get(t)
         for t in self._state:
             self._store.state[t][...] = program.get(t)

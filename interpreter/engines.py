@@ -22,6 +22,7 @@ from subgraft.interpreter.watch import Watch
 from subgraft.partitioner import BODY_OPTIONS, Plan, reachable
 
 Shapes = Mapping[int, tuple[int, ...]]  # of inputs, by tensor index, where they are not the file's
+Engine = Frame | _native.Program
 DEEPEST = 64  # bodies within bodies
 
 
@@ -68,36 +69,38 @@ class Engines:
         self._pid = os.getpid()
         self._attachments = [Attachment(label, delegate, report) for label, delegate in wanted.items()]
         self._planner = Planner(self._attachments, setup.wishes, report, missing)
-        self._watch = Watch(self._attachments, report, setup.probe_s)
+        self.watch = Watch(self._attachments, report, setup.probe_s)
         for attachment in self._attachments:
             self._open(attachment)
 
-    @property
-    def must_plan(self) -> bool:
-        """Whether a plan can be anything but one program on the CPU, or must be looked at."""
-        return bool(self._attachments) or self._setup.wishes.strict
+    def engine(self, index: int, shapes: Shapes) -> tuple[Engine, Plan | None]:
+        """What runs this graph, and the plan if one was needed to make it.
 
-    def has_control_flow(self, index: int) -> bool:
-        """Whether the graph runs other graphs."""
-        return any(op.kind in BODY_OPTIONS for op in self._model.graphs[index].ops)
-
-    @property
-    def bug(self) -> BaseException | None:
-        """An error in a delegate's code that the background thread met, and that is none of the contract's."""
-        return self._watch.bug
-
-    def program(self, index: int, shapes: Shapes, plan: Plan | None = None) -> _native.Program:
-        """The whole graph as one program on the CPU. Raises Unsupported, naming the op, and ModelError."""
-        given = {t: list(shape) for t, shape in shapes.items()}
+        Raises Unsupported, naming the op, and ModelError; where nothing may fall back DelegateError and NotDelegated.
+        """
+        if not self._attachments and not self._setup.wishes.strict:
+            try:
+                return self._program(index, shapes), None
+            except Unsupported:
+                if not any(op.kind in BODY_OPTIONS for op in self._model.graphs[index].ops):
+                    raise
+        plan, compiled, unknown = self._plan(index, shapes)
+        if any(step.owner or step.bodies for step in plan.steps):
+            return self._frame(plan, plan.bodies, compiled, unknown, {}, ()), plan
         try:
-            return _native.Program(self._cpu.model, index, pool=self._cpu.pool, shapes=given)
+            return self._program(index, shapes), plan
         except Unsupported as error:
-            if plan is None:
-                raise
             raise Unsupported(f"{error}{_refusals(plan)}") from error
 
-    def plan(self, index: int, shapes: Shapes) -> tuple[Plan, Compiled, Unknown]:
-        """A plan of a graph and its bodies, its segments compiled."""
+    def plan(self, index: int, shapes: Shapes) -> Plan:
+        """The plan alone, of a graph that runs as one program."""
+        return self._plan(index, shapes)[0]
+
+    def _program(self, index: int, shapes: Shapes) -> _native.Program:
+        given = {t: list(shape) for t, shape in shapes.items()}
+        return _native.Program(self._cpu.model, index, pool=self._cpu.pool, shapes=given)
+
+    def _plan(self, index: int, shapes: Shapes) -> tuple[Plan, Compiled, Unknown]:
         graphs = list(self._model.graphs)
         unknown: dict[int, frozenset[int]] = {}
         for graph in (graphs[index], *reachable(graphs[index], graphs)):
@@ -107,15 +110,11 @@ class Engines:
         plan, compiled = self._planner.plan(graphs[index], graphs, unknown)
         return plan, compiled, unknown
 
-    def frame(self, plan: Plan, compiled: Compiled, unknown: Unknown) -> Frame:
-        """A plan ready to run. Raises Unsupported for an op that neither a delegate nor the CPU takes."""
-        return self._frame(plan, plan.bodies, compiled, unknown, {}, ())
-
     def close(self) -> None:
         """Lets go of the devices; but not in a forked child, which shares them with its parent."""
         if self._pid != os.getpid():
             return
-        self._watch.close()
+        self.watch.close()
         for attachment in self._attachments:
             for lane in list(attachment.lanes):
                 lane.close()
@@ -153,7 +152,7 @@ class Engines:
         except Unsupported as error:
             raise Unsupported(f"{error}{_refusals(plan)}") from error
         for lane in frame.lanes:
-            lane.lost = self._watch.wake
+            lane.lost = self.watch.wake
         return frame
 
 

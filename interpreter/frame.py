@@ -43,6 +43,7 @@ class Frame:
         policy: Policy,
         bodies: Mapping[int, Frame],
     ) -> None:
+        """bodies: the frames of all graphs that control flow may run, by index; nested ones are there already."""
         graph = plan.graph
         self.plan = plan
         self._unknown = unknown.get(graph.index, frozenset())
@@ -51,6 +52,7 @@ class Frame:
         self._report = report
         self._policy = policy
         self._bodies = bodies
+        self._runs = 0
         shared = _shared_variables(plan, self._unknown)
         lives = _lives(plan, self._unknown, [exe for _, exe in self._compiled.values()])
         self.store = Store.plan(graph, lives, shared)
@@ -60,16 +62,18 @@ class Frame:
             lane.move = self.move
         self._link()
 
-    def run(self, *, verify: bool = False) -> None:
+    def run(self) -> None:
         """Computes the outputs from what set() put in."""
         self.store.loose.clear()
         if any(lane.is_renewed for lane in self.lanes):
             self._link()
+        self._runs += 1
+        every = self._policy.verify_every
+        if every and self._runs % every == 0:
+            for lane in self.lanes:
+                lane.verify_next = True
         for step in self.steps:
-            if verify and isinstance(step, Lane):
-                step.run(verify=True)
-            else:
-                step.run()
+            step.run()
 
     def run_timed(self) -> list[float]:
         """The same; the seconds that each step took."""
@@ -117,12 +121,12 @@ class Frame:
         found = self.store.loose.get(tensor)
         return self.plan.graph.tensors[tensor].shape if found is None else found.shape
 
-    def call(self, arrays: Sequence[Array], *, verify: bool = False) -> list[Array]:
+    def call(self, arrays: Sequence[Array]) -> list[Array]:
         """One inference: copies in, runs, copies of the outputs."""
         graph = self.plan.graph
         for t, array in zip(graph.inputs, arrays, strict=True):
             self.set(t, array)
-        self.run(verify=verify)
+        self.run()
         return [self.get(t) for t in graph.outputs]
 
     def move(self) -> None:
@@ -132,15 +136,17 @@ class Frame:
             step.place()
 
     def reset_variables(self) -> None:
-        """Every variable back to its first value."""
-        self.store.reset_state()
-        for step in self.steps:
-            step.reset()
+        """Every variable back to its first value, those of bodies too."""
+        for frame in (self, *self._bodies.values()):
+            frame.store.reset_state()
+            for step in frame.steps:
+                step.reset()
 
     def close(self) -> None:
-        """Lets go of the devices."""
-        for lane in self.lanes:
-            lane.close()
+        """Lets go of the devices, those of bodies too."""
+        for frame in (self, *self._bodies.values()):
+            for lane in frame.lanes:
+                lane.close()
 
     def _step(self, number: int, step: Step) -> Runnable:
         segment = step.segment

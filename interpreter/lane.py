@@ -34,10 +34,12 @@ class WrongOutput(Failed):
 class Policy:
     """What a session does about a delegate that fails or errs.
 
-    fallback: the CPU takes over; else the error is raised. tolerance: of float values in a verification.
+    fallback: the CPU takes over; else the error is raised.
+    verify_every: every so many runs segments run on the CPU too; 0: never. tolerance: of float values then.
     """
 
     fallback: bool = True
+    verify_every: int = 0
     tolerance: float = 1e-3
 
 
@@ -45,7 +47,7 @@ class Lane:
     """Runs the segment on the device while that works, and on the CPU from the same inputs when it does not.
 
     on_device: whether the device computed the segment in this invoke. on_host: whether all outputs are in the store.
-    sources: lanes whose tensors stay on the device for this one.
+    sources: lanes whose tensors stay on the device for this one. verify_next: compare the next run with the CPU.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Lane:
         self.on_device = self.on_host = False
         self.sources: list[Lane] = []
         self.keeps: tuple[int, ...] = ()  # outputs that stay on the device
+        self.verify_next = False
         self.is_renewed = False  # by the background thread; the frame has not seen it yet
         self.is_dead = False  # the device is back and does not take the segment any more
         self.lost: Callable[[], None] = lambda: None  # tells the background thread
@@ -94,8 +97,9 @@ class Lane:
         if self._fallback is not None:
             self._fallback.place()
 
-    def run(self, *, verify: bool = False) -> None:
+    def run(self) -> None:
         """Computes the segment's outputs. Raises Failed when there is no fallback."""
+        verify, self.verify_next = self.verify_next, False
         self.on_device = self._try_device()
         self.on_host = self.on_device and not self.keeps
         if not self.on_device:

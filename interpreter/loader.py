@@ -69,12 +69,12 @@ def load(
     may_fall_back = fallback and not strict
     pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)
     wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict)
-    setup = Setup(wishes, Policy(may_fall_back, verify_tolerance), threads, probe_s)
+    setup = Setup(wishes, Policy(may_fall_back, verify_every, verify_tolerance), threads, probe_s)
     report = Report()
     wanted, missing = _find(delegates, compiled or {}, report, may_fall_back)
     engines = Engines(model, wanted, setup, report, missing)
     try:
-        return Session(engines, graph, names, report, wait=wait, verify_every=verify_every)
+        return Session(engines, graph, names, report, wait=wait)
     except BaseException:
         engines.close()
         raise

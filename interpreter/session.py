@@ -10,11 +10,10 @@ from types import TracebackType
 
 import numpy as np
 
-from subgraft.delegates import NUMPY_DTYPES, Array, Graph, SessionError, Tensor, Unsupported
+from subgraft.delegates import NUMPY_DTYPES, Array, Graph, SessionError, Tensor
 from subgraft.interpreter import profile
-from subgraft.interpreter.engines import Engines, Shapes
+from subgraft.interpreter.engines import Engine, Engines, Shapes
 from subgraft.interpreter.frame import Frame
-from subgraft.interpreter.native import _native
 from subgraft.interpreter.profile import Profile
 from subgraft.interpreter.report import Report
 from subgraft.partitioner import Plan
@@ -34,6 +33,11 @@ class Names:
 
     def in_order(self, given: Mapping[str, Array]) -> list[Array]:
         """Arrays in the order of the inputs. Raises ValueError for missing and unknown names."""
+        try:
+            if len(given) == len(self.inputs):
+                return [given[name] for name in self.inputs]
+        except KeyError:
+            pass
         arrays: dict[int, Array] = {}
         for name, array in given.items():
             place = self.inputs.index(name) if name in self.inputs else self._by_tensor_name.get(name)
@@ -55,22 +59,18 @@ class Session:
     report: what went another way than planned.
     """
 
-    def __init__(self, engines: Engines, graph: Graph, names: Names, report: Report, *, wait: bool, verify_every: int):
+    def __init__(self, engines: Engines, graph: Graph, names: Names, report: Report, *, wait: bool) -> None:
         self.report = report
         self._engines = engines
         self._graph = graph
         self._names = names
         self._wait = wait
-        self._verify_every = verify_every
-        self._runs = 0
         self._turn = threading.Lock()
         self._pid = os.getpid()
-        self._kept: dict[Key, tuple[Frame | _native.Program, Plan | None]] = {}
-        self._key = tuple(graph.tensors[t].shape for t in graph.inputs)
         self._finalizer = weakref.finalize(self, engines.close)
-        self._program: _native.Program | None = None
-        self._frame: Frame | None = None
-        self._use(self._key)
+        self._kept: dict[Key, tuple[Engine, Plan | None]] = {}
+        self._engine: Engine | None = None
+        self._use(tuple(graph.tensors[t].shape for t in graph.inputs))
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """One inference.
@@ -80,15 +80,16 @@ class Session:
         Raises ValueError for wrong inputs, InvokeError for values that an op cannot take, Failed where nothing may fall
         back, SessionError for a second thread, after close() and after a fork.
         """
-        self._enter()
+        engine = self._enter()
         try:
+            arrays = self._names.in_order(inputs)
             try:
-                arrays = [inputs[name] for name in self._names.inputs]
-                if len(arrays) != len(inputs):
-                    arrays = self._names.in_order(inputs)
-            except KeyError:
-                arrays = self._names.in_order(inputs)
-            results = self._call(arrays)
+                results = engine.call(arrays)
+            except ValueError:
+                shapes = tuple(np.shape(array) for array in arrays)
+                if shapes == self._key or not self._may_be(shapes):
+                    raise
+                results = self._use(shapes).call(arrays)
         finally:
             self._turn.release()
         named = dict(zip(self._names.outputs, results, strict=True))
@@ -97,11 +98,15 @@ class Session:
     @property
     def plan(self) -> Plan:
         """Who runs what at the present shapes, and why not elsewhere."""
-        engine, plan = self._kept[self._key]
-        if plan is None:
-            plan, _, _ = self._engines.plan(self._graph.index, self._shapes(self._key))
-            self._kept[self._key] = engine, plan
-        return plan
+        self._enter()
+        try:
+            engine, plan = self._kept[self._key]
+            if plan is None:
+                plan = self._engines.plan(self._graph.index, self._shapes(self._key))
+                self._kept[self._key] = engine, plan
+            return plan
+        finally:
+            self._turn.release()
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -140,13 +145,12 @@ class Session:
 
         inputs: None for zeros.
         """
-        self._enter()
+        engine = self._enter()
         try:
-            self._call(self._zeros() if inputs is None else self._names.in_order(inputs))
-            if self._frame is not None:
-                return profile.frame(self._frame, runs)
-            assert self._program is not None
-            return profile.program(self._program, self._graph, runs)
+            engine.call(self._zeros() if inputs is None else self._names.in_order(inputs))
+            if isinstance(engine, Frame):
+                return profile.frame(engine, runs)
+            return profile.program(engine, self._graph, runs)
         finally:
             self._turn.release()
 
@@ -154,7 +158,7 @@ class Session:
         """Lets go of the devices; the session cannot run any more. May be called twice."""
         if self._pid == os.getpid():
             with self._turn:
-                self._program = self._frame = None
+                self._engine = None
                 self._kept.clear()
                 self._finalizer()
 
@@ -166,34 +170,17 @@ class Session:
     ) -> None:
         self.close()
 
-    def _enter(self) -> None:
-        """Takes this thread's turn."""
+    def _enter(self) -> Engine:
+        """Takes this thread's turn. Raises SessionError."""
         if self._pid != os.getpid():
             raise SessionError("this session was made before a fork; load the model again in the child process")
         if not self._turn.acquire(self._wait):
             raise SessionError("this session is in use by another thread; load one for each thread, or with wait=True")
-        if self._program is None and (self._frame is None or self._engines.bug is not None):
+        engine = self._engine
+        if engine is None or self._engines.watch.bug is not None:
             self._turn.release()
-            if self._engines.bug is not None:
-                raise self._engines.bug
-            raise SessionError("this session is closed")
-
-    def _call(self, arrays: Sequence[Array]) -> list[Array]:
-        try:
-            return self._infer(arrays)
-        except ValueError:
-            shapes = tuple(np.shape(array) for array in arrays)
-            if shapes == self._key or not self._may_be(shapes):
-                raise
-        self._use(shapes)
-        return self._infer(arrays)
-
-    def _infer(self, arrays: Sequence[Array]) -> list[Array]:
-        if self._program is not None:
-            return self._program.call(arrays)
-        assert self._frame is not None
-        self._runs += 1
-        return self._frame.call(arrays, verify=bool(self._verify_every) and self._runs % self._verify_every == 0)
+            raise self._engines.watch.bug or SessionError("this session is closed")
+        return engine
 
     def _may_be(self, shapes: Key) -> bool:
         """Whether the model leaves these shapes open."""
@@ -207,29 +194,16 @@ class Session:
             for tensor, shape in zip(tensors, shapes, strict=True)
         )
 
-    def _use(self, key: Key) -> None:
+    def _use(self, key: Key) -> Engine:
         """Makes the engine for these input shapes the present one."""
-        made = self._kept.pop(key, None) or self._make(key)
+        made = self._kept.pop(key, None) or self._engines.engine(self._graph.index, self._shapes(key))
         self._kept[key] = made  # the latest last
-        self._key = key
-        self._program, self._frame = (None, made[0]) if isinstance(made[0], Frame) else (made[0], None)
+        self._key, self._engine = key, made[0]
         if len(self._kept) > MOST_SHAPES:
             oldest, _ = self._kept.pop(next(iter(self._kept)))
             if isinstance(oldest, Frame):
                 oldest.close()
-
-    def _make(self, key: Key) -> tuple[Frame | _native.Program, Plan | None]:
-        index, shapes = self._graph.index, self._shapes(key)
-        if not self._engines.must_plan:
-            try:
-                return self._engines.program(index, shapes), None
-            except Unsupported:
-                if not self._engines.has_control_flow(index):
-                    raise
-        plan, compiled, unknown = self._engines.plan(index, shapes)
-        if all(step.owner is None and not step.bodies for step in plan.steps):
-            return self._engines.program(index, shapes, plan), plan
-        return self._engines.frame(plan, compiled, unknown), plan
+        return made[0]
 
     def _shapes(self, key: Key) -> Shapes:
         given = dict(zip(self._graph.inputs, key, strict=True))

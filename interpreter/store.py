@@ -101,21 +101,25 @@ class Store:
     def _view(self) -> None:
         for t, offset in self._offsets.items():
             tensor = self.graph.tensors[t]
-            flat = self._arena[offset : offset + _bytes(tensor)].view(NUMPY_DTYPES[tensor.dtype])
+            flat = self._arena[offset : offset + _bytes(tensor)].view(_dtype(tensor))
             self.fixed[t] = flat.reshape(tensor.shape)
 
 
-def _bytes(tensor: Tensor) -> int:
+def _dtype(tensor: Tensor) -> np.dtype[Any]:
     if tensor.dtype not in NUMPY_DTYPES:
         raise Unsupported(f"tensor '{tensor.name}' is {tensor.dtype}, which cannot pass from one segment to another")
-    return prod(tensor.shape) * NUMPY_DTYPES[tensor.dtype].itemsize
+    return NUMPY_DTYPES[tensor.dtype]
+
+
+def _bytes(tensor: Tensor) -> int:
+    return prod(tensor.shape) * _dtype(tensor).itemsize
 
 
 def _initial(tensor: Tensor) -> Array:
     """What a variable holds before the first run: zero, which an int8 tensor writes as its zero point."""
     zero_points = tensor.quantization.zero_points if tensor.quantization else ()
     value = zero_points[0] if tensor.dtype == "int8" and zero_points else 0
-    return np.full(tensor.shape, value, NUMPY_DTYPES[tensor.dtype])
+    return np.full(tensor.shape, value, _dtype(tensor))
 
 
 def _aligned(size: int) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from subgraft.delegates import Graph, Segment
 from subgraft.partitioner.assign import Candidate, Placement, Refusals, assign, reassign
@@ -41,7 +41,7 @@ def partition(
     labels = [c.label for c in candidates]
     if len(set(labels)) < len(labels):
         raise ValueError(f"two delegates go by the same name: {', '.join(labels)}")
-    pins = pins or Pins()
+    pins = replace(pins or Pins(), graph=graph.index)
     pins.check(graph)
     cutter = _Cutter(candidates, pins, limits or Limits(), dict(refused or {}), cpu_cost)
     everything = [graph, *reachable(graph, graphs)]

@@ -22,6 +22,7 @@ class Pins:
     deny_nodes: frozenset[int] = frozenset()
     only_nodes: frozenset[int] | None = None
     prefer: Mapping[str | int, str] = field(default_factory=dict)
+    graph: int = 0  # the main graph's index
 
     @classmethod
     def of(
@@ -50,9 +51,9 @@ class Pins:
         reasons = []
         if kind in self.deny_ops:
             reasons.append(f"deny_ops names {kind}")
-        if graph.index == 0 and node in self.deny_nodes:
+        if graph.index == self.graph and node in self.deny_nodes:
             reasons.append(f"deny_nodes names {node}")
-        if graph.index == 0 and self.only_nodes is not None and node not in self.only_nodes:
+        if graph.index == self.graph and self.only_nodes is not None and node not in self.only_nodes:
             reasons.append(f"only_nodes does not name {node}")
         if self.first(node, graph) == CPU:
             reasons.append('prefer says "cpu"')
@@ -60,5 +61,5 @@ class Pins:
 
     def first(self, node: int, graph: Graph) -> str | None:
         """Who is asked first for this op; None: the usual order."""
-        named = self.prefer.get(node) if graph.index == 0 else None
+        named = self.prefer.get(node) if graph.index == self.graph else None
         return named or self.prefer.get(graph.ops[node].kind)

@@ -68,7 +68,7 @@ class Plan:
         }
 
     def _table(self) -> Iterator[str]:
-        yield from _wrap(self._summary(), "  ")
+        yield from _wrap(self.summary(), "  ")
         for number, step in enumerate(self.steps):
             yield ""
             yield from _wrap(f"segment {number} on {step.owner or 'the CPU'}{_estimates(step)}", "    ")
@@ -80,7 +80,7 @@ class Plan:
                 else:
                     yield head
 
-    def _summary(self) -> str:
+    def summary(self) -> str:
         name = self.graph.name or f"graph {self.graph.index}"
         count = len(self.placements)
         parts = []

@@ -6,7 +6,7 @@ A table of cases is a module op_cases_<family>.py with a list CASES; test_kernel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -162,7 +162,8 @@ class Case:
         """All inputs of the op that are present, constants too."""
         return [spec.values(seed) for spec, seed in self.seeds(run)]
 
-    def graph(self) -> Graph:
+    def graph(self, copy_inputs: bool = False) -> Graph:
+        """The op alone; or behind copies of what is fed, whose memory it may reuse for its output."""
         tensors: list[Tensor] = []
         numbers = []
         seeds = iter(self.seeds())
@@ -175,6 +176,12 @@ class Case:
         tensors += [_tensor(spec, f"output{i}") for i, spec in enumerate(self.outputs)]
         intermediates = tuple(range(len(tensors), len(tensors) + len(self.intermediates)))
         tensors += [_tensor(spec, f"intermediate{i}") for i, spec in enumerate(self.intermediates)]
+        copies = []
+        if copy_inputs:
+            for t in (t for t in fed if tensors[t].dtype not in PACKED):
+                copies.append(Op("RESHAPE", (t,), (len(tensors),), Options({"new_shape": tensors[t].shape})))
+                numbers = [len(tensors) if n == t else n for n in numbers]
+                tensors.append(replace(tensors[t], name=f"copy of {tensors[t].name}"))
         op = Op(
             self.kind,
             tuple(numbers),
@@ -185,10 +192,10 @@ class Case:
             custom_options=self.custom_options,
             intermediates=intermediates,
         )
-        return Graph(tensors, [op], tuple(fed), outputs, name="main")
+        return Graph(tensors, [*copies, op], tuple(fed), outputs, name="main")
 
-    def model(self) -> bytes:
-        return Model.of(self.graph()).to_bytes()
+    def model(self, copy_inputs: bool = False) -> bytes:
+        return Model.of(self.graph(copy_inputs)).to_bytes()
 
 
 def _input_tensor(spec: In, name: str, seed: int) -> Tensor:

@@ -48,6 +48,11 @@ def plain() -> list[Case]:
         cases += [Case(kind, [x(*a, dtype="int16"), x(*b, dtype="int16")], [out("int16")]) for a, b in FEW]
         extreme = x(50, dtype="int16", low=-32768, high=32767)
         cases.append(Case(kind, [extreme, extreme], [out("int16")], label="wraps"))
+    for kind in ("ADD", "MAXIMUM"):
+        cases += [Case(kind, [x(*a), x(*b)], [out()]) for a, b in (((0, 3), (3,)), ((1, 0), ()), ((2, 0), (2, 1)))]
+    many = [x(2, 1, 2, 1, 2, 1, 3), x(3, 1, 3, 1, 2, 1, 2, 1)]
+    why = "TFLite broadcasts no more than six dimensions"
+    cases.append(Case("ADD", many, [out()], expected=lambda inputs: [inputs[0] + inputs[1]], why=why))
     cases += [Case("MUL", [x(3, 2, dtype="uint32"), x(2, dtype="uint32")], [out("uint32")])]
     cases += [Case("ADD", [x(2, 30000), c(30000)], [out()], label="threads")]
     cases += [Case("MUL", [x(70, 600), x(70, 1)], [out()], label="threads")]

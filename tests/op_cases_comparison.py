@@ -1,6 +1,8 @@
 """EQUAL, NOT_EQUAL, the orderings, SELECT and SELECT_V2."""
 
-from op_cases import Case, c, fed, out, x
+import numpy as np
+
+from op_cases import Case, In, c, fed, out, x
 
 EQUALITIES = ["EQUAL", "NOT_EQUAL"]
 ORDERINGS = ["LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"]
@@ -65,6 +67,13 @@ def select() -> list[Case]:
     cases.append(Case("SELECT", [x(3, dtype="bool"), x(3, 2, 2, 5), x(3, 2, 2, 5)], [out()]))
     cases.append(Case("SELECT", [x(1, dtype="bool"), x(1, 1), x(1, 1)], [out(shape=(1, 1))]))
     cases.append(Case("SELECT_V2", [x(dtype="bool"), x(1), x(1)], [out(shape=(1, 1, 1))]))
+    odd = {"dtype": "bool", "shape": (4,), "value": np.array([0, 1, 2, 255], np.uint8).view(bool), "constant": True}
+    pair = [x(4), x(4)]
+    why = "only 0 and 1 are bools in TFLite, but a file may hold any byte"
+    picked = {"expected": lambda inputs: [np.where([False, True, True, True], *inputs[-2:])], "why": why}
+    cases.append(Case("SELECT", [In(**odd), *pair], [out()], label="odd bytes", **picked))
+    equal = {"expected": lambda _: [np.array([False, True, True, True])], "why": why}
+    cases.append(Case("EQUAL", [In(**odd), fed([True] * 4, "bool")], [out("bool")], label="odd bytes", **equal))
     cases.append(Case("SELECT_V2", [x(200, 1, dtype="bool"), x(200, 300), x(1, 300)], [out()], label="threads"))
     return cases
 

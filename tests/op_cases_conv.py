@@ -125,10 +125,12 @@ INT8 = [
     quantized((1, 5, 5, 3), (3, 1, 1, 3), weight_dtype="int4", scale=0.2),
 ]
 
+ZEROS = [(0, 0), (1, 9), (100, 100), (128, 128), (150, 128), (200, 150), (254, 254), (255, 255)]  # weights, output
+
 UINT8 = [
     *(
-        quantized((2, 9, 8, 3), (5, 3, 2, 3), dtype="uint8", weight_dtype="uint8", weight_zero=z, out_zero=o, **window)
-        for window, z, o in zip(WINDOWS, (0, 1, 100, 128, 150, 200, 254, 255), (0, 9, 100, 128, 128, 150, 254, 255))
+        quantized((2, 9, 8, 3), (5, 3, 2, 3), dtype="uint8", weight_dtype="uint8", weight_zero=w, out_zero=o, **window)
+        for window, (w, o) in zip(WINDOWS, ZEROS, strict=True)
     ),
     *(
         quantized(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from op_cases import Case, c, out, x
-from op_cases_conv import ACTIVATIONS, WINDOWS, bias, channel_scales
+from op_cases_conv import ACTIVATIONS, WINDOWS, ZEROS, bias, channel_scales
 from op_cases_conv import options as conv_options
 
 
@@ -96,13 +96,14 @@ INT8 = [
 
 UINT8 = [
     *(
-        quantized((2, 9, 8, 3), (3, 2), m, dtype="uint8", weight_dtype="uint8", weight_zero=z, out_zero=o, **window)
-        for window, z, o in zip(WINDOWS, (0, 1, 100, 128, 150, 200, 254, 255), (0, 9, 100, 128, 128, 150, 254, 255))
+        quantized((2, 9, 8, 3), (3, 2), m, dtype="uint8", weight_dtype="uint8", weight_zero=w, out_zero=o, **window)
+        for window, (w, o) in zip(WINDOWS, ZEROS, strict=True)
         for m in (1, 2)
     ),
     *(
         quantized(
-            (1, 4, 4, 6), (3, 3), dtype="uint8", weight_dtype="uint8", zero=z, weight_zero=131, out_zero=100, activation=a
+            (1, 4, 4, 6), (3, 3), dtype="uint8", weight_dtype="uint8", zero=z, weight_zero=131, out_zero=100,
+            activation=a,
         )
         for a in ACTIVATIONS
         for z in (0, 255)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from op_cases import Case, fed, out, x
 from op_cases_conv import ACTIVATIONS
 
+DTYPES = ("float32", "int8", "uint8", "int16")
 KINDS = ("MAX_POOL_2D", "AVERAGE_POOL_2D")
 
 
@@ -68,11 +70,11 @@ def refused(
 
 
 CASES = [
-    *(pool(k, 2, 7, 8, 3, dtype=d, **w) for k in KINDS for d in ("float32", "int8", "uint8", "int16") for w in WINDOWS),
+    *(pool(k, 2, 7, 8, 3, dtype=d, **w) for k in KINDS for d in DTYPES for w in WINDOWS),
     *(pool(k, 1, 5, 6, 3, dtype=d, activation=a, scale=0.001 if d == "int16" else 0.05)
-      for k in KINDS for d in ("float32", "int8", "uint8", "int16") for a in ACTIVATIONS),
+      for k in KINDS for d in DTYPES for a in ACTIVATIONS),
     *(pool(k, 1, 5, 6, 3, dtype="int8", zero=z, activation="RELU6") for k in KINDS for z in (-128, 127)),
-    *(pool(k, 1, 6, 6, 130, dtype=d, window=(3, 3), seed=4) for k in KINDS for d in ("float32", "int8", "uint8", "int16")),
+    *(pool(k, 1, 6, 6, 130, dtype=d, window=(3, 3), seed=4) for k in KINDS for d in DTYPES),
     *(pool(k, 1, 3, 2, 2, dtype=d, window=(9, 11)) for k in KINDS for d in ("float32", "int8")),
     *(pool(k, 0, 3, 3, 2) for k in KINDS),
     *(pool(k, 2, 3, 3, 0) for k in KINDS),

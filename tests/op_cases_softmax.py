@@ -55,11 +55,22 @@ CASES = [
         expected=lambda _: [np.full((1, 5000), -128, "int8")],
         why="BUILTIN_REF aborts where a row's sum is over 512",
     ),
+    *(
+        softmax(
+            x(2, 3, dtype="int8", scale=scale),
+            out(**OUTPUTS["int8"]),
+            beta,
+            expected=lambda _: [np.full((2, 3), 85 - 128, "int8")],
+            why="BUILTIN_REF aborts where a step of the input is under 2^-26",
+            label=f"{scale:g}_{beta:g}",
+        )
+        for scale, beta in ((0.1, 0.0), (7.8e-9, 1.0), (1e-3, 1e-20))
+    ),
     softmax(x(dtype="float32"), out(), error="scalar"),
     softmax(x(2, 3), out("int8", scale=1 / 256), error="SOFTMAX"),
     softmax(x(2, 3, dtype="int8", scale=0.1), out("int8", scale=1 / 128, zero=-128), error="scale"),
     softmax(x(2, 3, dtype="int8", scale=0.1), out("int8", scale=1 / 256, zero=0), error="zero point"),
-    softmax(x(2, 3, dtype="int8", scale=0.1), out(**OUTPUTS["int8"]), 0.0, error="beta"),
+    softmax(x(2, 3, dtype="int8", scale=0.1), out(**OUTPUTS["int8"]), -1.0, error="beta"),
     softmax(x(2, 3, dtype="int8", scale=0.1), out(**OUTPUTS["int8"]), float("nan"), error="beta"),
     softmax(x(2, 3, dtype="int8"), out(**OUTPUTS["int8"]), error="scale|quantiz"),
     softmax(x(2, 3, dtype="int16", scale=0.1, zero=1), out(**OUTPUTS["int16"]), error="zero point"),

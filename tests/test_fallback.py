@@ -106,7 +106,7 @@ def test_a_late_answer_never_reaches_a_later_run(model):
     with subgraft.load(model, [fake], probe_s=60) as session, subgraft.load(model) as cpu:
         answer(session)
         x = np.full(4, 0.5, np.float32)
-        frame = session._frame
+        frame = session._engine
         right = answer(session, x)
         fake.release()
         time.sleep(0.05)
@@ -376,6 +376,6 @@ def test_a_bug_met_in_the_background_is_raised_in_the_next_run(model):
         fake.unplug()
         answer(session)
         fake.plug()
-        until(lambda: session._engines.bug is not None)
+        until(lambda: session._engines.watch.bug is not None)
         with pytest.raises(ZeroDivisionError, match="a bug in health"):
             answer(session)

@@ -149,16 +149,16 @@ def test_per_shape_executables_are_kept_within_a_bound():
 
 def test_nothing_is_copied_between_segments(model):
     session = subgraft.load(model, [Fake(kinds="TANH")])
-    first, lane, last = session._frame.steps
-    assert np.shares_memory(lane._inputs[0], session._frame.store.fixed[1])
-    assert np.shares_memory(lane._outputs[0], session._frame.store.fixed[2])
+    first, lane, last = session._engine.steps
+    assert np.shares_memory(lane._inputs[0], session._engine.store.fixed[1])
+    assert np.shares_memory(lane._outputs[0], session._engine.store.fixed[2])
     assert not np.shares_memory(lane._inputs[0], lane._outputs[0])
 
 
 def test_memory_of_values_that_do_not_live_together_is_shared():
     long = make.chain(*["ADD", "TANH"] * 10, shape=(1024,))
     session = subgraft.load(Model.of(long), [Fake(kinds="TANH")])
-    assert session._frame.store.size_bytes == 3 * 4096  # the input, and two that take turns
+    assert session._engine.store.size_bytes == 3 * 4096  # the input, and two that take turns
 
 
 def test_a_session_without_delegates_makes_no_python_ops(tmp_path, model):
@@ -325,3 +325,59 @@ def test_an_op_that_nobody_can_run_is_refused_with_every_reason():
 def test_no_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ModelError, match="nothing.tflite"):
         subgraft.load(tmp_path / "nothing.tflite")
+
+
+def reshaped_by_an_input():
+    """y's shape is input s; a segment on a fake lies between y and its second reader."""
+    tensors = (
+        Tensor("x", (4,), "float32"),
+        Tensor("s", (2,), "int32"),
+        Tensor("t", (4,), "float32"),
+        Tensor("y", (1, 1), "float32", shape_signature=(-1, -1)),
+        Tensor("negative", (4,), "float32"),
+        Tensor.constant("axis", np.array([0], np.int32)),
+        Tensor("sum", (1,), "float32"),
+        Tensor("z", (1, 1), "float32", shape_signature=(-1, -1)),
+    )
+    keep = Options({"keep_dims": True}, table="ReducerOptions")
+    ops = (
+        Op("TANH", (0,), (2,)),
+        Op("RESHAPE", (2, 1), (3,), Options({}, table="ReshapeOptions")),
+        Op("NEG", (2,), (4,), Options({}, table="NegOptions")),
+        Op("SUM", (4, 5), (6,), keep),
+        Op("ADD", (3, 6), (7,), ADD),
+    )
+    return Model.of(Graph(tensors, ops, (0, 1), (7,)))
+
+
+@pytest.mark.parametrize("kinds", ["TANH", "NEG", "TANH,NEG", ""])
+def test_shapes_known_only_while_running_stay_on_the_cpu_and_cross_segments(kinds):
+    with subgraft.load(reshaped_by_an_input(), [Fake(kinds=kinds)]) as session:
+        assert {i for i, p in enumerate(session.plan.placements) if p.kept} == {1, 4}  # they make or read y
+        for shape in [(2, 2), (4, 1), (1, 4), (2, 2)]:
+            z = session.run({"x": X, "s": np.array(shape, np.int32)})["z"]
+            np.testing.assert_allclose(z, (np.tanh(X) - np.tanh(X).sum()).reshape(shape), atol=1e-6)
+
+
+def test_views_are_counted_as_long_as_any_part_of_them_lives(model):
+    frame = subgraft.load(model, [Fake(kinds="TANH")])._engine
+    view = frame.view(0)
+    view[...] = X
+    part = view[1:3]
+    assert frame.live_views == 1
+    del view
+    assert frame.live_views == 1
+    del part
+    assert frame.live_views == 0
+    frame.run()
+    np.testing.assert_array_equal(frame.get(3), np.tanh(2 * X) ** 2)
+
+
+def test_what_exists_only_inside_of_a_segment_cannot_be_read():
+    frame = subgraft.load(Model.of(make.chain("ADD", "ADD", "TANH")), [Fake(kinds="TANH")])._engine
+    with pytest.raises(ValueError, match="tensor 1 't1' has no memory of its own"):
+        frame.view(1)
+    with pytest.raises(ValueError, match="tensor 1 't1' has no value outside of a segment"):
+        frame.get(1)
+    with pytest.raises(ValueError, match="tensor 2 is no input"):
+        frame.set(2, X)

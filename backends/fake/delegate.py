@@ -66,7 +66,8 @@ class Fake:
         self._run_s = None if run_s is None else seconds("run_s", run_s)
         self._keeps_state = flag("keeps_state", keeps_state)
         self._kind = FakeExecutable
-        if flag("chains", chains):
+        self.chains = flag("chains", chains)
+        if self.chains:
             self._kind = ChainedExecutable
         elif flag("submits", submits):
             self._kind = QueuedExecutable

@@ -40,7 +40,7 @@ class FakeExecutable:
         if "values" in wrong:
             for output in outputs:
                 _spoil(output)
-        if "sizes" in wrong and isinstance(outputs, list):
+        if "sizes" in wrong and isinstance(outputs, list) and outputs:
             outputs[0] = np.zeros(outputs[0].size + 1, outputs[0].dtype)
 
     def close(self) -> None:

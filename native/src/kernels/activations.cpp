@@ -63,7 +63,7 @@ Compute prepare_logistic(Preparation& p) {
       return map<int16_t, int16_t>(count, Logistic16(sigmoid_input(p, 0)));
     } else {
       p.require(p.output(0).scale() == 1.0f / 256, "output needs the scale 1/256, not ", p.output(0).scale());
-      return map_table<T>(p, count, [](float x) { return 1 / (1 + std::exp(-x)); });
+      return map_function<T>(p, count, [](float x) { return 1 / (1 + std::exp(-x)); });
     }
   });
 }
@@ -75,7 +75,7 @@ Compute prepare_tanh(Preparation& p) {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, float>) return map<float, float>(count, tanh);
     if constexpr (std::is_same_v<T, int16_t>) return map<int16_t, int16_t>(count, Tanh16(sigmoid_input(p, 1)));
-    if constexpr (sizeof(T) == 1) return map_table<T>(p, count, tanh);
+    if constexpr (sizeof(T) == 1) return map_function<T>(p, count, tanh);
   });
 }
 
@@ -85,7 +85,7 @@ Compute prepare_elu(Preparation& p) {
   return dispatch<float, int8_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, float>) return map<float, float>(count, elu);
-    if constexpr (std::is_same_v<T, int8_t>) return map_table<T>(p, count, elu);
+    if constexpr (std::is_same_v<T, int8_t>) return map_function<T>(p, count, elu);
   });
 }
 
@@ -104,7 +104,7 @@ Compute prepare_gelu(Preparation& p) {
     if constexpr (std::is_same_v<T, float>)
       return map<float, float>(count, f);
     else
-      return map_table<T>(p, count, f);
+      return map_function<T>(p, count, f);
   });
 }
 
@@ -121,7 +121,7 @@ Compute quantized_relu(const Preparation& p, int64_t count, float low, float hig
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
   const Multiplier multiplier = quantize_multiplier(in.scale / out.scale);
   const int32_t min = quantized_bound<T>(low, out), max = quantized_bound<T>(high, out);
-  return map<T, T>(count, [=](T x) {
+  return map_quantized<T, T>(count, [=](T x) {
     return static_cast<T>(std::min(std::max(min, out.zero_point + rescale(x - in.zero_point, multiplier)), max));
   });
 }
@@ -149,7 +149,7 @@ Compute quantized_leaky_relu(const Preparation& p, int64_t count, float alpha) {
   const Multiplier positive = quantize_multiplier(in.scale / out.scale);
   const Multiplier negative = quantize_multiplier(std::abs(in.scale * alpha / out.scale));
   const int32_t sign = alpha < 0 ? -1 : 1;
-  return map<T, T>(count, [=](T value) {
+  return map_quantized<T, T>(count, [=](T value) {
     const int32_t x = value - in.zero_point;
     const int32_t y = x >= 0 ? rescale(x, positive) : sign * rescale(x, negative);
     return static_cast<T>(
@@ -196,7 +196,10 @@ Compute prepare_prelu(Preparation& p) {
   return dispatch<float, int8_t, uint8_t, int16_t>(p, input.dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, float>)
-      return map2<float, float, float>(plan, [](float x, float a) { return x >= 0 ? x : x * a; });
+      return map2<float, float, float>(plan, [](float x, float a) {
+        const float scaled = x * a;
+        return x >= 0 ? x : scaled;
+      });
     else
       return quantized_prelu<T, std::conditional_t<std::is_same_v<T, int16_t>, int8_t, T>>(p, plan);
   });
@@ -209,12 +212,11 @@ Compute quantized_hard_swish(const Preparation& p, int64_t count) {
   const float fine_scale = (1.0f / 128) * in.scale;
   const Multiplier output = quantize_multiplier(fine_scale / out.scale);
   const Multiplier ramp = quantize_multiplier(fine_scale / kRampScale);
-  if (output.shift > 0)
-    p.unsupported("HARD_SWISH with input scale ", in.scale, " and output scale ", out.scale);
+  if (output.shift > 0) p.unsupported("HARD_SWISH with input scale ", in.scale, " and output scale ", out.scale);
   const HardSwishParams params{
       in.zero_point, out.zero_point, narrow_multiplier(output.value), -output.shift, narrow_multiplier(ramp.value),
       ramp.shift};
-  return map<T, T>(count, [params](T x) { return hard_swish(x, params); });
+  return map_quantized<T, T>(count, [params](T x) { return hard_swish(x, params); });
 }
 
 Compute prepare_hard_swish(Preparation& p) {

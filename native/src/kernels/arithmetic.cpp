@@ -218,8 +218,8 @@ Compute quantized_squared_difference(const Preparation& p, const Broadcast<2>& p
   const float unit = static_cast<float>(1 << 2 * common.left_shift) * p.output(0).scale();
   const QuantizedOutput output{quantize_multiplier(scale * scale / unit), p.output(0).zero_point(),
                                quantized_activation_range<int8_t>(0, p.output(0).scale(), 0)};
-  return map2<int8_t, int8_t, int8_t>(plan, [common, output](int8_t a, int8_t b) {
-    const int32_t difference = common.a(a) - common.b(b);
+  return map2<int8_t, int8_t, int8_t>(plan, [scaled = tabulated<int8_t>(common), output](int8_t a, int8_t b) {
+    const int32_t difference = scaled.a(a) - scaled.b(b);
     return static_cast<int8_t>(output(difference * difference));
   });
 }

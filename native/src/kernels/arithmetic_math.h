@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
@@ -47,6 +48,32 @@ struct CommonScale {
   int32_t a(int32_t x) const { return rescale((x - zero_point[0]) * (1 << left_shift), multiplier[0]); }
   int32_t b(int32_t x) const { return rescale((x - zero_point[1]) * (1 << left_shift), multiplier[1]); }
 };
+
+// The same for bytes, looked up.
+template <typename T>
+class CommonScaleOfBytes {
+ public:
+  explicit CommonScaleOfBytes(const CommonScale& common) {
+    for (int i = 0; i < 256; ++i) {
+      a_[i] = common.a(static_cast<T>(i));
+      b_[i] = common.b(static_cast<T>(i));
+    }
+  }
+
+  int32_t a(T x) const { return a_[static_cast<uint8_t>(x)]; }
+  int32_t b(T x) const { return b_[static_cast<uint8_t>(x)]; }
+
+ private:
+  std::array<int32_t, 256> a_, b_;
+};
+
+template <typename T>
+auto tabulated(const CommonScale& common) {
+  if constexpr (sizeof(T) == 1)
+    return CommonScaleOfBytes<T>(common);
+  else
+    return common;
+}
 
 // The way back to the output's type.
 struct QuantizedOutput {

@@ -151,10 +151,8 @@ inline Broadcast<2> prepare_map2(Preparation& p) {
   const Broadcast<2> plan({a.shape, b.shape});
   p.set_output(0, plan.shape());
   if (dtype_bits(a.dtype) == dtype_bits(p.output(0).dtype)) {
-    if (a.shape.elements() == plan.count())
-      p.share(0, 0);
-    else if (b.shape.elements() == plan.count())
-      p.share(0, 1);
+    if (a.shape.elements() == plan.count()) p.share(0, 0);
+    if (b.shape.elements() == plan.count()) p.share(0, 1);
   }
   return plan;
 }

@@ -21,11 +21,18 @@ To truncate_to(From x) {
   return x > low ? static_cast<To>(x) : std::numeric_limits<To>::min();
 }
 
+// A bool as it lies in memory: a file may hold any byte for true.
+struct BoolByte {
+  uint8_t byte;
+};
+
 // Integers wrap around, complex numbers lose their imaginary part, anything but zero is true.
 template <typename To, typename From>
 To cast_to(From x) {
   if constexpr (std::is_same_v<From, To>)
     return x;
+  else if constexpr (std::is_same_v<From, BoolByte>)
+    return cast_to<To>(x.byte != 0);
   else if constexpr (std::is_same_v<From, std::complex<float>>)
     return cast_to<To>(x.real());
   else if constexpr (std::is_same_v<From, Half>)

@@ -24,32 +24,33 @@ Compute compare_quantized(const Preparation& p, const Broadcast<2>& plan, F f) {
     common.zero_point[i] = p.input(i).zero_point();
     common.multiplier[i] = quantize_multiplier(p.input(i).scale());
   }
-  return map2<T, T, bool>(plan, [common, f](T a, T b) { return f(common.a(a), common.b(b)); });
+  return map2<T, T, bool>(plan, [scaled = tabulated<T>(common), f](T a, T b) { return f(scaled.a(a), scaled.b(b)); });
 }
 
 // int16 has no scale in TFLite's orderings, only in its (in)equalities.
 template <typename F>
 Compute compare(const Preparation& p, const Broadcast<2>& plan, F f, bool scales_int16) {
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t, bool>(
-      p, p.input(0).dtype, [&](auto type) -> Compute {
-        using T = decltype(type);
-        if constexpr (sizeof(T) <= 2 && !std::is_same_v<T, bool>) {
-          if (p.input(0).is_quantized() && (sizeof(T) == 1 || scales_int16)) return compare_quantized<T>(p, plan, f);
-        }
-        return map2<T, T, bool>(plan, f);
-      });
+  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+    using T = decltype(type);
+    if constexpr (sizeof(T) <= 2) {
+      if (p.input(0).is_quantized() && (sizeof(T) == 1 || scales_int16)) return compare_quantized<T>(p, plan, f);
+    }
+    return map2<T, T, bool>(plan, f);
+  });
 }
 
 template <typename F>
 Compute prepare_ordering(Preparation& p) {
   const Broadcast<2> plan = prepare_comparison(p);
-  if (p.input(0).dtype == DType::boolean) p.unsupported(p.name(), " of bool");
   return compare(p, plan, F(), false);
 }
 
 template <typename F>
 Compute prepare_equality(Preparation& p) {
   const Broadcast<2> plan = prepare_comparison(p);
+  // A file may hold any byte for true.
+  if (p.input(0).dtype == DType::boolean)
+    return map2<uint8_t, uint8_t, bool>(plan, [](uint8_t a, uint8_t b) { return F()(a != 0, b != 0); });
   return compare(p, plan, F(), true);
 }
 
@@ -57,17 +58,20 @@ Compute prepare_equality(Preparation& p) {
 template <typename T>
 Compute select(const Broadcast<3>& plan) {
   return [plan](const Invocation& v) {
-    const bool* condition = v.in<bool>(0);
+    const uint8_t* condition = v.in<uint8_t>(0);  // a file may hold any byte for true
     const T *yes = v.in<T>(1), *no = v.in<T>(2);
     T* out = v.out<T>(0);
     v.parallel(plan.count(), kElementGrain, [&](int64_t begin, int64_t end) {
       plan.walk(begin, end, [&](int64_t at, const std::array<int64_t, 3>& in, int64_t n) {
-        const bool* c = condition + in[0];
+        const uint8_t* c = condition + in[0];
         const T *a = yes + in[1], *b = no + in[2];
         T* z = out + at;
         const int64_t of_c = plan.repeats(0) ? 0 : 1, of_a = plan.repeats(1) ? 0 : 1, of_b = plan.repeats(2) ? 0 : 1;
         if (of_c && of_a && of_b) {
-          for (int64_t i = 0; i < n; ++i) z[i] = c[i] ? a[i] : b[i];
+          for (int64_t i = 0; i < n; ++i) {
+            const T if_true = a[i], if_false = b[i];  // loaded always, so that the loop has no branch
+            z[i] = c[i] ? if_true : if_false;
+          }
         } else {
           for (int64_t i = 0; i < n; ++i) z[i] = c[i * of_c] ? a[i * of_a] : b[i * of_b];
         }
@@ -77,11 +81,8 @@ Compute select(const Broadcast<3>& plan) {
 }
 
 Compute select_by_size(Preparation& p, const Broadcast<3>& plan) {
-  for (const int i : {1, 2}) {
-    if (p.input(i).shape.elements() != plan.count()) continue;
-    p.share(0, i);
-    break;
-  }
+  for (const int i : {1, 2})
+    if (p.input(i).shape.elements() == plan.count()) p.share(0, i);
   switch (dtype_bits(p.input(1).dtype)) {
     case 8:
       return select<uint8_t>(plan);

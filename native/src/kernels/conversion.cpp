@@ -101,7 +101,7 @@ Compute requantize(const Preparation& p, int64_t count) {
     p.require(in.zero_point == 0 && out.zero_point == 0, "int16 needs zero points of 0, not ", in.zero_point, " and ",
               out.zero_point);
   const Multiplier multiplier = quantize_multiplier(static_cast<double>(in.scale) / static_cast<double>(out.scale));
-  return map<In, Out>(count, [=](In value) {
+  return map_quantized<In, Out>(count, [=](In value) {
     const int64_t steps = int64_t{value} - in.zero_point;
     const int64_t y = int64_t{rescale(static_cast<int32_t>(steps), multiplier)} + out.zero_point;
     return static_cast<Out>(std::clamp<int64_t>(y, std::numeric_limits<Out>::min(), std::numeric_limits<Out>::max()));
@@ -202,7 +202,8 @@ Compute prepare_cast(Preparation& p) {
   const int64_t count = p.input(0).shape.elements();
   p.set_output(0, p.input(0).shape);
   if (from == p.output(0).dtype) p.share(0, 0);
-  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool,
+  if (from == DType::boolean) return cast_from<BoolByte>(p, count);
+  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t,
                   std::complex<float>>(p, from, [&](auto type) { return cast_from<decltype(type)>(p, count); });
 }
 

@@ -28,7 +28,7 @@ float round_to_even(float x) { return std::nearbyint(x); }
 Compute prepare_logical_not(Preparation& p) {
   const int64_t count = prepare_map(p);
   if (p.input(0).dtype != DType::boolean) p.unsupported(p.name(), " of ", dtype_name(p.input(0).dtype));
-  return map<bool, bool>(count, [](bool x) { return !x; });
+  return map<uint8_t, bool>(count, [](uint8_t x) { return x == 0; });  // a file may hold any byte for true
 }
 
 void require_symmetric(const Preparation& p) {
@@ -56,7 +56,7 @@ Compute quantized_abs(const Preparation& p, int64_t count) {
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
   const bool same_scale = in.scale == out.scale;
   const Multiplier multiplier = same_scale ? Multiplier{} : quantize_multiplier(in.scale / out.scale);
-  return map<T, T>(count, [=](T value) {
+  return map_quantized<T, T>(count, [=](T value) {
     const int32_t x = std::abs(value - in.zero_point);
     const int32_t y = (same_scale ? x : rescale(x, multiplier)) + out.zero_point;
     return static_cast<T>(std::clamp<int32_t>(y, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
@@ -134,7 +134,7 @@ Compute prepare_rsqrt(Preparation& p) {
       require_symmetric(p);
       const float largest = 32767 * p.output(0).scale();
       return not_negative<T>(
-          p, count, map_table<T>(p, count, [largest](float x) { return x <= 0 ? largest : 1 / std::sqrt(x); }));
+          p, count, map_function<T>(p, count, [largest](float x) { return x <= 0 ? largest : 1 / std::sqrt(x); }));
     }
   });
 }
@@ -148,7 +148,7 @@ Compute prepare_exp(Preparation& p) {
       return map<T, T>(count, exp);
     } else {
       if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
-      return map_table<T>(p, count, exp);
+      return map_function<T>(p, count, exp);
     }
   });
 }
@@ -163,7 +163,7 @@ Compute prepare_log(Preparation& p) {
       if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
       const float smallest =
           static_cast<float>(std::numeric_limits<T>::min() - p.output(0).zero_point()) * p.output(0).scale();
-      return map_table<T>(p, count, [smallest](float x) { return x <= 0 ? smallest : std::log(x); });
+      return map_function<T>(p, count, [smallest](float x) { return x <= 0 ? smallest : std::log(x); });
     }
   });
 }

@@ -1,5 +1,7 @@
 // FULLY_CONNECTED: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with weights of 8, 4 or
 // 2 bits.
+#include "kernels/fully_connected.h"
+
 #include <cstring>
 
 #include "kernels/dot.h"
@@ -11,13 +13,9 @@
 namespace subgraft {
 namespace {
 
-struct Sizes {
-  int64_t rows = 0, units = 0, depth = 0;
-};
-
 // Rows of the input against rows of the weights; `finish` is built for each run by finish_of(v).
 template <typename Sum, typename X, typename Weights, typename Product, typename FinishOf>
-Compute multiply_all(const Sizes& s, Weights weights, Product product, FinishOf finish_of) {
+Compute multiply_all(const FullyConnectedSizes& s, Weights weights, Product product, FinishOf finish_of) {
   return [=](const Invocation& v) {
     const auto finish = finish_of(v);
     parallel_tiles(v, s.rows, s.units, s.depth, [&](const Tile& tile) {
@@ -28,7 +26,7 @@ Compute multiply_all(const Sizes& s, Weights weights, Product product, FinishOf 
   };
 }
 
-Compute fc_float(Preparation& p, const Sizes& s) {
+Compute fc_float(Preparation& p, const FullyConnectedSizes& s) {
   const bool biased = has_bias(p, 2, DType::float32, s.units);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
   const auto weights = [](const Invocation& v) { return v.in<float>(1); };
@@ -38,7 +36,7 @@ Compute fc_float(Preparation& p, const Sizes& s) {
 }
 
 // Every row of the input is quantized by itself.
-Compute fc_hybrid(Preparation& p, const Sizes& s) {
+Compute fc_hybrid(Preparation& p, const FullyConnectedSizes& s) {
   const bool biased = has_bias(p, 2, DType::float32, s.units);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
   const bool asymmetric = p.options().boolean("asymmetric_quantize_inputs");
@@ -73,7 +71,7 @@ Compute fc_hybrid(Preparation& p, const Sizes& s) {
 int32_t weight_zero(const Preparation& p) { return p.input(1).is_per_channel() ? 0 : p.input(1).zero_point(); }
 
 template <typename Out, typename Bias>
-auto requantize_real(Preparation& p, const Sizes& s) {
+auto requantize_real(Preparation& p, const FullyConnectedSizes& s) {
   const bool biased = has_bias(p, 2, DTypeOf<Bias>::value, s.units);
   const auto range = output_range<Out>(p, p.options().integer("fused_activation_function"));
   const int32_t out_zero = p.output(0).zero_point();
@@ -82,7 +80,7 @@ auto requantize_real(Preparation& p, const Sizes& s) {
   };
 }
 
-Compute fc_int8(Preparation& p, const Sizes& s) {
+Compute fc_int8(Preparation& p, const FullyConnectedSizes& s) {
   const auto x_zero = static_cast<int16_t>(p.input(0).zero_point());
   const auto w_zero = static_cast<int16_t>(weight_zero(p));
   const auto finish = requantize_real<int8_t, int32_t>(p, s);
@@ -93,7 +91,7 @@ Compute fc_int8(Preparation& p, const Sizes& s) {
 
 // Out is uint8_t, or int16_t as older LSTMs were built.
 template <typename Out>
-Compute fc_uint8(Preparation& p, const Sizes& s) {
+Compute fc_uint8(Preparation& p, const FullyConnectedSizes& s) {
   if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
                                                       static_cast<int16_t>(p.input(1).zero_point())};
@@ -103,7 +101,7 @@ Compute fc_uint8(Preparation& p, const Sizes& s) {
 
 // Bias is int32_t or int64_t; sums have its width.
 template <typename Bias>
-Compute fc_int16(Preparation& p, const Sizes& s) {
+Compute fc_int16(Preparation& p, const FullyConnectedSizes& s) {
   require_centered(p);
   const WideProduct<int16_t, int8_t> product{weight_zero(p)};
   const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
@@ -112,7 +110,7 @@ Compute fc_int16(Preparation& p, const Sizes& s) {
 
 // 16-bit weights are summed in 64 bits and scaled in fixed point.
 template <typename Bias>
-Compute fc_int16_weights(Preparation& p, const Sizes& s) {
+Compute fc_int16_weights(Preparation& p, const FullyConnectedSizes& s) {
   require_centered(p);
   const bool biased = has_bias(p, 2, DTypeOf<Bias>::value, s.units);
   const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
@@ -127,13 +125,18 @@ Compute fc_int16_weights(Preparation& p, const Sizes& s) {
       });
 }
 
-Compute fc_of_types(Preparation& p, const Sizes& s) {
+Compute fc_of_types(Preparation& p, const FullyConnectedSizes& s) {
   const DType in = p.input(0).dtype, weights = p.input(1).dtype, out = p.output(0).dtype;
+  const Quantization* q = p.input(1).quantization;
+  const bool plain = !q || std::holds_alternative<std::monostate>(q->details);
   if (in == DType::float32 && out == in) {
     if (weights == DType::float32) return fc_float(p, s);
+    if (q && is_signed_weight(weights) && std::holds_alternative<BlockwiseQuantization>(q->details))
+      return fully_connected_blockwise(p, s);
     // Weights of type uint8 hold signed numbers when the input is real.
-    if (is_signed_weight(weights) || weights == DType::uint8) return fc_hybrid(p, s);
+    if (plain && (is_signed_weight(weights) || weights == DType::uint8)) return fc_hybrid(p, s);
   }
+  if (!plain) p.unsupported("weights of this kind of quantization");
   if (weights == DType::int4 || weights == DType::int2) require_symmetric(p, 1);
   if (in == DType::int8 && is_signed_weight(weights) && out == in) return fc_int8(p, s);
   if (in == DType::uint8 && weights == in && out == in) return fc_uint8<uint8_t>(p, s);
@@ -148,11 +151,11 @@ Compute fc_of_types(Preparation& p, const Sizes& s) {
 }
 
 // Sets the output's shape.
-Sizes fc_sizes(Preparation& p) {
+FullyConnectedSizes fc_sizes(Preparation& p) {
   const Shape& in = p.input(0).shape;
   const Shape& weights = p.input(1).shape;
   p.require(weights.rank() == 2, "the weights have shape ", weights.text(), "; they must have rank 2");
-  Sizes s;
+  FullyConnectedSizes s;
   s.units = weights[0];
   s.depth = weights[1];
   const bool keep = p.options().boolean("keep_num_dims");
@@ -177,7 +180,7 @@ Compute prepare_fully_connected(Preparation& p) {
   if (p.options().integer("weights_format") != 0) p.unsupported("shuffled weights (SHUFFLED4x16INT8)");
   p.expect(2, 3, 1);
   if (p.input(1).sparsity) p.unsupported("sparse weights");
-  const Sizes s = fc_sizes(p);
+  const FullyConnectedSizes s = fc_sizes(p);
   Compute compute = fc_of_types(p, s);
   if (s.depth > 0) return compute;
   // The reference leaves zeros where there is nothing to sum.

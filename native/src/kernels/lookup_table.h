@@ -1,5 +1,4 @@
-// Functions of one quantized number as tables: all 256 values of 8-bit types, 512 steps with straight lines between
-// them for int16. Rounded as TFLite's reference kernels round.
+// Functions of one quantized number, rounded as TFLite's reference kernels round.
 #pragma once
 
 #include <algorithm>
@@ -27,31 +26,20 @@ struct Affine {
   static Affine of(const Operand& operand) { return {operand.scale(), operand.zero_point()}; }
 };
 
-template <typename T>
-class LookupTable {
-  static_assert(sizeof(T) == 1);
+// f of an 8-bit number.
+template <typename T, typename F>
+auto quantized_function(Affine in, Affine out, F f) {
+  return [in, out, f, inverse = 1 / out.scale](T x) {
+    const float steps = std::round(f(in.scale * static_cast<float>(x - in.zero_point)) * inverse);
+    return saturate<T>(steps + static_cast<float>(out.zero_point));
+  };
+}
 
+// f of an int16 number: 512 steps with straight lines between them.
+class LinesOfInt16 {
  public:
   template <typename F>
-  LookupTable(Affine in, Affine out, F f) {
-    const float inverse = 1 / out.scale;
-    for (int32_t i = std::numeric_limits<T>::min(); i <= std::numeric_limits<T>::max(); ++i) {
-      const float steps = std::round(f(in.scale * static_cast<float>(i - in.zero_point)) * inverse);
-      values_[static_cast<uint8_t>(i)] = saturate<T>(steps + static_cast<float>(out.zero_point));
-    }
-  }
-
-  T operator()(T x) const { return values_[static_cast<uint8_t>(x)]; }
-
- private:
-  std::array<T, 256> values_;
-};
-
-template <>
-class LookupTable<int16_t> {
- public:
-  template <typename F>
-  LookupTable(Affine in, Affine out, F f) {
+  LinesOfInt16(Affine in, Affine out, F f) {
     const float first = in.scale * static_cast<float>(-32768 - in.zero_point);
     const float last = in.scale * static_cast<float>(32767 - in.zero_point);
     const float step = (last - first) / kSteps, half = step / 2;
@@ -82,8 +70,12 @@ class LookupTable<int16_t> {
 
 // The op that computes f of real numbers, for tensors of the quantized type T.
 template <typename T, typename F>
-Compute map_table(const Preparation& p, int64_t count, F f) {
-  return map<T, T>(count, LookupTable<T>(Affine::of(p.input(0)), Affine::of(p.output(0)), f));
+Compute map_function(const Preparation& p, int64_t count, F f) {
+  const Affine in = Affine::of(p.input(0)), out = Affine::of(p.output(0));
+  if constexpr (std::is_same_v<T, int16_t>)
+    return map<T, T>(count, LinesOfInt16(in, out, f));
+  else
+    return map_quantized<T, T>(count, quantized_function<T>(in, out, f));
 }
 
 }  // namespace subgraft

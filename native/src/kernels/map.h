@@ -1,6 +1,8 @@
 // Kernels that compute each output element from one input element.
 #pragma once
 
+#include <array>
+
 #include "runtime/kernel.h"
 
 namespace subgraft {
@@ -18,6 +20,18 @@ Compute map(int64_t count, F f) {
       for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]);
     });
   };
+}
+
+// The same, with f looked up where In has one byte only.
+template <typename In, typename Out, typename F>
+Compute map_quantized(int64_t count, F f) {
+  if constexpr (sizeof(In) == 1) {
+    std::array<Out, 256> table;
+    for (int i = 0; i < 256; ++i) table[i] = f(static_cast<In>(i));
+    return map<In, Out>(count, [table](In x) { return table[static_cast<uint8_t>(x)]; });
+  } else {
+    return map<In, Out>(count, f);
+  }
 }
 
 // One input and one output of the same type and shape, which may share memory. Returns the number of elements.

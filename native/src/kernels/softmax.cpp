@@ -44,7 +44,7 @@ void require_output(const Preparation& p, float scale, int32_t zero_point) {
 template <typename In, typename Out>
 Compute softmax8(Preparation& p, const Rows& rows, float beta) {
   const double real = static_cast<double>(beta) * static_cast<double>(p.input(0).scale());
-  if (!(real * (1 << 26) > 1)) p.unsupported("beta ", beta, " with the input's scale ", p.input(0).scale());
+  p.require(real >= 0, "beta is ", beta);
   const auto table = std::make_shared<const ExpTable>(exp_table(real));
   return [rows, table](const Invocation& v) {
     rows.compute<In, Out>(v, [&](const In* in, Out* out) { softmax_row(in, out, rows.depth, *table); });

@@ -33,13 +33,13 @@ inline void log_softmax_row(const float* in, float* out, int64_t depth) {
 // e^-i scaled by beta and the input's scale, as Q0, for each distance i of an 8-bit input from the row's maximum.
 using ExpTable = std::array<int32_t, 256>;
 
-// `real` is beta times the input's scale, and the scaled input has 26 bits below the point: real x 2^26 must be over 1.
+// `real` is beta times the input's scale; neither negative nor NaN.
 inline ExpTable exp_table(double real) {
-  constexpr int kIntegerBits = 5;
+  constexpr int kIntegerBits = 5;  // of the scaled distance
   constexpr double kUnit = 1 << (31 - kIntegerBits);
   const Multiplier multiplier = quantize_multiplier(std::min(real * kUnit, 2147483647.0), 31);
   // Further away than this the scaled distance would not fit.
-  const int64_t radius = static_cast<int64_t>(((1 << kIntegerBits) - 1) * kUnit) >> multiplier.shift;
+  const double radius = std::ldexp(((1 << kIntegerBits) - 1) * kUnit, -multiplier.shift);
   ExpTable table{};
   for (int32_t i = 0; i < 256 && i <= radius; ++i)
     table[i] = fixed::exp_of_negative<kIntegerBits>(rescale(-i, multiplier));

@@ -108,6 +108,9 @@ class Preparation {
   const Operand& input(int i) const;         // throws ModelError when absent
   const Operand& output(int i) const;        // throws ModelError when beyond the list
   const Operand* intermediate(int i) const;  // internal tensors of LSTMs; null when absent
+  // A constant of the same subgraph that is no input, such as the scales of blockwise quantization; throws ModelError
+  // when the tensor is no constant.
+  Operand constant(int32_t tensor) const;
 
   // Throws ModelError unless the op has this many inputs (or min to max) and outputs.
   void expect(int inputs, int outputs) const { expect(inputs, inputs, outputs); }

@@ -60,6 +60,8 @@ const Operand* Preparation::intermediate(int i) const {
   return present ? &host_.intermediates[i] : nullptr;
 }
 
+Operand Preparation::constant(int32_t tensor) const { return host_.constant(tensor); }
+
 void Preparation::expect(int min_inputs, int max_inputs, int outputs) const {
   if (inputs() < min_inputs || inputs() > max_inputs)
     throw ModelError(min_inputs == max_inputs

@@ -20,6 +20,7 @@ struct Preparation::Host {
   // Asked.
   std::vector<const std::byte*> values;  // per input: its bytes now, null when not known yet
   std::vector<Operand> intermediates;
+  std::function<Operand(int32_t tensor)> constant;
   std::function<std::shared_ptr<const void>(int input, std::string_view kind,
                                             const std::function<std::shared_ptr<const void>()>& make)>
       shared;

@@ -72,6 +72,7 @@ void Program::share_storages(std::vector<int>& last_use) {
       if (from.home != Home::arena || to.home != Home::arena || from.kept || from.storage == to.storage) continue;
       Storage& storage = storages_[from.storage];
       Storage& dropped = storages_[to.storage];
+      if (dropped.block.first != s) continue;  // the output took another input's memory
       if (last_use[op.inputs[input]] != s || storage.block.last != s || dropped.block.size > storage.block.size)
         continue;
       // A second input of the same op may lie in that memory already.

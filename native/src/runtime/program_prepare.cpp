@@ -133,6 +133,14 @@ Preparation::Host Program::host_of(const OpDef& op) {
   host.published.resize(op.outputs.size());
   host.is_published.resize(op.outputs.size());
   for (const int t : op.intermediates) host.intermediates.push_back(t >= 0 ? operand(t, false) : Operand{});
+  host.constant = [this](int32_t tensor) {
+    if (tensor < 0 || tensor >= static_cast<int64_t>(graph_.tensors.size()))
+      throw ModelError(concat("there is no tensor ", tensor));
+    define_constant(tensor);
+    if (values_[tensor].home != Home::constant)
+      throw ModelError(concat("tensor ", tensor, " '", graph_.tensors[tensor].name, "' must be a constant"));
+    return operand(tensor, true);
+  };
   host.shared = [this, &op](int input, std::string_view kind,
                             const std::function<std::shared_ptr<const void>()>& make) {
     const int tensor = op.inputs[input];

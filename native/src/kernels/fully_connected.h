@@ -1,0 +1,18 @@
+// What the files of FULLY_CONNECTED share.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/kernel.h"
+
+namespace subgraft {
+
+// x [rows, depth] times the transpose of the weights [units, depth].
+struct FullyConnectedSizes {
+  int64_t rows = 0, units = 0, depth = 0;
+};
+
+// float32 activations, weights with a scale for each block along depth.
+Compute fully_connected_blockwise(Preparation& p, const FullyConnectedSizes& s);
+
+}  // namespace subgraft

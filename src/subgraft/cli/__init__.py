@@ -1,0 +1,5 @@
+"""The `subgraft` command: one module per verb."""
+
+from subgraft.cli.main import main
+
+__all__ = ["main"]

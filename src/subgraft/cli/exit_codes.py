@@ -1,0 +1,88 @@
+"""Why the command ends: one exit code per cause, so that a script need not read messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+from subgraft.delegates import (
+    DelegateError,
+    ModelError,
+    NotDelegated,
+    Overrun,
+    SubgraftError,
+    Unavailable,
+    Unsupported,
+)
+
+
+class ExitCode(IntEnum):
+    """docs/cli.md shows this table; tests compare the two."""
+
+    OK = 0  # it worked
+    CHECK_FAILED = 1  # the check asked for failed: not fully delegated under --strict, wrong answers in the demo
+    USAGE = 2  # the command line, or a file named on it other than the model, is wrong
+    MODEL = 3  # the model cannot be read, or has an op, a type or a shape that no kernel supports
+    NOT_FOUND = 4  # no such delegate, or no such device
+    PERMISSION = 5  # the device may not be opened by this user
+    BUSY = 6  # another process holds the device
+    RUN_FAILED = 7  # the device, a delegate or the model failed while compiling or running
+    TIMEOUT = 8  # the device did not answer in time
+    MISSING_DEPENDENCY = 9  # an optional package or library is not installed
+    INTERRUPTED = 130  # Ctrl-C
+
+
+class CommandError(Exception):
+    """Ends the command with a message and a code."""
+
+    code = ExitCode.USAGE
+
+
+class UsageError(CommandError):
+    """The command line asks for something that makes no sense, or names a file that cannot be used."""
+
+
+class MissingDependency(CommandError):
+    """An optional package is not installed; the message is the command that installs it."""
+
+    code = ExitCode.MISSING_DEPENDENCY
+
+
+class CheckFailed(CommandError):
+    """Everything ran, and what was asked for does not hold."""
+
+    code = ExitCode.CHECK_FAILED
+
+
+# What a delegate translated: `raise Unavailable(...) from PermissionError(...)`.
+CAUSES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (PermissionError, ExitCode.PERMISSION),
+    (BlockingIOError, ExitCode.BUSY),
+    (TimeoutError, ExitCode.TIMEOUT),
+    (ImportError, ExitCode.MISSING_DEPENDENCY),
+)
+
+
+def exit_code(error: CommandError | SubgraftError) -> ExitCode:
+    """The code for an error that is the user's, the model's or the device's, not a bug."""
+    if isinstance(error, CommandError):
+        return error.code
+    if isinstance(error, (ModelError, Unsupported)):
+        return ExitCode.MODEL
+    if isinstance(error, NotDelegated):
+        return ExitCode.CHECK_FAILED
+    if isinstance(error, Overrun):
+        return ExitCode.TIMEOUT
+    if isinstance(error, DelegateError):
+        for cause in _chain(error):
+            for kind, code in CAUSES:
+                if isinstance(cause, kind):
+                    return code
+    return ExitCode.NOT_FOUND if isinstance(error, Unavailable) else ExitCode.RUN_FAILED
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__

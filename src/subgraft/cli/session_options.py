@@ -1,0 +1,113 @@
+"""The options about delegates and threads, and the session that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+import subgraft
+from subgraft.cli.exit_codes import UsageError
+from subgraft.delegates import SubgraftError
+
+if TYPE_CHECKING:
+    from subgraft import Session
+    from subgraft.interpreter import Model
+
+TRUE = ("1", "true", "yes", "on")
+FALSE = ("", "0", "false", "no", "off")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("delegates")
+    group.add_argument(
+        "--delegate",
+        action="append",
+        metavar="NAME[:DEVICE]",
+        help='an accelerator, such as "edgetpu:usb:0"; may be repeated, the first is asked first. Default: '
+        "$SUBGRAFT_DELEGATE (several with commas), else the CPU alone",
+    )
+    group.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME.KEY=VALUE",
+        help="an option of the delegate NAME; may be repeated",
+    )
+    group.add_argument("--strict", action="store_true", help="fail unless every op runs on a delegate")
+    group.add_argument("--no-fallback", action="store_true", help="fail when a delegate does; the CPU does not step in")
+    group.add_argument("--deny-op", action="append", default=[], metavar="KIND", help="no delegate gets these ops")
+    group.add_argument("--deny-node", action="append", default=[], type=int, metavar="N", help="no delegate gets op N")
+    group.add_argument("--min-ops", type=int, default=1, metavar="N", help="a delegate gets no segment with fewer ops")
+    group.add_argument("--max-segments", type=int, metavar="N", help="a delegate gets at most so many segments")
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of the CPU kernels. Default: $SUBGRAFT_THREADS, $OMP_NUM_THREADS or 1",
+    )
+
+
+def is_strict(args: argparse.Namespace) -> bool:
+    return args.strict or _switch("SUBGRAFT_STRICT")
+
+
+def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Session:
+    """Raises what load() raises, and UsageError for options that contradict the model or each other."""
+    wanted = args.delegate if args.delegate is not None else _listed(os.environ.get("SUBGRAFT_DELEGATE", ""))
+    if not wanted and (args.deny_op or args.deny_node or args.option):
+        raise UsageError("--deny-op, --deny-node and --option are about delegates, and there is no --delegate")
+    try:
+        return subgraft.load(
+            model,
+            _with_options(wanted, args.option),
+            fallback=not args.no_fallback,
+            strict=strict,
+            threads=args.threads if args.threads is not None else _threads(),
+            deny_ops=args.deny_op,
+            deny_nodes=args.deny_node,
+            min_ops=args.min_ops,
+            max_segments=args.max_segments,
+        )
+    except SubgraftError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _with_options(wanted: list[str], texts: list[str]) -> list[tuple[str, dict[str, str]]]:
+    """Each delegate's device string with its own options."""
+    names = [spec.partition(":")[0].partition("@")[0] for spec in wanted]
+    options: dict[str, dict[str, str]] = {name: {} for name in names}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name, dot, option = key.partition(".")
+        if not (equals and dot and option):
+            raise UsageError(f"--option {text!r} is not NAME.KEY=VALUE, such as fake.faults=fail@1")
+        if name not in options:
+            raise UsageError(f"--option {text!r}: there is no --delegate {name}")
+        options[name][option] = value
+    return [(spec, options[name]) for spec, name in zip(wanted, names, strict=True)]
+
+
+def _switch(variable: str) -> bool:
+    value = os.environ.get(variable, "").lower()
+    if value not in (*TRUE, *FALSE):
+        raise UsageError(f"{variable} is {value!r}; it may be {', '.join((*TRUE, *FALSE[1:]))}")
+    return value in TRUE
+
+
+def _threads() -> int:
+    for variable in ("SUBGRAFT_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(variable)
+        if value:
+            # OMP_NUM_THREADS may hold one number per nesting level.
+            first = value.partition(",")[0].strip()
+            if not first.isdecimal() or int(first) < 1:
+                raise UsageError(f"{variable} is {value!r}; it must be a number from 1")
+            return int(first)
+    return 1

@@ -1,0 +1,119 @@
+"""The models that must give TFLite's answers, as data for test_models.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# Largest difference from the oracle, as a part of the largest magnitude in the output. Integers, and floats that a
+# DEQUANTIZE made of them, must be equal.
+TOLERANCES = {"integer": 0.0, "float": 1e-5, "dynamic": 1e-4}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """What random values an input gets; the default is the whole range of small integers, and normal floats."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCase:
+    """One file under models/ and how to compare it.
+
+    arithmetic: "integer", "float", or "dynamic" (8-bit weights, float activations); decides the tolerance.
+    values: by an input's place; indices must stay inside their tables.
+    pictures: the input is an image; for floats, pixels become this range.
+    oracle: the resolver; `why` says why it is not BUILTIN_REF.
+    deviation: why this one may differ more, by up to `allowed`.
+    repaired: LiteRT refuses the file for its quantized_dimension; the oracle gets it with 0 there.
+    sample: part of the default test run.
+    """
+
+    path: str
+    arithmetic: str
+    values: Mapping[int, Values] = field(default_factory=dict)
+    pictures: tuple[float, float] | None = None
+    oracle: str = "BUILTIN_REF"
+    why: str = ""
+    deviation: str = ""
+    allowed: float = 0.0
+    repaired: bool = False
+    sample: bool = True
+
+    def __post_init__(self) -> None:
+        assert self.arithmetic in TOLERANCES
+        assert self.oracle == "BUILTIN_REF" or self.why, f"{self.path}: say why not BUILTIN_REF"
+        assert bool(self.deviation) == bool(self.allowed), f"{self.path}: a deviation needs its cause"
+
+    @property
+    def tolerance(self) -> float:
+        return self.allowed or TOLERANCES[self.arithmetic]
+
+
+WITHOUT_DELEGATES = "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+PIXELS = (0.0, 255.0)  # what integer models take as it is
+SIGNED, UNIT = (-1.0, 1.0), (0.0, 1.0)
+BERT = {0: Values(low=0, high=1), 1: Values(low=0, high=2999)}  # attention mask, tokens
+
+
+def integer(path: str, *, pictures: bool = True, **more: object) -> ModelCase:
+    return ModelCase(path=path, arithmetic="integer", pictures=PIXELS if pictures else None, **more)  # type: ignore[arg-type]
+
+
+def real(path: str, pictures: tuple[float, float] | None = None, **more: object) -> ModelCase:
+    return ModelCase(path=path, arithmetic="float", pictures=pictures, **more)  # type: ignore[arg-type]
+
+
+def dynamic(path: str, pictures: tuple[float, float] | None = None, **more: object) -> ModelCase:
+    return ModelCase(path=path, arithmetic="dynamic", pictures=pictures, **more)  # type: ignore[arg-type]
+
+
+CASES = [
+    integer("edgetpu/bright_128x128.tflite"),
+    integer("edgetpu/bright_16x16.tflite"),
+    integer("edgetpu/deeplabv3_mnv2_dm05_pascal_quant.tflite", sample=False),
+    integer("edgetpu/dense_256.tflite", pictures=False),
+    integer("edgetpu/gabor_64x64_p4.tflite"),
+    integer("edgetpu/keras_lstm_mnist_ptq.tflite", pictures=False),
+    integer("edgetpu/looming_64x64_3x3.tflite"),
+    integer("edgetpu/mobilenet_v1_0.25_128_quant.tflite"),
+    integer("edgetpu/mobilenet_v1_0.5_160_quant.tflite", sample=False),
+    integer("edgetpu/mobilenet_v2_1.0_224_quant.tflite", sample=False),
+    integer("edgetpu/movenet_single_pose_lightning_ptq.tflite", sample=False),
+    integer("edgetpu/split_concat.tflite", pictures=False),
+    dynamic(
+        "made/bert_tiny4_dyn.tflite",
+        values=BERT,
+        deviation="TFLite's GELU is a polynomial of Eigen, one unit in the last place from ours; where such a value is "
+        "next to a tie, the quantization in the next layer rounds it to the other side",
+        allowed=1e-2,
+    ),
+    real("made/bert_tiny4_float.tflite", values=BERT),
+    real("made/bert_tiny4_fp16.tflite", values=BERT, sample=False),
+    integer("made/bert_tiny4_int8.tflite", values=BERT, pictures=False),
+    real("made/mobilenetv3small_float.tflite", UNIT),
+    integer(
+        "made/mobilenetv3small_int8.tflite",
+        oracle=WITHOUT_DELEGATES,
+        why="its logits are all equal, and BUILTIN_REF aborts in a SOFTMAX over more than 512 such",
+    ),
+    integer("made/vit_tiny_int8.tflite"),
+    integer("real/coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite", sample=False),
+    real("real/deeplabv3_257_mv_gpu.tflite", SIGNED, sample=False),
+    real("real/face_blendshapes.tflite"),
+    real("real/hand_landmark_full.tflite", UNIT, sample=False),
+    integer("real/hello_world_int8.tflite", pictures=False),
+    real("real/iris_landmark.tflite", UNIT),
+    integer("real/kws_ref_model.tflite", pictures=False),
+    real("real/mobilenet_v1_0.25_224_1_default_1.tflite", SIGNED),
+    dynamic("real/mobilenet_v2_035_96_embedder_with_metadata.tflite", UNIT),
+    real("real/model_1.tflite"),
+    real("real/nmp.tflite", values={0: Values(low=-1, high=1)}, sample=False),
+    integer("real/person_detect_model.tflite", repaired=True),
+    real("real/text_classification.tflite", values={0: Values(low=0, high=9999)}),
+    integer("real/tf2_mobilenet_v2_1.0_224_ptq.tflite", sample=False),
+    real("real/torchaudio_conformer.tflite", sample=False),
+    integer("real/vww_96_int8.tflite"),
+]

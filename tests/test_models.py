@@ -1,0 +1,144 @@
+"""Whole models give TFLite's answers: bit for bit where they compute with integers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model_table import CASES, ModelCase
+from op_cases import Array
+from oracle import Oracle, Request
+from shared_models import MODELS, SHARED, needs_shared
+from subgraft.delegates import Graph, Tensor
+from subgraft.interpreter.model import Model
+from subgraft.interpreter.native import _native
+
+RANDOM_INPUTS = 5
+PICTURES = ("grace_hopper.bmp", "cat.bmp", "parrot.jpg")
+TOKEN_DTYPES = ("int32", "int64")
+
+pytestmark = needs_shared
+
+
+def every_case() -> Iterator[object]:
+    for case in CASES:
+        yield pytest.param(case, id=case.path, marks=() if case.sample else pytest.mark.exhaustive)
+
+
+@pytest.mark.parametrize("case", every_case())
+def test_a_model_equals_tflite(case: ModelCase, oracle: Oracle) -> None:
+    model = Model.open(MODELS / case.path)
+    runs = [*random_runs(case, model.graphs[0]), *picture_runs(case, model.graphs[0])]
+    answer = oracle.ask(Request(oracle_model(case, model), runs, resolver=case.oracle))
+    assert not answer.error, f"the oracle refuses: {answer.error}"
+    program = _native.Program(model.native, pool=_native.ThreadPool(2))
+    for i, (inputs, theirs) in enumerate(zip(runs, answer.runs, strict=True)):
+        found = differences(program.call(inputs), theirs, case.tolerance)
+        if found:
+            pytest.fail(f"input {i}: {found}\n{first_difference(case, model, inputs, oracle)}")
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    for case in (c for c in CASES if c.sample):
+        model = Model.open(MODELS / case.path)
+        inputs = random_runs(case, model.graphs[0])[0]
+        one, three = (_native.Program(model.native, pool=_native.ThreadPool(n)).call(inputs) for n in (1, 3))
+        assert [a.tobytes() for a in one] == [b.tobytes() for b in three], case.path
+
+
+def test_at_least_thirty_models_are_compared() -> None:
+    assert len({hashlib.sha256((MODELS / case.path).read_bytes()).hexdigest() for case in CASES}) >= 30
+
+
+def random_runs(case: ModelCase, graph: Graph) -> list[list[Array]]:
+    rng = np.random.default_rng(len(case.path))
+    return [
+        [random_values(case, place, graph.tensors[t], rng) for place, t in enumerate(graph.inputs)]
+        for _ in range(RANDOM_INPUTS)
+    ]
+
+
+def random_values(case: ModelCase, place: int, tensor: Tensor, rng: np.random.Generator) -> Array:
+    dtype = np.dtype(tensor.dtype)
+    values = case.values.get(place)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, tensor.shape).astype(dtype)
+    if dtype.kind in "iu":
+        assert values or tensor.dtype not in TOKEN_DTYPES, f"{case.path}: what may input {place} hold?"
+        low, high = (values.low, values.high) if values else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        return rng.integers(int(low), int(high), tensor.shape, dtype, endpoint=True)
+    if values:
+        return rng.uniform(values.low, values.high, tensor.shape).astype(dtype)
+    if case.pictures:
+        return rng.uniform(*case.pictures, tensor.shape).astype(dtype)
+    return rng.standard_normal(tensor.shape).astype(dtype)
+
+
+def picture_runs(case: ModelCase, graph: Graph) -> list[list[Array]]:
+    if case.pictures is None:
+        return []
+    (place,) = graph.inputs
+    tensor = graph.tensors[place]
+    _, height, width, channels = tensor.shape
+    runs = []
+    for name in PICTURES:
+        with Image.open(SHARED / "images" / name) as picture:
+            pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB").resize((width, height)))
+        pixels = pixels.reshape(tensor.shape)
+        if tensor.dtype == "float32":
+            low, high = case.pictures
+            runs.append([(pixels / 255 * (high - low) + low).astype("float32")])
+        else:
+            runs.append([pixels if tensor.dtype == "uint8" else (pixels.astype("int16") - 128).astype("int8")])
+    return runs
+
+
+def oracle_model(case: ModelCase, model: Model) -> bytes:
+    if not case.repaired:
+        return (MODELS / case.path).read_bytes()
+    graph = model.graphs[0]
+    tensors = [
+        replace(t, quantization=replace(t.quantization, axis=0)) if t.quantization and len(t.shape) == 1 else t
+        for t in graph.tensors
+    ]
+    return Model.of(Graph(tensors, graph.ops, graph.inputs, graph.outputs)).to_bytes()
+
+
+def differences(ours: list[Array], theirs: list[Array], tolerance: float) -> str:
+    """Empty when all are equal, or differ by less than the tolerance times the largest expected value."""
+    assert len(ours) == len(theirs)
+    return "; ".join(
+        f"output {i}: {found}"
+        for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
+        if (found := compare(a, b, tolerance))
+    )
+
+
+def compare(ours: Array, theirs: Array, tolerance: float) -> str:
+    if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
+        return f"{ours.dtype}{list(ours.shape)} instead of {theirs.dtype}{list(theirs.shape)}"
+    if ours.dtype.kind != "f" or tolerance == 0:
+        count = int(np.sum(ours != theirs))
+        return f"{count} of {ours.size} differ" if count else ""
+    assert np.isfinite(theirs).all()
+    largest, worst = float(np.abs(theirs).max()), float(np.abs(ours - theirs).max())
+    return "" if worst <= tolerance * largest else f"differs by {worst:.3g}; the largest value is {largest:.3g}"
+
+
+def first_difference(case: ModelCase, model: Model, inputs: list[Array], oracle: Oracle) -> str:
+    """The first op in the order of execution that makes another tensor than the oracle's."""
+    answer = oracle.ask(Request(oracle_model(case, model), [inputs], resolver=case.oracle, every_tensor=True))
+    program = _native.Program(model.native, pool=_native.ThreadPool(1), keep_all=True)
+    program.call(inputs)
+    graph = model.graphs[0]
+    for i, op in enumerate(graph.ops):
+        for t in op.outputs:
+            found = compare(program.get(t), answer.tensors[t], case.tolerance) if t in answer.tensors else ""
+            if found:
+                return f"the first is op {i} {op.kind}, tensor {t} '{graph.tensors[t].name}': {found}"
+    return "no tensor in between differs when this input runs alone"

@@ -1,0 +1,44 @@
+"""The op-level models of tflite-micro's tests, mostly int8 and int16, against TFLite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from op_cases import Array, compare
+from oracle import Oracle, Request
+from shared_models import MODELS, needs_shared
+from subgraft.delegates import Tensor
+from subgraft.interpreter.model import Model
+from subgraft.interpreter.native import _native
+
+RUNS = 3
+NO_KERNEL = {"TRANSPOSE_CONV", "ethos-u"}
+FILES = sorted((MODELS / "ops").glob("*.tflite"))
+
+
+def random_values(tensor: Tensor, seed: int) -> Array:
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(tensor.dtype)
+    if dtype.kind == "f":
+        return np.asarray(rng.standard_normal(tensor.shape)).astype(dtype)
+    limits = np.iinfo(dtype)
+    return np.asarray(rng.integers(limits.min, limits.max, tensor.shape, dtype, endpoint=True))
+
+
+@needs_shared
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_op_model_equals_tflite(path: Path, oracle: Oracle) -> None:
+    model = Model.open(path)
+    graph = model.graphs[0]
+    if missing := {op.kind for op in graph.ops} & NO_KERNEL:
+        pytest.skip(f"no kernel for {', '.join(missing)}")
+    runs = [[random_values(graph.tensors[t], 10 * run + i) for i, t in enumerate(graph.inputs)] for run in range(RUNS)]
+    answer = oracle.ask(Request(path, runs))
+    assert not answer.error, answer.error
+    program = _native.Program(model.native, pool=_native.ThreadPool(1))
+    for inputs, expected in zip(runs, answer.runs, strict=True):
+        for ours, theirs in zip(program.call(inputs), expected, strict=True):
+            assert not compare(ours, theirs, 1e-5), path.name
