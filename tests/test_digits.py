@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,16 +13,15 @@ from subgraft.cli.metadata import normalizations, packed_labels
 from subgraft.interpreter.model import Model
 from subgraft.models import DIGITS_FLOAT, DIGITS_INT8, samples
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "digits"
 TEST_EVERY = 4  # examples/digits/dataset.py
 
 
 @pytest.fixture(scope="module")
 def held_out():
-    """The test pictures and their labels, straight from scikit-learn."""
-    reason = "scikit-learn, whose digits the models were trained on, is not installed"
-    digits = pytest.importorskip("sklearn.datasets", reason=reason).load_digits()
-    grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    return grey[::TEST_EVERY, :, :, None], digits.target[::TEST_EVERY]
+    """The test pictures and their labels."""
+    with np.load(EXAMPLE / "held_out.npz") as arrays:
+        return arrays["grey"], arrays["labels"]
 
 
 def inputs(path, grey):
@@ -85,6 +86,14 @@ def test_int8_has_a_scale_for_each_filter_of_a_convolution():
         weights = graph.tensors[op.inputs[1]]
         assert len(weights.quantization.scales) == graph.tensors[op.outputs[0]].shape[-1]
         assert weights.data.min() >= -127
+
+
+def test_the_held_out_pictures_are_scikit_learns(held_out):
+    reason = "scikit-learn, whose digits the models were trained on, is not installed"
+    digits = pytest.importorskip("sklearn.datasets", reason=reason).load_digits()
+    grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    np.testing.assert_array_equal(held_out[0], grey[::TEST_EVERY, :, :, None])
+    np.testing.assert_array_equal(held_out[1], digits.target[::TEST_EVERY])
 
 
 def test_the_samples_are_test_pictures(held_out):
