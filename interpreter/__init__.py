@@ -5,6 +5,21 @@ from subgraft.interpreter.model import Model, Signature
 from subgraft.interpreter.profile import Profile
 from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.session import Session
+from subgraft.interpreter.tflite_api import Delegate, Interpreter, OpResolverType, SignatureRunner, load_delegate
 from subgraft.partitioner import Plan
 
-__all__ = ["Event", "Model", "Plan", "Profile", "Report", "Session", "Signature", "load"]
+__all__ = [
+    "Delegate",
+    "Event",
+    "Interpreter",
+    "Model",
+    "OpResolverType",
+    "Plan",
+    "Profile",
+    "Report",
+    "Session",
+    "Signature",
+    "SignatureRunner",
+    "load",
+    "load_delegate",
+]

@@ -91,6 +91,8 @@ class Attachment:
         if self.state is Health.BUSY:
             self._retry_at = time.monotonic() + self._wait_s
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        else:
+            self._wait_s = FIRST_WAIT_S
 
     def ask(self) -> Health:
         """health() within the deadline; a device that does not say is gone."""

@@ -87,3 +87,12 @@ def _fits(device: str, wanted: str) -> bool:
 
 def _known() -> str:
     return ", ".join(names()) or "none is installed"
+
+
+def label(spec: str, taken: Mapping[str, object]) -> str:
+    """The spec itself, or with a number behind it when another delegate has it."""
+    number = 2
+    name = spec
+    while name in taken:
+        name, number = f"{spec}#{number}", number + 1
+    return name

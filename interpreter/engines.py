@@ -28,12 +28,16 @@ DEEPEST = 64  # bodies within bodies
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is the same for every engine of a session. probe_s: between two looks for a lost device."""
+    """What is the same for every engine of a session.
+
+    probe_s: between two looks for a lost device. keep_all: every tensor of a CPU program stays readable after a run.
+    """
 
     wishes: Wishes = field(default_factory=Wishes)
     policy: Policy = field(default_factory=Policy)
     threads: int = 1
     probe_s: float = 2.0
+    keep_all: bool = False
 
 
 class Services:
@@ -98,7 +102,8 @@ class Engines:
 
     def _program(self, index: int, shapes: Shapes) -> _native.Program:
         given = {t: list(shape) for t, shape in shapes.items()}
-        return _native.Program(self._cpu.model, index, pool=self._cpu.pool, shapes=given)
+        keep_all = self._setup.keep_all
+        return _native.Program(self._cpu.model, index, pool=self._cpu.pool, keep_all=keep_all, shapes=given)
 
     def _plan(self, index: int, shapes: Shapes) -> tuple[Plan, Compiled, Unknown]:
         graphs = list(self._model.graphs)

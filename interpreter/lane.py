@@ -80,7 +80,7 @@ class Lane:
         self._closed = False
         self._discarded: list[Executable] = []
         self._fallback: CpuStep | LooseCpuStep | None = None
-        self._shapes = [segment.graph.tensors[t].shape for t in segment.outputs]
+        self._submit = executable.submit if isinstance(executable, Submits) else None  # asked once: it is slow
         self._state = {t: store.state[t].copy() for t in segment.outputs if t in store.state}
         self.place()
         attachment.lanes[self] = None
@@ -137,6 +137,7 @@ class Lane:
             self._note("compile", error.reason)
             return False
         self.executable = executable
+        self._submit = executable.submit if isinstance(executable, Submits) else None
         self.is_renewed = True
         if self._closed:
             executable.close()
@@ -192,27 +193,28 @@ class Lane:
 
     def _compute(self, executable: Executable, outputs: list[Array]) -> None:
         attachment = self.attachment
-        if not isinstance(executable, Submits):
+        if self._submit is None:
             attachment.call(executable.run, self._inputs, outputs, afterwards=executable.close)
             return
         start = time.monotonic()
         attachment.left = True  # the request is in flight until wait() is back
         try:
-            executable.submit(self._inputs, outputs).wait(attachment.timeout_s)
+            self._submit(self._inputs, outputs).wait(attachment.timeout_s)
             attachment.left = False
         except Failed as error:
             attachment.left = isinstance(error, Overrun) or time.monotonic() - start >= attachment.timeout_s
             raise
 
     def _check(self, outputs: list[Array]) -> None:
-        for t, given, got, shape in zip(self.segment.outputs, self._outputs, outputs, self._shapes, strict=True):
-            if got is given and given.shape == shape:
+        for t, given, got in zip(self.segment.outputs, self._outputs, outputs, strict=True):
+            expected = self._store[t]
+            if got is given and given.shape == expected.shape and given.dtype == expected.dtype:
                 continue
             tensor = self.segment.graph.tensors[t]
             self.place()
             raise WrongOutput(
                 f"output '{tensor.name}' came back as {getattr(got, 'dtype', type(got).__name__)}"
-                f"{list(getattr(got, 'shape', ()))} instead of in the array for {tensor.dtype}{list(shape)}"
+                f"{list(getattr(got, 'shape', ()))} instead of in the array for {tensor.dtype}{list(tensor.shape)}"
             )
 
     def _absorb(self, error: Failed, executable: Executable) -> None:

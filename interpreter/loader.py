@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from subgraft.delegates import Delegate, Graph, Segment, Unavailable
-from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find
+from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find, label
 from subgraft.interpreter.engines import Engines, Setup
 from subgraft.interpreter.lane import Policy
 from subgraft.interpreter.model import Model, Signature
@@ -108,7 +108,7 @@ def _find(
     for one in delegates:
         if not isinstance(one, str | tuple):
             found = one if isinstance(one, Wanted) else Wanted(one)
-            wanted[_label(found.spec, wanted)] = found
+            wanted[label(found.spec, wanted)] = found
             continue
         spec, options = (one, {}) if isinstance(one, str) else one
         name = spec.partition(":")[0].partition("@")[0]
@@ -116,24 +116,15 @@ def _find(
             options = {**options, "compiled": compiled[name]}
             used.add(name)
         try:
-            wanted[_label(spec, wanted)] = find(spec, options)
+            wanted[label(spec, wanted)] = find(spec, options)
         except NoSuchDelegate:
             raise
         except Unavailable as error:
             if not fallback:
                 raise
-            missing[_label(spec, missing)] = error.reason
+            missing[label(spec, missing)] = error.reason
             report.add(Event("open", spec, error.reason))
     unused = sorted(set(compiled) - used)
     if unused:
         raise ValueError(f"compiled names {', '.join(unused)}, which is not among the delegates")
     return wanted, missing
-
-
-def _label(spec: str, taken: Mapping[str, object]) -> str:
-    """The spec itself, or with a number behind it when another delegate has it."""
-    number = 2
-    label = spec
-    while label in taken:
-        label, number = f"{spec}#{number}", number + 1
-    return label

@@ -43,6 +43,8 @@ class Names:
             place = self.inputs.index(name) if name in self.inputs else self._by_tensor_name.get(name)
             if place is None:
                 raise ValueError(f"there is no input {name!r}; this model's inputs are {', '.join(self.inputs)}")
+            if place in arrays:
+                raise ValueError(f"two values for input {self.inputs[place]}")
             arrays[place] = array
         missing = [name for i, name in enumerate(self.inputs) if i not in arrays]
         if missing:
@@ -143,8 +145,10 @@ class Session:
     def profile(self, inputs: Mapping[str, Array] | None = None, *, runs: int = 10) -> Profile:
         """Runs the model `runs` times, after once for warming up, and tells where the time goes.
 
-        inputs: None for zeros.
+        inputs: None for zeros. Raises ValueError for less than one run.
         """
+        if runs < 1:
+            raise ValueError(f"runs is {runs}: it must be at least 1")
         engine = self._enter()
         try:
             engine.call(self._zeros() if inputs is None else self._names.in_order(inputs))

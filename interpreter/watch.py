@@ -52,8 +52,7 @@ class Watch:
 
     def _look_for(self, attachment: Attachment) -> None:
         with attachment.busy_with_it:
-            assert attachment.device is not None
-            if attachment.delegate.health(attachment.device) is not Health.OK:
+            if attachment.ask() is not Health.OK:
                 return
             try:
                 device = attachment.open()

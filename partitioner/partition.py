@@ -42,7 +42,7 @@ def partition(
     if len(set(labels)) < len(labels):
         raise ValueError(f"two delegates go by the same name: {', '.join(labels)}")
     pins = replace(pins or Pins(), graph=graph.index)
-    pins.check(graph)
+    pins.check(graph, [*labels, *(missing or {})])
     cutter = _Cutter(candidates, pins, limits or Limits(), dict(refused or {}), cpu_cost)
     everything = [graph, *reachable(graph, graphs)]
     asked = {g.index: assign(g, candidates, pins, unknown_shapes(g)) for g in everything}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from subgraft.delegates import Graph
@@ -38,8 +38,11 @@ class Pins:
         only = None if only_nodes is None else frozenset(only_nodes)
         return cls(frozenset(deny_ops), frozenset(deny_nodes), only, dict(prefer or {}))
 
-    def check(self, graph: Graph) -> None:
-        """Raises ValueError for a node that the main graph does not have."""
+    def check(self, graph: Graph, labels: Collection[str]) -> None:
+        """Raises ValueError for a node that the main graph does not have, and for a delegate that was not asked for."""
+        unknown = [label for label in self.prefer.values() if label != CPU and label not in labels]
+        if unknown:
+            raise ValueError(f"prefer names {unknown[0]!r}; there are: {', '.join((*labels, CPU))}")
         named = {*self.deny_nodes, *(self.only_nodes or ()), *(key for key in self.prefer if isinstance(key, int))}
         wrong = sorted(node for node in named if not 0 <= node < len(graph.ops))
         if wrong:

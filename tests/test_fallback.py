@@ -10,7 +10,7 @@ import pytest
 
 import graphs as make
 import subgraft
-from subgraft.backends.fake import Fake
+from subgraft.backends.fake import Fake, Fault
 from subgraft.delegates import Failed, Health, NotDelegated, Overrun, Rejected, Unavailable
 from subgraft.interpreter.model import Model
 
@@ -196,16 +196,10 @@ def test_a_segment_that_a_returned_device_rejects_stays_on_the_cpu(model, expect
     with subgraft.load(model, [fake], probe_s=0.01) as session:
         fake.unplug()
         answer(session)
-        fake._max_ops, fake._faults = 1, contract_faults("reject")
+        fake._faults = Fault.parse("reject")
         fake.plug()
         until(lambda: ("compile", 1) in causes(session))
         np.testing.assert_array_equal(answer(session), expected)
-
-
-def contract_faults(text):
-    from subgraft.backends.fake import Fault
-
-    return Fault.parse(text)
 
 
 def test_what_the_first_delegate_rejects_is_offered_to_the_next(model, expected):
@@ -328,18 +322,19 @@ def test_a_delegate_cannot_write_its_inputs(model):
 
 
 class Bent(Fake):
+    def __init__(self, attribute, value):
+        super().__init__(kinds="MUL")
+        self.bend = lambda array: setattr(array, attribute, value)
+
     def compile(self, segment, device):
         made = super().compile(segment, device)
-
-        def run(inputs, outputs):
-            outputs[0].shape = (2, 2)
-
-        made.run = run
+        made.run = lambda inputs, outputs: self.bend(outputs[0])
         return made
 
 
-def test_an_output_that_was_bent_is_no_answer(model, expected):
-    with subgraft.load(model, [Bent(kinds="MUL")]) as session:
+@pytest.mark.parametrize("attribute, value", [("shape", (2, 2)), ("dtype", np.int32)])
+def test_an_output_that_was_bent_is_no_answer(model, expected, attribute, value):
+    with subgraft.load(model, [Bent(attribute, value)]) as session:
         for _ in range(2):
             np.testing.assert_array_equal(answer(session), expected)
         assert causes(session) == [("output", 1)]

@@ -106,6 +106,11 @@ def test_a_pin_of_a_node_that_is_not_there_is_an_error(pins):
         partition(LINE, [], pins=pins)
 
 
+def test_a_preference_for_a_delegate_that_was_not_asked_for_is_an_error():
+    with pytest.raises(ValueError, match="prefer names 'z'; there are: x, cpu"):
+        partition(LINE, [candidate("x", "A")], pins=Pins.of(prefer={"A": "z"}))
+
+
 def test_one_name_instead_of_a_list_is_an_error():
     with pytest.raises(TypeError, match=r'write \["ADD"\]'):
         Pins.of(deny_ops="ADD")

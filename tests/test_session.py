@@ -40,6 +40,8 @@ def test_names_are_the_tensors_or_the_signatures(model, delegates):
     session = subgraft.load(signed, delegates)
     assert list(session.run({"a": X})) == ["b"]
     assert list(session.run({"x": X})) == ["b"]  # inputs go by the tensor's name too
+    with pytest.raises(ValueError, match="two values for input a"):
+        session.run({"a": X, "x": X})
     with pytest.raises(ValueError, match="no signature 'train'; this model's signatures: serve"):
         subgraft.load(signed, delegates, signature="train")
 
@@ -286,6 +288,8 @@ def test_a_profile_tells_where_the_time_goes(model, delegates):
     assert profile.seconds > 0
     assert "ms for one inference, mean of 3" in str(profile)
     assert profile.to_dict()["runs"] == 3
+    with pytest.raises(ValueError, match="runs is 0"):
+        session.profile(runs=0)
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,32 @@ from subgraft.delegates import (
     Unavailable,
     Unsupported,
 )
-from subgraft.interpreter import Event, Plan, Profile, Report, Session, load
+from subgraft.interpreter import (
+    Delegate,
+    Event,
+    Interpreter,
+    Model,
+    OpResolverType,
+    Plan,
+    Profile,
+    Report,
+    Session,
+    SignatureRunner,
+    load,
+    load_delegate,
+)
 
 __all__ = [
+    "Delegate",
     "DelegateError",
     "Event",
     "Failed",
+    "Interpreter",
     "InvokeError",
+    "Model",
     "ModelError",
     "NotDelegated",
+    "OpResolverType",
     "Overrun",
     "Plan",
     "Profile",
@@ -29,8 +46,10 @@ __all__ = [
     "Report",
     "Session",
     "SessionError",
+    "SignatureRunner",
     "SubgraftError",
     "Unavailable",
     "Unsupported",
     "load",
+    "load_delegate",
 ]

@@ -44,6 +44,15 @@ std::unique_ptr<BoundProgram> make_program(std::shared_ptr<Model> model, int sub
   return std::make_unique<BoundProgram>(std::move(request));
 }
 
+// The op codes of a model that no kernel answers to, as (name, version, is custom).
+py::list missing_kernels(const std::shared_ptr<Model>& model) {
+  py::list missing;
+  for (const OpCode& code : model->opcodes)
+    if (!Registry::builtin().find(code.name()))
+      missing.append(py::make_tuple(code.name(), code.version, code.is_custom()));
+  return missing;
+}
+
 py::tuple plan_blocks(const std::vector<int64_t>& sizes, const std::vector<int>& first, const std::vector<int>& last) {
   if (sizes.size() != first.size() || sizes.size() != last.size())
     throw ArgumentError("sizes, first and last must have one length");
@@ -99,6 +108,8 @@ void bind_program(py::module_& module) {
 
   module.def("plan_arena", &plan_blocks, py::arg("sizes"), py::arg("first"), py::arg("last"),
              "Offsets for blocks of `sizes` bytes that live from step `first` to `last`, and the bytes needed in all.");
+  module.def("missing_kernels", &missing_kernels, py::arg("model"),
+             "The op codes of a model that no kernel answers to, as (name, version, is custom).");
   module.def("kernel_names", [] { return Registry::builtin().names(); }, "The ops that the CPU interpreter can run.");
 }
 

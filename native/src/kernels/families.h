@@ -15,6 +15,7 @@ void register_conversion(Registry& registry);       // QUANTIZE DEQUANTIZE CAST
 void register_depthwise_conv(Registry& registry);   // DEPTHWISE_CONV_2D
 void register_detection(Registry& registry);        // TFLite_Detection_PostProcess
 void register_elementwise(Registry& registry);      // RSQRT SQRT EXP NEG ABS
+void register_fill(Registry& registry);             // FILL
 void register_fully_connected(Registry& registry);  // FULLY_CONNECTED
 void register_gather(Registry& registry);           // GATHER GATHER_ND
 void register_lstm(Registry& registry);             // UNIDIRECTIONAL_SEQUENCE_LSTM

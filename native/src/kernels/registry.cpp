@@ -35,6 +35,7 @@ const Registry& Registry::builtin() {
     register_depthwise_conv(all);
     register_detection(all);
     register_elementwise(all);
+    register_fill(all);
     register_fully_connected(all);
     register_gather(all);
     register_lstm(all);
