@@ -116,6 +116,19 @@ def odd() -> Graph:
     return Graph(tensors, [Op("Odd", (0,), (1,), is_custom=True)], (0,), (1,))
 
 
+def test_names_in_a_file_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[31m\nrow"
+    graph = Graph(
+        [Tensor(evil, (4,), "float32"), Tensor("y", (4,), "float32")], [Op("RELU", (0,), (1,))], (0,), (1,), evil
+    )
+    path = saved(tmp_path / "evil.tflite", graph)
+    assert main(["inspect", path]) == ExitCode.OK
+    assert main(["run", path]) == ExitCode.USAGE
+    result = capsys.readouterr()
+    assert "[31m" in result.out and "[31m" in result.err
+    assert "\x1b" not in result.out + result.err
+
+
 def test_long_lists_are_cut_unless_all_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path / "long.tflite", chain(*["RELU"] * 60))
     assert main(["inspect", path]) == ExitCode.OK

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from subgraft.cli import inspect, plan, run
 from subgraft.cli.exit_codes import CommandError, ExitCode, UsageError, exit_code
+from subgraft.cli.table import printable
 from subgraft.delegates import SubgraftError
 
 
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _reader_left()
     except (CommandError, SubgraftError) as error:
-        print(f"subgraft: error: {error}", file=sys.stderr)
+        print(f"subgraft: error: {printable(error)}", file=sys.stderr)
         return exit_code(error)
     return code
 
