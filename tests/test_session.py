@@ -16,6 +16,7 @@ import subgraft
 from subgraft.backends.fake import Fake
 from subgraft.delegates import Graph, ModelError, Op, Options, SessionError, Tensor, Unsupported
 from subgraft.interpreter.model import Model, Signature
+from waiting import until
 
 X = np.linspace(-1, 1, 4, dtype=np.float32)
 ADD = Options({"fused_activation_function": "NONE"}, table="AddOptions")
@@ -177,8 +178,7 @@ def test_a_second_thread_gets_an_error_at_once(model):
     with subgraft.load(model, [fake]) as session:
         thread = threading.Thread(target=session.run, args=({"x": X},))
         thread.start()
-        while not fake.runs:
-            pass
+        until(lambda: fake.runs)
         with pytest.raises(SessionError, match="in use by another thread"):
             session.run({"x": X})
         fake.release()
