@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return _reader_left()
+    except MemoryError:
+        print("subgraft: error: there is not enough memory for this model", file=sys.stderr)
+        return ExitCode.RUN_FAILED
     except (CommandError, SubgraftError) as error:
         print(f"subgraft: error: {printable(error)}", file=sys.stderr)
         return exit_code(error)
