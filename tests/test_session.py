@@ -15,6 +15,7 @@ import graphs as make
 import subgraft
 from subgraft.backends.fake import Fake
 from subgraft.delegates import Graph, ModelError, Op, Options, SessionError, Tensor, Unsupported
+from subgraft.interpreter.discovery import Wanted
 from subgraft.interpreter.model import Model, Signature
 from waiting import until
 
@@ -236,6 +237,17 @@ class Counting(Fake):
     @property
     def left(self):
         return sum(not made.closed for made in self.open)
+
+
+def test_a_drop_in_interpreter_lets_go_of_what_a_resize_replaced():
+    fake = Counting(kinds="TANH")
+    delegate = subgraft.load_delegate("fake")
+    delegate.wanted = Wanted(fake)
+    interpreter = subgraft.Interpreter(model_content=open_model().to_bytes(), experimental_delegates=[delegate])
+    for rows in (1, 2, 3):
+        interpreter.resize_tensor_input(0, (rows, 4))
+        interpreter.allocate_tensors()
+    assert (len(fake.compiled), fake.left) == (3, 1)
 
 
 @pytest.mark.parametrize("submits", [False, True])
