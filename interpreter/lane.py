@@ -159,6 +159,8 @@ class Lane:
                 self.attachment.call(executable.close)
             except Failed as error:
                 self._note("close", error.reason)
+            except RuntimeError:  # no new thread can start while Python ends
+                executable.close()
 
     def _try_device(self) -> bool:
         attachment = self.attachment

@@ -24,6 +24,7 @@ from subgraft.delegates import (
     ModelError,
     NotDelegated,
     Op,
+    Options,
     Overrun,
     Rejected,
     Tensor,
@@ -116,6 +117,19 @@ def odd() -> Graph:
     return Graph(tensors, [Op("Odd", (0,), (1,), is_custom=True)], (0,), (1,))
 
 
+def test_names_in_a_file_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[31m\nrow"
+    graph = Graph(
+        [Tensor(evil, (4,), "float32"), Tensor("y", (4,), "float32")], [Op("RELU", (0,), (1,))], (0,), (1,), evil
+    )
+    path = saved(tmp_path / "evil.tflite", graph)
+    assert main(["inspect", path]) == ExitCode.OK
+    assert main(["run", path]) == ExitCode.USAGE
+    result = capsys.readouterr()
+    assert "[31m" in result.out and "[31m" in result.err
+    assert "\x1b" not in result.out + result.err
+
+
 def test_long_lists_are_cut_unless_all_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path / "long.tflite", chain(*["RELU"] * 60))
     assert main(["inspect", path]) == ExitCode.OK
@@ -129,6 +143,34 @@ def test_plan_tells_who_runs_each_op_and_why_not(model: str, capsys: pytest.Capt
     shown = capsys.readouterr().out
     assert "fake runs 2 of 3 ops in 2 segments" in shown
     assert "ADD" in shown and "deny" in shown
+
+
+def test_a_strict_plan_shows_why_and_ends_with_1(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    refusing = ["plan", model, "--delegate", "fake", "--option", "fake.refuses=ADD"]
+    assert main([*refusing, "--strict"]) == ExitCode.CHECK_FAILED
+    shown = capsys.readouterr().out
+    assert "fake runs 2 of 3 ops" in shown
+    assert main(refusing) == ExitCode.OK
+    assert capsys.readouterr().out == shown
+
+
+def test_strict_comes_from_the_environment_too(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUBGRAFT_STRICT", "1")
+    assert main(["plan", model]) == ExitCode.CHECK_FAILED
+    monkeypatch.setenv("SUBGRAFT_STRICT", "perhaps")
+    assert main(["plan", model]) == ExitCode.USAGE
+
+
+def test_an_input_may_go_without_its_name_only_where_it_is_the_only_one(
+    tmp_path: Path, values: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = [Tensor(name, (4,), "float32") for name in ("left", "right", "sum")]
+    options = Options({"fused_activation_function": "NONE"}, table="AddOptions")
+    path = saved(tmp_path / "two.tflite", Graph(tensors, [Op("ADD", (0, 1), (2,), options)], (0, 1), (2,)))
+    assert main(["run", path, "--input", values]) == ExitCode.USAGE
+    assert "'left' (float32[4]); 'right' (float32[4])" in capsys.readouterr().err
+    assert main(["run", path, "--input", f"left={values}", "--input", values]) == ExitCode.OK
+    assert "-2 0 4 16" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["run", "inspect", "plan"])

@@ -118,6 +118,13 @@ def test_a_class_map_tells_each_class_share() -> None:
     assert [(s.index, s.label, s.score) for s in made.shares] == [(0, "sky", 0.75), (3, "bird", 0.25)]
 
 
+def test_class_numbers_stay_class_numbers_where_the_file_gives_them_a_quantization() -> None:
+    classes = np.array([[[0, 7], [7, 7]]], np.int64)
+    for quantization in (Quantization(), Quantization((0.5,), (0,))):
+        made = answer(graph("ARG_MAX", quantization=quantization), [("out", classes)])
+        assert [s["class"] for s in made.to_dict()["shares"]] == [7, 0]
+
+
 def test_planes_of_scores_become_their_greatest_and_one_plane_foreground() -> None:
     scores = np.zeros((1, 2, 2, 5), np.float32)
     scores[0, 1, 1, 4] = 1

@@ -67,8 +67,9 @@ T saturating_shift_left(T x, int exponent) {
   return static_cast<T>(std::clamp<int64_t>(wide, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
 }
 
-// x * m. A left shift wraps around, as in the reference. -31 <= m.shift <= kMaxShift.
-inline int32_t rescale(int32_t x, Multiplier m) {
+// x * m. A left shift wraps around, as in the reference. -31 <= m.shift <= kMaxShift. Always inline: files with many
+// kernels run into the compiler's limits, and a call costs as much as the arithmetic.
+[[gnu::always_inline]] inline int32_t rescale(int32_t x, Multiplier m) {
   const int left = std::max(m.shift, 0);
   const int right = std::max(-m.shift, 0);
   const int32_t shifted = static_cast<int32_t>(static_cast<uint32_t>(x) << left);

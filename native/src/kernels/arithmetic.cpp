@@ -94,8 +94,9 @@ Compute quantized_sum(const Preparation& p, const Broadcast<2>& plan, int32_t si
   const CommonScale common = common_scale(p, sizeof(T) == 1 ? 20 : 15);
   const float unit = static_cast<float>(1 << common.left_shift) * p.output(0).scale();
   const QuantizedOutput output{quantize_multiplier(twice_larger_scale(p) / unit), p.output(0).zero_point(), range};
-  return map2<T, T, T>(
-      plan, [common, output, sign](T a, T b) { return static_cast<T>(output(common.a(a) + sign * common.b(b))); });
+  return map2<T, T, T>(plan, [scaled = tabulated<T>(common), output, sign](T a, T b) {
+    return static_cast<T>(output(scaled.a(a) + sign * scaled.b(b)));
+  });
 }
 
 // Unquantized small integers are ADDed too, but only of int16.

@@ -15,6 +15,7 @@ from subgraft.delegates import Array, Graph, Tensor
 DETECTION_OP = "TFLite_Detection_PostProcess"
 CARRIES_ON = {"DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "CAST"}  # ops that do not change what a tensor means
 PROBABILITIES = {"SOFTMAX", "LOGISTIC"}
+CLASS_NUMBERS = ("int32", "int64")  # what ARG_MAX writes; a map of these is never scores
 MAX_LISTED_VALUES = 1000  # longer tensors are summed up in JSON, and whole in --output
 MAX_IMAGE_CHANNELS = 4  # a map with more channels than a picture has holds scores of classes
 KINDS = ("classification", "detection", "segmentation", "raw")
@@ -219,7 +220,7 @@ def _segmentation(array: Array, tensor: Tensor, labels: Sequence[str]) -> Segmen
     planes = array.reshape(*shape, -1)
     if planes.shape[2] > 1:
         classes = np.argmax(planes, axis=2)
-    elif array.dtype.kind in "iu" and tensor.quantization is None:
+    elif array.dtype.name in CLASS_NUMBERS or (array.dtype.kind in "iu" and not _is_scaled(tensor)):
         classes = planes[:, :, 0].astype(np.int64)
     else:
         classes = (_real(planes[:, :, 0], tensor) >= 0.5).astype(np.int64)  # one score: foreground or not
@@ -241,10 +242,14 @@ def _map_shape(array: Array) -> tuple[int, int] | None:
 def _real(array: Array, tensor: Tensor) -> Array:
     """The numbers that quantized values stand for."""
     quantization = tensor.quantization
-    if array.dtype.kind not in "iu" or quantization is None or len(quantization.scales) != 1:
+    if array.dtype.kind not in "iu" or quantization is None or not _is_scaled(tensor):
         return array.astype(np.float64)
     zero_point = quantization.zero_points[0] if quantization.zero_points else 0
     return (array.astype(np.float64) - zero_point) * quantization.scales[0]
+
+
+def _is_scaled(tensor: Tensor) -> bool:
+    return tensor.quantization is not None and len(tensor.quantization.scales) == 1
 
 
 def _label(labels: Sequence[str], index: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from subgraft.cli.exit_codes import ExitCode
 from subgraft.cli.facts import model_facts
 from subgraft.cli.output import print_json
-from subgraft.cli.table import MAX_COLUMNS, shorten, table
+from subgraft.cli.table import table, wrapped
 from subgraft.interpreter import Model
 
 SHOWN_ROWS = 40  # of a list, without --all
@@ -37,11 +37,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(name: str, size: int, facts: Facts, limit: int | None) -> Iterator[str]:
-    yield shorten(f"{name}: {_bytes(size)}, schema version {facts['version']}", MAX_COLUMNS)
+    yield wrapped(f"{name}: {_bytes(size)}, schema version {facts['version']}")
     if facts["description"]:
-        yield shorten(f"description: {facts['description']}", MAX_COLUMNS)
+        yield wrapped(f"description: {facts['description']}")
     for warning in facts["warnings"]:
-        yield f"warning: {warning}"
+        yield wrapped(f"warning: {warning}")
     yield from _section("signatures", _signatures(facts["signatures"]))
     yield from _section("metadata", _metadata(facts["metadata"]))
     for graph in facts["graphs"]:
@@ -53,7 +53,8 @@ def _graph(graph: Facts, limit: int | None) -> Iterator[str]:
     tensors, ops = graph["tensors"], graph["ops"]
     constants = sum(t["constant_bytes"] or 0 for t in tensors)
     title = f"graph {graph['index']} {graph['name']}".rstrip()
-    yield f"\n== {title}: {len(ops)} ops, {len(tensors)} tensors, {_bytes(constants)} of constants"
+    yield ""
+    yield wrapped(f"== {title}: {len(ops)} ops, {len(tensors)} tensors, {_bytes(constants)} of constants")
     for side in ("inputs", "outputs"):
         yield from _section(side, _tensor_table([tensors[t] for t in graph[side]], limit))
     yield from _section("ops by kind", _kinds(graph["kinds"]))
@@ -100,7 +101,7 @@ def _tensor_table(tensors: Sequence[Facts], limit: int | None) -> str:
 def _memory(facts: Facts, limit: int | None) -> str:
     memory = facts["memory"]
     if "unsupported" in memory:
-        return f"cannot run: {memory['unsupported']}"
+        return wrapped(f"cannot run: {memory['unsupported']}")
     sizes = (("arena", "arena_bytes"), ("scratch", "scratch_bytes"), ("constants computed at load", "folded_bytes"))
     summary = ", ".join(f"{what} {_bytes(memory[key])}" for what, key in sizes)
     names = [tensor["name"] for tensor in facts["graphs"][0]["tensors"]]

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subgraft.cli import answers, images, inputs, session_options
-from subgraft.cli.exit_codes import ExitCode, UsageError
+from subgraft.cli.exit_codes import ExitCode, UsageError, checked_by_the_library
 from subgraft.cli.metadata import packed_labels, parse_labels
 from subgraft.cli.output import print_json
+from subgraft.cli.table import wrapped
 from subgraft.interpreter import Model
 
 if TYPE_CHECKING:
@@ -63,10 +64,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _repeat(session: Session, arrays: Mapping[str, Array], times: int) -> tuple[Mapping[str, Array], Sequence[float]]:
     times_s = []
-    for _ in range(times):
-        start = time.perf_counter()
-        outputs = session.run(arrays)
-        times_s.append(time.perf_counter() - start)
+    with checked_by_the_library():
+        for _ in range(times):
+            start = time.perf_counter()
+            outputs = session.run(arrays)
+            times_s.append(time.perf_counter() - start)
     return outputs, times_s
 
 
@@ -111,9 +113,9 @@ def _print(
         print_json({**result, "plan": session.plan.to_dict(), "report": session.report.to_dict()})
         return
     print(answer.text())
-    print(f"\n{session.plan.summary()}")
+    print(f"\n{wrapped(session.plan.summary())}")
     for event in session.report.events:
-        print(event)
+        print(wrapped(event))
     if len(times_s) > 1:
         print(f"{len(times_s)} runs: median {1e3 * median_s:.2f} ms, least {1e3 * least_s:.2f} ms")
     for path in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 MAX_COLUMNS = 100
@@ -14,7 +15,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, right: Se
 
     right: the columns that are aligned to the right, usually numbers.
     """
-    cells = [tuple(headers), *(tuple(_text(cell) for cell in row) for row in rows)]
+    cells = [tuple(headers), *(tuple(printable(cell) for cell in row) for row in rows)]
     widths = _fit([max(len(row[i]) for row in cells) for i in range(len(headers))])
     lines = []
     for row in cells:
@@ -23,16 +24,22 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, right: Se
     return "\n".join(lines)
 
 
+def printable(text: object) -> str:
+    """The text on one line and without control characters: names come out of files that nobody vouches for."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text).replace("\n", " "))
+
+
+def wrapped(text: object) -> str:
+    """The text in lines that fit, each but the first set in by two."""
+    return "\n".join(textwrap.wrap(printable(text), MAX_COLUMNS, subsequent_indent="  "))
+
+
 def shorten(text: str, width: int) -> str:
     """The text with its middle replaced by "…" when it is longer than `width`: tensor names differ at both ends."""
     if len(text) <= width:
         return text
     tail = (width - 1) // 2
     return text[: width - 1 - tail] + "…" + text[len(text) - tail :]
-
-
-def _text(cell: object) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(cell))
 
 
 def _aligned(cell: str, width: int, to_the_right: bool) -> str:
