@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Protocol
 
-from subgraft.cli import inspect, plan, run
+from subgraft.cli import demo, inspect, plan, run
 from subgraft.cli.exit_codes import CommandError, ExitCode, UsageError, exit_code
 from subgraft.cli.table import printable
 from subgraft.delegates import SubgraftError
@@ -25,7 +25,7 @@ class Verb(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-VERBS: dict[str, Verb] = {"run": run, "inspect": inspect, "plan": plan}
+VERBS: dict[str, Verb] = {"run": run, "inspect": inspect, "plan": plan, "demo": demo}
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
