@@ -2,6 +2,7 @@
 
 from subgraft.interpreter.loader import load
 from subgraft.interpreter.model import Model, Signature
+from subgraft.interpreter.native import get_include
 from subgraft.interpreter.profile import Profile
 from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.session import Session
@@ -20,6 +21,7 @@ __all__ = [
     "Session",
     "Signature",
     "SignatureRunner",
+    "get_include",
     "load",
     "load_delegate",
 ]

@@ -13,6 +13,7 @@ from subgraft.delegates import (
     Executable,
     Failed,
     Health,
+    Native,
     Overrun,
     Rejected,
     Segment,
@@ -22,6 +23,7 @@ from subgraft.delegates import (
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.compare import difference
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
+from subgraft.interpreter.native import _native
 from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.store import Store
 
@@ -94,6 +96,7 @@ class Lane:
         self._inputs = tuple(_read_only(self._store[t]) for t in self.segment.inputs)
         # Views of their own: what a delegate does to an array's shape stays here.
         self._outputs = [self._state.get(t, self._store[t]).view() for t in self.segment.outputs]
+        self._native = self._native_call()
         if self._fallback is not None:
             self._fallback.place()
 
@@ -126,6 +129,7 @@ class Lane:
 
     def renew(self, device: Device) -> bool:
         """Compiles the segment anew for a device that is back; whether it can be used."""
+        self._native = None
         for old in (*self._discarded, *filter(None, [self.executable])):
             old.close()
         self._discarded.clear()
@@ -138,6 +142,7 @@ class Lane:
             return False
         self.executable = executable
         self._submit = executable.submit if isinstance(executable, Submits) else None
+        self._native = self._native_call()
         self.is_renewed = True
         if self._closed:
             executable.close()
@@ -148,12 +153,14 @@ class Lane:
         self._closed = True
         self.attachment.lanes.pop(self, None)
         executables = [*self._discarded, *filter(None, [self.executable])]
-        self._discarded, self.executable = [], None
+        self._discarded, self.executable, self._native = [], None, None
         for executable in executables:
             try:
                 self.attachment.call(executable.close)
             except Failed as error:
                 self._note("close", error.reason)
+            except RuntimeError:  # no new thread can start while Python ends
+                executable.close()
 
     def _try_device(self) -> bool:
         attachment = self.attachment
@@ -191,8 +198,23 @@ class Lane:
         self.attachment.succeeded()
         return True
 
+    def _native_call(self) -> _native.NativeCall | None:
+        """The executable with its arrays for native code, where it offers that."""
+        executable = self.executable
+        if not isinstance(executable, Native):
+            return None
+        return _native.NativeCall(executable.capsule(), self._inputs, self._outputs, executable.close)
+
     def _compute(self, executable: Executable, outputs: list[Array]) -> None:
         attachment = self.attachment
+        if self._native is not None:
+            came_back, reason = self._native.run(attachment.timeout_s)
+            if not came_back:
+                attachment.left = True
+                raise Overrun(f"no answer within {attachment.timeout_s:g} s")
+            if reason is not None:
+                raise Failed(reason)
+            return
         if self._submit is None:
             attachment.call(executable.run, self._inputs, outputs, afterwards=executable.close)
             return
@@ -231,7 +253,7 @@ class Lane:
     def _leave(self, executable: Executable) -> None:
         """Leaves the executable and the memory to a call that has not come back."""
         self.attachment.left = False
-        self.executable = None
+        self.executable = self._native = None
         if isinstance(executable, Submits):
             self._discarded.append(executable)
         self.move()

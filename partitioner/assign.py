@@ -9,6 +9,8 @@ from subgraft.delegates import Delegate, Graph, KeepsState, Op, Segment, Verdict
 from subgraft.partitioner.kept import NEVER_OFFERED, OFFERED_IF_STATE_IS_KEPT
 from subgraft.partitioner.pins import Pins
 
+NOT_AVAILABLE = "not available"
+
 # (graph index, delegate's label, op index) to why this delegate shall not have this op after all.
 Refusals = Mapping[tuple[int, str, int], tuple[str, ...]]
 
@@ -46,6 +48,20 @@ class Placement:
         """Everything against every delegate that does not have this op, "label: reason"."""
         own = (*self.pinned, *self.kept)
         return own + tuple(f"{label}: {why}" for label, answer in self.verdicts for why in answer.reasons)
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """Of these what explains the owner: not those of delegates behind it, nor again that one is not available."""
+        labels = [label for label, _ in self.verdicts]
+        before = labels.index(self.owner) if self.owner in labels else len(labels)
+        asked = [
+            f"{label}: {why}"
+            for label, answer in self.verdicts[:before]
+            for why in answer.reasons
+            if why != NOT_AVAILABLE
+        ]
+        reasons = (*self.pinned, *self.kept, *asked)
+        return reasons if reasons or self.owner else self.reasons
 
 
 def assign(
@@ -89,7 +105,7 @@ def _ask(candidate: Candidate, op: Op, graph: Graph) -> Verdict:
     if stateful and not (isinstance(delegate, KeepsState) and delegate.keeps_state(op, graph)):
         reasons += stateful
     if candidate.absent:
-        reasons += ("not available",)
+        reasons += (NOT_AVAILABLE,)
     return Verdict(reasons)
 
 

@@ -74,11 +74,7 @@ class Plan:
             yield from _wrap(f"segment {number} on {step.owner or 'the CPU'}{_estimates(step)}", "    ")
             for i in step.segment.ops:
                 head = f"{i:6d}  {self.graph.ops[i].kind[:40]}"
-                reasons = self.placements[i].reasons
-                if step.owner is None or reasons:
-                    yield from _reasons(head, reasons)
-                else:
-                    yield head
+                yield from _reasons(head, self.placements[i].telling)
 
     def summary(self) -> str:
         name = self.graph.name or f"graph {self.graph.index}"

@@ -9,6 +9,7 @@ import subgraft
 from subgraft.backends.fake import Fake
 from subgraft.delegates import Graph, Op, Options, Tensor
 from subgraft.interpreter import Model
+from waiting import until
 
 NONE = {"fused_activation_function": "NONE"}
 HANDED = 4  # made by the first segment on the fake, read by the second alone
@@ -85,8 +86,7 @@ def test_a_segment_compiled_anew_is_chained_again():
         for _ in range(2):
             np.testing.assert_allclose(session.run({"x": X})["y"], EXPECTED, rtol=1e-6)
         fake.release()
-        while not any(event.phase == "back" for event in session.report):
-            pass
+        until(lambda: any(event.phase == "back" for event in session.report))
         host = session._engine.store.fixed[HANDED]
         host[...] = 77
         np.testing.assert_allclose(session.run({"x": X})["y"], EXPECTED, rtol=1e-6)

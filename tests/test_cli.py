@@ -24,6 +24,7 @@ from subgraft.delegates import (
     ModelError,
     NotDelegated,
     Op,
+    Options,
     Overrun,
     Rejected,
     Tensor,
@@ -142,6 +143,34 @@ def test_plan_tells_who_runs_each_op_and_why_not(model: str, capsys: pytest.Capt
     shown = capsys.readouterr().out
     assert "fake runs 2 of 3 ops in 2 segments" in shown
     assert "ADD" in shown and "deny" in shown
+
+
+def test_a_strict_plan_shows_why_and_ends_with_1(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    refusing = ["plan", model, "--delegate", "fake", "--option", "fake.refuses=ADD"]
+    assert main([*refusing, "--strict"]) == ExitCode.CHECK_FAILED
+    shown = capsys.readouterr().out
+    assert "fake runs 2 of 3 ops" in shown
+    assert main(refusing) == ExitCode.OK
+    assert capsys.readouterr().out == shown
+
+
+def test_strict_comes_from_the_environment_too(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUBGRAFT_STRICT", "1")
+    assert main(["plan", model]) == ExitCode.CHECK_FAILED
+    monkeypatch.setenv("SUBGRAFT_STRICT", "perhaps")
+    assert main(["plan", model]) == ExitCode.USAGE
+
+
+def test_an_input_may_go_without_its_name_only_where_it_is_the_only_one(
+    tmp_path: Path, values: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = [Tensor(name, (4,), "float32") for name in ("left", "right", "sum")]
+    options = Options({"fused_activation_function": "NONE"}, table="AddOptions")
+    path = saved(tmp_path / "two.tflite", Graph(tensors, [Op("ADD", (0, 1), (2,), options)], (0, 1), (2,)))
+    assert main(["run", path, "--input", values]) == ExitCode.USAGE
+    assert "'left' (float32[4]); 'right' (float32[4])" in capsys.readouterr().err
+    assert main(["run", path, "--input", f"left={values}", "--input", values]) == ExitCode.OK
+    assert "-2 0 4 16" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["run", "inspect", "plan"])

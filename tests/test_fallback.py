@@ -13,6 +13,7 @@ import subgraft
 from subgraft.backends.fake import Fake, Fault
 from subgraft.delegates import Failed, Health, NotDelegated, Overrun, Rejected, Unavailable
 from subgraft.interpreter.model import Model
+from waiting import until
 
 X = np.linspace(-1, 1, 4, dtype=np.float32)
 LONG = "ADD", "TANH", "MUL", "TANH", "ADD"
@@ -35,13 +36,6 @@ def expected(model):
 
 def causes(session):
     return [(event.phase, event.segment) for event in session.report]
-
-
-def until(condition, timeout_s=5.0):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
 
 
 def on_tanh(**options):

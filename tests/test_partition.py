@@ -177,6 +177,9 @@ def test_an_absent_delegate_is_asked_but_gets_nothing():
     assert plan.placements[0].reasons == ("x: not available",)
     assert plan.placements[2].reasons == ("x: no B here", "x: not available")
     assert "x is not available: no USB device 18d1:9302" in plan.explain()
+    assert "     0  A                       x: not available" in plan.explain()
+    assert "     2  B                       x: no B here" in plan.explain()
+    assert plan.explain().count("not available") == 4  # the cause, and three ops with no other reason
 
 
 def lstm() -> Graph:
@@ -272,7 +275,8 @@ def test_the_explanation_is_a_table_of_a_hundred_columns():
     text = partition(LINE, [x, candidate("y", "C")]).explain()
     assert all(len(line) <= 100 for line in text.splitlines())
     assert text.startswith("wired: the CPU runs 3 of 6 ops in 2 segments; x runs 2 of 6 ops in 1 segment; y runs 1 of")
-    assert "y: no A here" in text
+    assert "y: no B here" not in text  # x had it before y was needed
+    assert "     5  C                       x: a reason that goes on" in text
     assert "segment 1 on x" in text
 
 

@@ -15,7 +15,9 @@ import graphs as make
 import subgraft
 from subgraft.backends.fake import Fake
 from subgraft.delegates import Graph, ModelError, Op, Options, SessionError, Tensor, Unsupported
+from subgraft.interpreter.discovery import Wanted
 from subgraft.interpreter.model import Model, Signature
+from waiting import until
 
 X = np.linspace(-1, 1, 4, dtype=np.float32)
 ADD = Options({"fused_activation_function": "NONE"}, table="AddOptions")
@@ -177,8 +179,7 @@ def test_a_second_thread_gets_an_error_at_once(model):
     with subgraft.load(model, [fake]) as session:
         thread = threading.Thread(target=session.run, args=({"x": X},))
         thread.start()
-        while not fake.runs:
-            pass
+        until(lambda: fake.runs)
         with pytest.raises(SessionError, match="in use by another thread"):
             session.run({"x": X})
         fake.release()
@@ -236,6 +237,17 @@ class Counting(Fake):
     @property
     def left(self):
         return sum(not made.closed for made in self.open)
+
+
+def test_a_drop_in_interpreter_lets_go_of_what_a_resize_replaced():
+    fake = Counting(kinds="TANH")
+    delegate = subgraft.load_delegate("fake")
+    delegate.wanted = Wanted(fake)
+    interpreter = subgraft.Interpreter(model_content=open_model().to_bytes(), experimental_delegates=[delegate])
+    for rows in (1, 2, 3):
+        interpreter.resize_tensor_input(0, (rows, 4))
+        interpreter.allocate_tensors()
+    assert (len(fake.compiled), fake.left) == (3, 1)
 
 
 @pytest.mark.parametrize("submits", [False, True])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from subgraft.delegates import Array, Graph
+from subgraft.interpreter.frame import Frame
 from subgraft.partitioner import Plan
 
 LIVE_VIEWS = """There is at least 1 reference to internal data
@@ -66,6 +67,8 @@ class Slot:
         if self.shape(tensor) == shape:
             return
         self.shapes[tensor] = shape
+        if isinstance(self.engine, Frame):
+            self.engine.close()
         self.engine = None
 
     def resize_all(self, arrays: Mapping[int, Array]) -> None:

@@ -18,7 +18,8 @@ typedef struct subgraft_executable {
   void* self;       /* handed to run as it is */
 
   /* Computes one inference. inputs and outputs point at dense tensors in the segment's order; inputs must not be
-   * written. Called without the GIL, by one thread at a time; must return within the delegate's deadline.
+   * written. Called without the GIL, from one thread at a time. When it is not back within the
+   * delegate's deadline the CPU computes the segment, and the arrays stay this call's until it returns.
    * Returns 0, or else 1 with a zero-terminated reason (UTF-8, at most reason_size bytes) in `reason`. */
   int (*run)(void* self, const void* const* inputs, void* const* outputs, char* reason, size_t reason_size);
 } subgraft_executable;

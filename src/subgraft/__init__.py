@@ -24,6 +24,7 @@ from subgraft.interpreter import (
     Report,
     Session,
     SignatureRunner,
+    get_include,
     load,
     load_delegate,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "SubgraftError",
     "Unavailable",
     "Unsupported",
+    "get_include",
     "load",
     "load_delegate",
 ]

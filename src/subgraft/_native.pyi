@@ -1,11 +1,11 @@
 """The native half of subgraft: files, kernels, programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+Array = npt.Array
 
 def raise_as(model_error: type[Exception], unsupported: type[Exception], run_error: type[Exception]) -> None: ...
 def decode_flexbuffer(encoded: bytes) -> Any: ...
@@ -185,3 +185,15 @@ class Program:
 
 def plan_arena(sizes: Sequence[int], first: Sequence[int], last: Sequence[int]) -> tuple[Sequence[int], int]: ...
 def kernel_names() -> Sequence[str]: ...
+
+class NativeCall:
+    def __init__(
+        self,
+        capsule: object,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        after_overrun: Callable[[], object] | None = None,
+    ) -> None: ...
+    def run(self, timeout_s: float) -> tuple[bool, str | None]: ...
+
+def missing_kernels(model: Model) -> list[tuple[str, int, bool]]: ...

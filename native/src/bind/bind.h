@@ -8,6 +8,6 @@ namespace subgraft {
 void bind_errors(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
 void bind_program(pybind11::module_& module);
-void bind_schedule(pybind11::module_& module);
+void bind_native_call(pybind11::module_& module);
 
 }  // namespace subgraft

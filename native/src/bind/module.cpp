@@ -5,5 +5,5 @@ PYBIND11_MODULE(_native, module) {
   subgraft::bind_errors(module);
   subgraft::bind_model(module);
   subgraft::bind_program(module);
-  subgraft::bind_schedule(module);
+  subgraft::bind_native_call(module);
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 from subgraft.delegates import (
@@ -52,6 +53,17 @@ class CheckFailed(CommandError):
     """Everything ran, and what was asked for does not hold."""
 
     code = ExitCode.CHECK_FAILED
+
+
+@contextmanager
+def checked_by_the_library() -> Iterator[None]:
+    """What load() and run() refuse with a ValueError is a wrong option or input, and no bug."""
+    try:
+        yield
+    except SubgraftError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 # What a delegate translated: `raise Unavailable(...) from PermissionError(...)`.

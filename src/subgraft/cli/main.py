@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Protocol
 
-from subgraft.cli import inspect, plan, run
+from subgraft.cli import demo, inspect, plan, run
 from subgraft.cli.exit_codes import CommandError, ExitCode, UsageError, exit_code
 from subgraft.cli.table import printable
 from subgraft.delegates import SubgraftError
@@ -25,7 +25,7 @@ class Verb(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-VERBS: dict[str, Verb] = {"run": run, "inspect": inspect, "plan": plan}
+VERBS: dict[str, Verb] = {"run": run, "inspect": inspect, "plan": plan, "demo": demo}
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return _reader_left()
+    except MemoryError:
+        print("subgraft: error: there is not enough memory for this model", file=sys.stderr)
+        return ExitCode.RUN_FAILED
     except (CommandError, SubgraftError) as error:
         print(f"subgraft: error: {printable(error)}", file=sys.stderr)
         return exit_code(error)

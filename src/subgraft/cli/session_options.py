@@ -7,8 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import subgraft
-from subgraft.cli.exit_codes import UsageError
-from subgraft.delegates import SubgraftError
+from subgraft.cli.exit_codes import UsageError, checked_by_the_library
 
 if TYPE_CHECKING:
     from subgraft import Session
@@ -57,7 +56,7 @@ def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Ses
     wanted = args.delegate if args.delegate is not None else _listed(os.environ.get("SUBGRAFT_DELEGATE", ""))
     if not wanted and (args.deny_op or args.deny_node or args.option):
         raise UsageError("--deny-op, --deny-node and --option are about delegates, and there is no --delegate")
-    try:
+    with checked_by_the_library():
         return subgraft.load(
             model,
             _with_options(wanted, args.option),
@@ -69,10 +68,6 @@ def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Ses
             min_ops=args.min_ops,
             max_segments=args.max_segments,
         )
-    except SubgraftError:
-        raise
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _listed(text: str) -> list[str]:
