@@ -22,7 +22,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.01, 10.0  # of a busy device; doubled each time
 class Attachment:
     """What a session holds of one delegate.
 
-    label: its name in plans and reports. device: None while there is none.
+    label: its name in plans and reports. device: None while there is none. left: a call did not come back.
     busy_with_it: held by whoever talks to the device; the background thread holds it while it compiles anew.
     """
 
@@ -63,8 +63,8 @@ class Attachment:
     ) -> None:
         """Runs function(*arguments) within the deadline. Raises Overrun, and what the function raises.
 
-        A call that overruns, or that an interrupt leaves behind, goes on with its arguments; `left` is set until the
-        caller took note of it, and `afterwards` is called should it ever come back.
+        A call that overruns, or that an interrupt leaves behind, goes on with its arguments, and `afterwards` is called
+        should it ever come back; `left` is set until the caller took note of that.
         """
         if self._worker is None:
             self._worker = Worker()
@@ -97,14 +97,18 @@ class Attachment:
     def ask(self) -> Health:
         """health() within the deadline; a device that does not say is gone."""
         answers: list[Health] = []
-        assert self.device is not None
+        device = self.device
+        assert device is not None
+        self.settle("health", lambda: answers.append(self.delegate.health(device)))
+        return answers[0] if answers else Health.GONE
+
+    def settle(self, phase: str, function: Callable[[], object]) -> None:
+        """Runs a call within the deadline on whose outcome no value depends; its failure is reported."""
         try:
-            self.call(lambda device: answers.append(self.delegate.health(device)), self.device)
+            self.call(function)
         except Failed as error:
-            self.left = False  # of its argument nothing is in use
-            self._report.add(Event("run", self.name, f"no health: {error.reason}"))
-            return Health.GONE
-        return answers[0]
+            self.left = False
+            self._report.add(Event(phase, self.name, error.reason))
 
     def close(self) -> None:
         if self._worker is not None:

@@ -90,7 +90,11 @@ class Engines:
                     raise
         plan, compiled, unknown = self._plan(index, shapes)
         if any(step.owner or step.bodies for step in plan.steps):
-            return self._frame(plan, plan.bodies, compiled, unknown, {}, ()), plan
+            try:
+                return self._frame(plan, plan.bodies, compiled, unknown, {}, ()), plan
+            except BaseException:
+                self._drop(compiled)
+                raise
         try:
             return self._program(index, shapes), plan
         except Unsupported as error:
@@ -99,6 +103,16 @@ class Engines:
     def plan(self, index: int, shapes: Shapes) -> Plan:
         """The plan alone, of a graph that runs as one program."""
         return self._plan(index, shapes)[0]
+
+    def _drop(self, compiled: Compiled) -> None:
+        """Closes what was compiled for a frame that could not be made."""
+        dropped = [executable for _, executable in compiled.values()]
+        for attachment in self._attachments:
+            for lane in list(attachment.lanes):
+                if any(lane.executable is executable for executable in dropped):
+                    lane.close()
+        for executable in dropped:
+            executable.close()
 
     def _program(self, index: int, shapes: Shapes) -> _native.Program:
         given = {t: list(shape) for t, shape in shapes.items()}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Protocol
 
 import numpy as np
 
-from subgraft.delegates import Array, Chains, Executable, Segment
+from subgraft.delegates import Array, Chains, Segment
 from subgraft.interpreter.control import ControlStep
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
 from subgraft.interpreter.lane import Lane, Policy
@@ -54,7 +53,9 @@ class Frame:
         self._bodies = bodies
         self._runs = 0
         shared = _shared_variables(plan, self._unknown)
-        lives = _lives(plan, self._unknown, [exe for _, exe in self._compiled.values()])
+        chains = any(isinstance(executable, Chains) for _, executable in self._compiled.values())
+        self._handed = _handed(plan) if chains else []
+        lives = _lives(plan, self._unknown, self._handed)
         self.store = Store.plan(graph, lives, shared)
         self.steps: list[Runnable] = [self._step(n, step) for n, step in enumerate(plan.steps)]
         self.lanes = [step for step in self.steps if isinstance(step, Lane)]
@@ -64,20 +65,13 @@ class Frame:
 
     def run(self) -> None:
         """Computes the outputs from what set() put in."""
-        self.store.loose.clear()
-        if any(lane.is_renewed for lane in self.lanes):
-            self._link()
-        self._runs += 1
-        every = self._policy.verify_every
-        if every and self._runs % every == 0:
-            for lane in self.lanes:
-                lane.verify_next = True
+        self._begin()
         for step in self.steps:
             step.run()
 
     def run_timed(self) -> list[float]:
         """The same; the seconds that each step took."""
-        self.store.loose.clear()
+        self._begin()
         seconds = []
         for step in self.steps:
             start = time.perf_counter()
@@ -148,6 +142,16 @@ class Frame:
             for lane in frame.lanes:
                 lane.close()
 
+    def _begin(self) -> None:
+        self.store.loose.clear()
+        if any(lane.is_renewed for lane in self.lanes):
+            self._link()
+        self._runs += 1
+        every = self._policy.verify_every
+        if every and self._runs % every == 0:
+            for lane in self.lanes:
+                lane.verify_next = True
+
     def _step(self, number: int, step: Step) -> Runnable:
         segment = step.segment
         if step.bodies:
@@ -165,28 +169,41 @@ class Frame:
         """Asks which tensors may stay on a device between two of its segments."""
         for lane in self.lanes:
             lane.sources, lane.keeps, lane.is_renewed = [], (), False
-        for producer, consumer in combinations(self.lanes, 2):
-            handed = _may_stay(producer.segment, consumer.segment)
+        for n, m, tensors in self._handed:
+            producer, consumer = self.steps[n], self.steps[m]
             if (
-                handed
-                and producer.attachment is consumer.attachment
+                isinstance(producer, Lane)
+                and isinstance(consumer, Lane)
                 and producer.executable is not None
                 and isinstance(consumer.executable, Chains)
                 and consumer.executable.accepts(producer.executable)
             ):
                 consumer.sources.append(producer)
-                producer.keeps += handed
+                producer.keeps += tensors
 
 
-def _may_stay(producer: Segment, consumer: Segment) -> tuple[int, ...]:
-    """What the one hands to the other alone; nothing when either has state, since it could not be computed again."""
-    tensors = producer.graph.tensors
-    if any(tensors[t].is_variable for t in (*producer.inputs, *consumer.inputs)):
-        return ()
-    return producer.handed_to(consumer)
+def _handed(plan: Plan) -> list[tuple[int, int, tuple[int, ...]]]:
+    """The pairs of steps on one delegate of which the first hands tensors to the second alone, and these tensors.
+
+    None that has state: it could not be computed again.
+    """
+    tensors, consumers = plan.graph.tensors, plan.graph.consumers()
+    place = {i: n for n, step in enumerate(plan.steps) for i in step.segment.ops}
+    pairs = []
+    for n, step in enumerate(plan.steps):
+        if step.owner is None:
+            continue
+        for m in sorted({place[i] for t in step.segment.outputs for i in consumers.get(t, ())} - {n}):
+            reader = plan.steps[m]
+            if reader.owner != step.owner:
+                continue
+            handed = step.segment.handed_to(reader.segment)
+            if handed and not any(tensors[t].is_variable for t in (*step.segment.inputs, *reader.segment.inputs)):
+                pairs.append((n, m, handed))
+    return pairs
 
 
-def _lives(plan: Plan, unknown: frozenset[int], executables: Sequence[Executable]) -> dict[int, Life]:
+def _lives(plan: Plan, unknown: frozenset[int], handed: Sequence[tuple[int, int, tuple[int, ...]]]) -> dict[int, Life]:
     """From which step to which each tensor between segments is needed. Inputs and outputs of the graph stay."""
     graph, end = plan.graph, len(plan.steps)
     first = dict.fromkeys(graph.inputs, -1)
@@ -196,25 +213,12 @@ def _lives(plan: Plan, unknown: frozenset[int], executables: Sequence[Executable
             first.setdefault(t, n)
         for t in (*step.segment.inputs, *step.segment.outputs):
             last[t] = max(last.get(t, n), n)
-    if any(isinstance(executable, Chains) for executable in executables):
-        _keep_for_chains(plan, last)
+    for n, m, _ in reversed(handed):  # should m fail, n is computed again: all that n touches stays until then
+        needed = max(last[t] for t in plan.steps[m].segment.inputs)
+        for t in (*plan.steps[n].segment.inputs, *plan.steps[n].segment.outputs):
+            last[t] = max(last[t], needed)
     tensors = graph.tensors
     return {t: Life(first[t], last[t]) for t in first if not tensors[t].is_variable and t not in unknown}
-
-
-def _keep_for_chains(plan: Plan, last: dict[int, int]) -> None:
-    """What a segment reads and writes stays until those are done that may need it computed again."""
-    for n in reversed(range(len(plan.steps))):
-        step = plan.steps[n]
-        readers = [
-            m
-            for m in range(n + 1, len(plan.steps))
-            if step.owner and plan.steps[m].owner == step.owner and _may_stay(step.segment, plan.steps[m].segment)
-        ]
-        needed = max((last[t] for m in readers for t in plan.steps[m].segment.inputs), default=-1)
-        if readers:
-            for t in (*step.segment.inputs, *step.segment.outputs):
-                last[t] = max(last[t], needed)
 
 
 def _shared_variables(plan: Plan, unknown: frozenset[int]) -> set[int]:

@@ -87,10 +87,6 @@ class Lane:
         self.place()
         attachment.lanes[self] = None
 
-    @property
-    def has_state(self) -> bool:
-        return bool(self._state)
-
     def place(self) -> None:
         """Follows the store's memory to where it is now."""
         self._inputs = tuple(_read_only(self._store[t]) for t in self.segment.inputs)
@@ -129,11 +125,7 @@ class Lane:
 
     def renew(self, device: Device) -> bool:
         """Compiles the segment anew for a device that is back; whether it can be used."""
-        self._native = None
-        for old in (*self._discarded, *filter(None, [self.executable])):
-            old.close()
-        self._discarded.clear()
-        self.executable = None
+        self._let_go()
         try:
             executable = self.attachment.delegate.compile(self.segment, device)
         except DelegateError as error:
@@ -145,20 +137,21 @@ class Lane:
         self._native = self._native_call()
         self.is_renewed = True
         if self._closed:
-            executable.close()
+            self._let_go()
         return True
 
     def close(self) -> None:
         """Lets go of the device."""
         self._closed = True
         self.attachment.lanes.pop(self, None)
+        self._let_go()
+
+    def _let_go(self) -> None:
         executables = [*self._discarded, *filter(None, [self.executable])]
         self._discarded, self.executable, self._native = [], None, None
         for executable in executables:
             try:
-                self.attachment.call(executable.close)
-            except Failed as error:
-                self._note("close", error.reason)
+                self.attachment.settle("close", executable.close)
             except RuntimeError:  # no new thread can start while Python ends
                 executable.close()
 
@@ -192,7 +185,7 @@ class Lane:
             self._absorb(error, executable)
             return False
         except BaseException:
-            if self.attachment.left:
+            if self.attachment.left or self._submit is not None:  # the request may be in flight
                 self._leave(executable)
             raise
         self.attachment.succeeded()
@@ -219,13 +212,12 @@ class Lane:
             attachment.call(executable.run, self._inputs, outputs, afterwards=executable.close)
             return
         start = time.monotonic()
-        attachment.left = True  # the request is in flight until wait() is back
         try:
             self._submit(self._inputs, outputs).wait(attachment.timeout_s)
-            attachment.left = False
         except Failed as error:
-            attachment.left = isinstance(error, Overrun) or time.monotonic() - start >= attachment.timeout_s
-            raise
+            if isinstance(error, Overrun) or time.monotonic() - start < attachment.timeout_s:
+                raise
+            raise Overrun(error.reason) from error
 
     def _check(self, outputs: list[Array]) -> None:
         for t, given, got in zip(self.segment.outputs, self._outputs, outputs, strict=True):
@@ -240,9 +232,9 @@ class Lane:
             )
 
     def _absorb(self, error: Failed, executable: Executable) -> None:
-        phase = "deadline" if self.attachment.left else "output" if isinstance(error, WrongOutput) else "run"
-        self._note(phase, error.reason)
-        if self.attachment.left:
+        overran = isinstance(error, Overrun)
+        self._note("deadline" if overran else "output" if isinstance(error, WrongOutput) else "run", error.reason)
+        if overran:
             self._leave(executable)
         self.attachment.failed()
         if self.attachment.state is Health.GONE:
@@ -251,11 +243,11 @@ class Lane:
             raise error
 
     def _leave(self, executable: Executable) -> None:
-        """Leaves the executable and the memory to a call that has not come back."""
+        """Leaves the memory to whoever still works on it, and never runs the executable again."""
+        if not self.attachment.left:  # else its call closes it when it comes back
+            self._discarded.append(executable)
         self.attachment.left = False
         self.executable = self._native = None
-        if isinstance(executable, Submits):
-            self._discarded.append(executable)
         self.move()
         self.lost()
 
@@ -276,6 +268,12 @@ class Lane:
 
     def _verify(self) -> None:
         """Runs the segment on the CPU too. Where they differ its answer is taken, if it may take over at all."""
+        try:
+            self.fallback()
+        except Unsupported as error:
+            self._note("verify", str(error))
+            self._accept_state()
+            return
         visible = [t for t in self.segment.outputs if t not in self.keeps]
         theirs = {t: self._state[t] if t in self._state else self._store.fixed[t].copy() for t in visible}
         self._on_cpu()

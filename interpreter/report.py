@@ -17,7 +17,7 @@ MOST_CAUSES = 256  # a reason with a changing number in it must not fill the mem
 class Event:
     """Something that made the CPU take over, or that ended it.
 
-    phase: "open", "compile", "run", "deadline", "output", "verify", "plan" or "back".
+    phase: "open", "compile", "run", "deadline", "output", "verify", "health", "close", "plan" or "back".
     segment: its number in the plan of graph `graph`; None where the whole delegate is concerned.
     count: how often it happened.
     """

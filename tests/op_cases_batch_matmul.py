@@ -129,6 +129,12 @@ REFUSED = [
            right_more={"scale": [0.1] * 5, "axis": 1}, error="scale for each channel"),
 ]  # fmt: skip
 
-EMPTY = [matmul((0, 3, 4), (0, 4, 5)), matmul((2, 0, 4), (2, 4, 5)), matmul((2, 3, 0), (2, 0, 5))]
+BIG = 2**31 - 1
+EMPTY = [
+    quantized((0, 0), (0, BIG), (0, 0, 0), constant=True),  # no multipliers for units that nothing is multiplied with
+    matmul((0, 3, 4), (0, 4, 5)),
+    matmul((2, 0, 4), (2, 4, 5)),
+    matmul((2, 3, 0), (2, 0, 5)),
+]
 
 CASES = [*REAL, *QUANTIZED, *HYBRID, *REFUSED, *EMPTY]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from op_cases import Case, In, c, out, x
 from op_cases_conv import ACTIVATIONS, bias, channel_scales
 
@@ -226,6 +228,15 @@ REFUSED = [
 EMPTY = [
     Case("FULLY_CONNECTED", [x(4, 0), c(3, 0), c(3)], [out()], options(), label="no_depth"),
     Case("FULLY_CONNECTED", [x(4, 2, 0), c(3, 0), c(3)], [out()], options(keep=True), label="no_depth_kept"),
+    Case(
+        "FULLY_CONNECTED",
+        [x(0, 0), c(2**31 - 1, 0)],
+        [out()],
+        options(),
+        label="no_memory_for_nothing",
+        expected=lambda _: [np.zeros((0, 2**31 - 1), np.float32)],
+        why="the oracle wants a bias of as many values",
+    ),
 ]
 
 CASES = [*REAL, *INT8, *UINT8, *INT16, *HYBRID, *REFUSED, *EMPTY]

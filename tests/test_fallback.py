@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 import graphs as make
 import subgraft
 from subgraft.backends.fake import Fake, Fault
-from subgraft.delegates import Failed, Health, NotDelegated, Overrun, Rejected, Unavailable
+from subgraft.delegates import Failed, Health, NotDelegated, Op, Overrun, Rejected, Unavailable
 from subgraft.interpreter.model import Model
 from waiting import until
 
@@ -271,6 +273,20 @@ def test_a_right_answer_is_verified_without_a_word(model, expected, options):
         assert not session.report.events
 
 
+def test_a_segment_that_the_cpu_cannot_run_is_not_verified():
+    class Inventor(Fake):
+        """Runs an op of its own."""
+
+        def compile(self, segment, device):
+            return SimpleNamespace(run=lambda inputs, outputs: np.copyto(outputs[0], 7), close=lambda: None)
+
+    model = Model.of(replace(make.wired([[0]]), ops=(Op("Seven", (0,), (1,), is_custom=True),)))
+    with subgraft.load(model, [Inventor()], verify_every=1) as session:
+        assert session.run({"t0": np.zeros(1, np.float32)})["t1"] == 7
+        assert [event.phase for event in session.report] == ["plan", "verify"]
+        assert all("no kernel for" in event.reason for event in session.report)
+
+
 def test_one_cause_is_one_entry_and_one_log_line(model, caplog, capsys):
     with (
         caplog.at_level(logging.INFO, logger="subgraft"),
@@ -348,6 +364,33 @@ def test_a_device_that_does_not_say_how_it_is_is_gone(model, expected):
         np.testing.assert_array_equal(answer(session), expected)
         assert session._engines._attachments[0].state is Health.GONE
         fake.release()
+
+
+class Late(Fake):
+    """Says itself that a request is still in flight."""
+
+    def compile(self, segment, device):
+        made = super().compile(segment, device)
+        run, self.first = made.run, True
+
+        def overrun(inputs, outputs):
+            if self.first:
+                self.first, self.outputs = False, outputs
+                raise Overrun("no interrupt came")
+            run(inputs, outputs)
+
+        made.run = overrun
+        return made
+
+
+def test_memory_that_a_delegate_says_is_in_use_is_left_to_it(model, expected):
+    fake = Late(kinds="MUL")
+    with subgraft.load(model, [fake], probe_s=60) as session:
+        np.testing.assert_array_equal(answer(session), expected)
+        fake.outputs[0][...] = 77  # the device answers at last
+        assert causes(session) == [("deadline", 1)]
+        assert not any(np.shares_memory(fake.outputs[0], view) for view in session._engine.store.fixed.values())
+        np.testing.assert_array_equal(session._engine.get(session._engine.plan.graph.outputs[0]), expected)
 
 
 class Broken(Fake):

@@ -338,6 +338,15 @@ def test_an_op_that_nobody_can_run_is_refused_with_every_reason():
         subgraft.load(Model.of(graph), [Fake(kinds="ADD")])
 
 
+def test_executables_of_a_frame_that_could_not_be_made_are_closed():
+    graph = make.chain("ADD", "TANH")
+    broken = replace(graph, ops=(graph.ops[0], Op("MadeUp", (1,), (2,), is_custom=True)))
+    fake = Counting(kinds="ADD")
+    with pytest.raises(Unsupported, match="MadeUp"):
+        subgraft.load(Model.of(broken), [fake])
+    assert (len(fake.compiled), fake.left) == (1, 0)
+
+
 def test_no_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ModelError, match="nothing.tflite"):
         subgraft.load(tmp_path / "nothing.tflite")

@@ -127,8 +127,8 @@ subject = functools.lru_cache(maxsize=2)(Subject)
 
 
 @needs_shared
-@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("name", SMALL)
 def test_a_sample_of_cuts_of_small_models(name, condition):
     one = subject(name)
     cuts = ranges(len(one.model.graphs[0].ops))
@@ -152,8 +152,8 @@ def test_requests_in_flight_and_chained_segments_change_no_answer(name, options,
 
 @pytest.mark.exhaustive
 @needs_shared
-@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_cut_of_every_model(name, condition):
     one = subject(name)
     for nodes in ranges(len(one.model.graphs[0].ops)):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-Array = npt.Array
+Array = npt.NDArray[Any]
 
 def raise_as(model_error: type[Exception], unsupported: type[Exception], run_error: type[Exception]) -> None: ...
 def decode_flexbuffer(encoded: bytes) -> Any: ...

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/fixed_point.h"
+#include "kernels/arithmetic_math.h"
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
@@ -12,18 +13,6 @@
 
 namespace subgraft {
 namespace {
-
-void require_symmetric(const Preparation& p) {
-  p.require(p.input(0).zero_point() == 0 && p.output(0).zero_point() == 0, "int16 needs zero points of 0, not ",
-            p.input(0).zero_point(), " and ", p.output(0).zero_point());
-}
-
-// Whether the number is a power of two, nearly; its exponent.
-bool is_power_of_two(float x, int& exponent) {
-  const float log2 = std::log(x) * (1.0f / std::log(2.0f));
-  exponent = static_cast<int>(std::round(log2));
-  return std::abs(log2 - std::round(log2)) < 1e-3f;
-}
 
 // How LOGISTIC and TANH of int16 rescale their input. Scales of 2^-12 (and up to 2^-(12 - max_shift)) are exact.
 SigmoidInput sigmoid_input(const Preparation& p, int max_shift) {
@@ -122,7 +111,8 @@ Compute quantized_relu(const Preparation& p, int64_t count, float low, float hig
   const Multiplier multiplier = quantize_multiplier(in.scale / out.scale);
   const int32_t min = quantized_bound<T>(low, out), max = quantized_bound<T>(high, out);
   return map_quantized<T, T>(count, [=](T x) {
-    return static_cast<T>(std::min(std::max(min, out.zero_point + rescale(x - in.zero_point, multiplier)), max));
+    return static_cast<T>(
+        std::min(std::max(min, wrapping_add(rescale(x - in.zero_point, multiplier), out.zero_point)), max));
   });
 }
 
@@ -148,12 +138,11 @@ Compute quantized_leaky_relu(const Preparation& p, int64_t count, float alpha) {
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
   const Multiplier positive = quantize_multiplier(in.scale / out.scale);
   const Multiplier negative = quantize_multiplier(std::abs(in.scale * alpha / out.scale));
-  const int32_t sign = alpha < 0 ? -1 : 1;
+  const int64_t sign = alpha < 0 ? -1 : 1;
   return map_quantized<T, T>(count, [=](T value) {
     const int32_t x = value - in.zero_point;
-    const int32_t y = x >= 0 ? rescale(x, positive) : sign * rescale(x, negative);
-    return static_cast<T>(
-        std::clamp<int32_t>(y + out.zero_point, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+    const int64_t y = x >= 0 ? rescale(x, positive) : sign * rescale(x, negative);
+    return saturate<T>(y + out.zero_point);
   });
 }
 
@@ -177,8 +166,7 @@ Compute quantized_prelu(const Preparation& p, const Broadcast<2>& plan) {
   return map2<T, Alpha, T>(plan, [=](T value, Alpha alpha) {
     const int32_t x = value - in.zero_point;
     const int32_t y = x >= 0 ? rescale(x, positive) : rescale(x * (alpha - slope.zero_point), negative);
-    return static_cast<T>(
-        std::clamp<int32_t>(y + out.zero_point, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+    return saturate<T>(int64_t{y} + out.zero_point);
   });
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
+#include "kernels/quantization.h"
 
 namespace subgraft {
 namespace {
@@ -35,11 +36,6 @@ Range<int32_t> quantized_range(const Preparation& p) {
   return quantized_activation_range<T>(activation(p), p.output(0).scale(), p.output(0).zero_point());
 }
 
-void require_symmetric(const Preparation& p) {
-  for (const Operand* operand : {&p.input(0), &p.input(1), &p.output(0)})
-    p.require(operand->zero_point() == 0, "int16 needs zero points of 0, not ", operand->zero_point());
-}
-
 double twice_larger_scale(const Preparation& p) { return 2 * std::max(p.input(0).scale(), p.input(1).scale()); }
 
 CommonScale common_scale(const Preparation& p, int left_shift) {
@@ -63,11 +59,8 @@ PowersOfTwo powers_of_two(const Preparation& p) {
   if (!p.options().boolean("pot_scale_int16")) return powers;
   int exponents[3];
   const float scales[] = {p.input(0).scale(), p.input(1).scale(), p.output(0).scale()};
-  for (int i = 0; i < 3; ++i) {
-    const float log2 = std::log(scales[i]) * (1.0f / std::log(2.0f));
-    exponents[i] = static_cast<int>(std::round(log2));
-    if (!(std::abs(log2 - std::round(log2)) < 1e-3f)) return powers;
-  }
+  for (int i = 0; i < 3; ++i)
+    if (!is_power_of_two(scales[i], exponents[i])) return powers;
   powers.hold = true;
   for (int i = 0; i < 2; ++i) powers.right_shift[i] = exponents[2] - exponents[i];
   const auto [a, b] = powers.right_shift;

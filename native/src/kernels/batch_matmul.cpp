@@ -14,6 +14,7 @@ namespace {
 
 // The result is `batches` matrices of rows x units, each a sum over `depth`.
 struct Sizes {
+  int64_t elements = 0;  // of the result
   int64_t rows = 0, units = 0, depth = 0, batches = 1;
   int64_t left_matrices = 1, right_matrices = 1;
   bool left_transposed = false, right_transposed = false;  // in the file: [depth, rows], [units, depth]
@@ -34,7 +35,7 @@ struct Sizes {
   }
 };
 
-// Sets the output's shape.
+// Sets the output's shape. Of an empty result the sizes are not complete.
 Sizes matmul_sizes(Preparation& p) {
   const Shape &left = p.input(0).shape, &right = p.input(1).shape;
   p.require(left.rank() >= 2 && right.rank() >= 2, "shapes ", left.text(), " and ", right.text(), " are no matrices");
@@ -50,22 +51,26 @@ Sizes matmul_sizes(Preparation& p) {
   const int rank = std::max(left.rank(), right.rank());
   const Shape left_full = left.extended(rank), right_full = right.extended(rank);
   std::vector<int32_t> out(rank);
-  s.batch_dims = rank - 2;
-  for (int i = rank - 3; i >= 0; --i) {
+  for (int i = 0; i < rank - 2; ++i) {
     const int32_t l = left_full[i], r = right_full[i];
     p.require(l == r || l == 1 || r == 1, "cannot broadcast ", left.text(), " with ", right.text());
     out[i] = l == 1 ? r : l;
-    s.dims[i] = out[i];
-    s.left_steps[i] = l == 1 ? 0 : s.left_matrices;
-    s.right_steps[i] = r == 1 ? 0 : s.right_matrices;
-    s.left_matrices *= l;
-    s.right_matrices *= r;
   }
   out[rank - 2] = static_cast<int32_t>(s.rows);
   out[rank - 1] = static_cast<int32_t>(s.units);
   const Shape shape(out);
-  s.batches = shape.product(0, rank - 2);
   p.set_output(0, shape);
+  s.elements = shape.elements();
+  if (s.elements == 0) return s;
+  s.batch_dims = rank - 2;
+  for (int i = rank - 3; i >= 0; --i) {
+    s.dims[i] = out[i];
+    s.left_steps[i] = left_full[i] == 1 ? 0 : s.left_matrices;
+    s.right_steps[i] = right_full[i] == 1 ? 0 : s.right_matrices;
+    s.left_matrices *= left_full[i];
+    s.right_matrices *= right_full[i];
+    s.batches *= out[i];
+  }
   return s;
 }
 
@@ -230,6 +235,7 @@ Compute prepare_batch_matmul(Preparation& p) {
   p.expect(2, 1);
   if (p.input(0).sparsity || p.input(1).sparsity) p.unsupported("sparse operands");
   const Sizes s = matmul_sizes(p);
+  if (s.elements == 0) return [](const Invocation&) {};
   const DType left = p.input(0).dtype, right = p.input(1).dtype, out = p.output(0).dtype;
   if (left == DType::float32 && out == left) {
     if (right == DType::float32) return matmul_float(p, s);

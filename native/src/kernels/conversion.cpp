@@ -97,14 +97,11 @@ Compute quantize_floats(const Preparation& p, int64_t count) {
 template <typename In, typename Out>
 Compute requantize(const Preparation& p, int64_t count) {
   const Affine in = Affine::of(p.input(0)), out = Affine::of(p.output(0));
-  if (std::is_same_v<In, int16_t> && std::is_same_v<Out, int16_t>)
-    p.require(in.zero_point == 0 && out.zero_point == 0, "int16 needs zero points of 0, not ", in.zero_point, " and ",
-              out.zero_point);
+  if (std::is_same_v<In, int16_t> && std::is_same_v<Out, int16_t>) require_symmetric(p);
   const Multiplier multiplier = quantize_multiplier(static_cast<double>(in.scale) / static_cast<double>(out.scale));
   return map_quantized<In, Out>(count, [=](In value) {
     const int64_t steps = int64_t{value} - in.zero_point;
-    const int64_t y = int64_t{rescale(static_cast<int32_t>(steps), multiplier)} + out.zero_point;
-    return static_cast<Out>(std::clamp<int64_t>(y, std::numeric_limits<Out>::min(), std::numeric_limits<Out>::max()));
+    return saturate<Out>(int64_t{rescale(static_cast<int32_t>(steps), multiplier)} + out.zero_point);
   });
 }
 

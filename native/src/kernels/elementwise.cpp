@@ -31,11 +31,6 @@ Compute prepare_logical_not(Preparation& p) {
   return map<uint8_t, bool>(count, [](uint8_t x) { return x == 0; });  // a file may hold any byte for true
 }
 
-void require_symmetric(const Preparation& p) {
-  p.require(p.input(0).zero_point() == 0 && p.output(0).zero_point() == 0, "int16 needs zero points of 0, not ",
-            p.input(0).zero_point(), " and ", p.output(0).zero_point());
-}
-
 // Of the quantized numbers themselves, as TFLite has it.
 Compute prepare_neg(Preparation& p) {
   const int64_t count = prepare_map(p);
@@ -58,8 +53,7 @@ Compute quantized_abs(const Preparation& p, int64_t count) {
   const Multiplier multiplier = same_scale ? Multiplier{} : quantize_multiplier(in.scale / out.scale);
   return map_quantized<T, T>(count, [=](T value) {
     const int32_t x = std::abs(value - in.zero_point);
-    const int32_t y = (same_scale ? x : rescale(x, multiplier)) + out.zero_point;
-    return static_cast<T>(std::clamp<int32_t>(y, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+    return saturate<T>(int64_t{same_scale ? x : rescale(x, multiplier)} + out.zero_point);
   });
 }
 

@@ -181,8 +181,7 @@ Compute prepare_fully_connected(Preparation& p) {
   p.expect(2, 3, 1);
   if (p.input(1).sparsity) p.unsupported("sparse weights");
   const FullyConnectedSizes s = fc_sizes(p);
-  Compute compute = fc_of_types(p, s);
-  if (s.depth > 0) return compute;
+  if (s.depth > 0) return fc_of_types(p, s);
   // The reference leaves zeros where there is nothing to sum.
   const int64_t bytes = s.rows * s.units * dtype_bits(p.output(0).dtype) / 8;
   return [bytes](const Invocation& v) { std::memset(v.out<char>(0), 0, bytes); };

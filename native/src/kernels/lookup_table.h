@@ -8,23 +8,10 @@
 #include <limits>
 
 #include "kernels/map.h"
+#include "kernels/quantization.h"
 #include "runtime/kernel.h"
 
 namespace subgraft {
-
-// T's value nearest to x (ties away from zero), saturated; T's smallest for NaN.
-template <typename T>
-T saturate(float x) {
-  constexpr float low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-  return static_cast<T>(std::min(std::max(low, std::round(x)), high));
-}
-
-struct Affine {
-  float scale;
-  int32_t zero_point;
-
-  static Affine of(const Operand& operand) { return {operand.scale(), operand.zero_point()}; }
-};
 
 // f of an 8-bit number.
 template <typename T, typename F>
