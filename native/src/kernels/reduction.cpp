@@ -297,7 +297,9 @@ template <template <typename> class Better, typename T, typename Index>
 Compute run_arg(const ArgPlan& plan) {
   return [plan](const Invocation& v) {
     v.parallel(plan.outputs, std::max<int64_t>(1, kInputsPerThread / plan.size), [&](int64_t begin, int64_t end) {
-      find_best(v.in<T>(0), plan.size, plan.inner, v.out<Index>(0), beats<Better, T>, begin, end);
+      find_best(
+          v.in<T>(0), plan.size, plan.inner, v.out<Index>(0), [](T a, T b) { return beats<Better, T>(a, b); }, begin,
+          end);
     });
   };
 }
