@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from subgraft.cli.exit_codes import UsageError
 from subgraft.cli.table import table
 from subgraft.delegates import Array, Graph, Tensor
 
+LOG = logging.getLogger("subgraft.cli")
 DETECTION_OP = "TFLite_Detection_PostProcess"
 CARRIES_ON = {"DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "CAST"}  # ops that do not change what a tensor means
 PROBABILITIES = {"SOFTMAX", "LOGISTIC"}
@@ -188,6 +190,8 @@ def _source(graph: Graph, tensor: int) -> str:
 
 def _classification(array: Array, tensor: Tensor, labels: Sequence[str], top: int | None) -> Classification:
     scores = _real(array, tensor).reshape(-1)
+    if labels and len(labels) != scores.size:
+        LOG.warning("%d labels for %d classes: they may be shifted or another model's", len(labels), scores.size)
     order = np.argsort(-scores, kind="stable")[: 5 if top is None else top]
     return Classification(tuple(Scored(int(i), _label(labels, int(i)), float(scores[i])) for i in order))
 
