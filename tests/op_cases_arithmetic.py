@@ -53,7 +53,8 @@ def plain() -> list[Case]:
     many = [x(2, 1, 2, 1, 2, 1, 3), x(3, 1, 3, 1, 2, 1, 2, 1)]
     why = "TFLite broadcasts no more than six dimensions"
     cases.append(Case("ADD", many, [out()], expected=lambda inputs: [inputs[0] + inputs[1]], why=why))
-    cases += [Case("MUL", [x(3, 2, dtype="uint32"), x(2, dtype="uint32")], [out("uint32")])]
+    unsigned = [x(3, 2, dtype="uint32", low=0, high=9), x(2, dtype="uint32", low=0, high=9)]
+    cases += [Case("MUL", unsigned, [out("uint32")], {"fused_activation_function": a}) for a in ("NONE", "RELU6")]
     cases += [Case("ADD", [x(2, 30000), c(30000)], [out()], label="threads")]
     cases += [Case("MUL", [x(70, 600), x(70, 1)], [out()], label="threads")]
     return cases

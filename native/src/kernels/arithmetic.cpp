@@ -26,7 +26,7 @@ template <typename T>
 Range<T> plain_range(const Preparation& p) {
   const Range<float> real = activation_range(activation(p));
   Range<T> range;
-  if (real.min > Range<float>().min) range.min = static_cast<T>(real.min);
+  if (real.min > Range<float>().min) range.min = static_cast<T>(std::is_unsigned_v<T> ? 0 : real.min);
   if (real.max < Range<float>().max) range.max = static_cast<T>(real.max);
   return range;
 }

@@ -9,7 +9,7 @@ void register_activations(Registry& registry);      // LOGISTIC TANH RELU* PRELU
 void register_arithmetic(Registry& registry);       // ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE FLOOR_DIV
 void register_batch_matmul(Registry& registry);     // BATCH_MATMUL
 void register_comparison(Registry& registry);       // LESS SELECT SELECT_V2
-void register_concatenation(Registry& registry);    // CONCATENATION PACK UNPACK SPLIT
+void register_concatenation(Registry& registry);    // CONCATENATION PACK UNPACK SPLIT SPLIT_V
 void register_conv(Registry& registry);             // CONV_2D
 void register_conversion(Registry& registry);       // QUANTIZE DEQUANTIZE CAST
 void register_depthwise_conv(Registry& registry);   // DEPTHWISE_CONV_2D
@@ -19,10 +19,10 @@ void register_fill(Registry& registry);             // FILL
 void register_fully_connected(Registry& registry);  // FULLY_CONNECTED
 void register_gather(Registry& registry);           // GATHER GATHER_ND
 void register_lstm(Registry& registry);             // UNIDIRECTIONAL_SEQUENCE_LSTM
-void register_pad(Registry& registry);              // PAD PADV2
+void register_pad(Registry& registry);              // PAD PADV2 MIRROR_PAD
 void register_pooling(Registry& registry);          // MAX_POOL_2D AVERAGE_POOL_2D
 void register_rearrange(Registry& registry);        // TILE BROADCAST_TO REVERSE_V2 SPACE_TO_DEPTH ...
-void register_reduction(Registry& registry);        // MEAN SUM REDUCE_MAX ARG_MAX
+void register_reduction(Registry& registry);        // MEAN SUM REDUCE_* ARG_MAX ARG_MIN
 void register_reshape(Registry& registry);          // RESHAPE SQUEEZE EXPAND_DIMS SHAPE
 void register_resize(Registry& registry);           // RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR
 void register_slice(Registry& registry);            // STRIDED_SLICE SLICE

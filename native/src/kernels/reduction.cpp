@@ -137,6 +137,16 @@ Compute run_quantized_sum(const Preparation& p, const ReductionPlan& plan, bool 
   };
 }
 
+// Truth values are read as bytes: a file may hold other numbers than 0 and 1.
+template <bool any>
+Compute run_logical(const ReductionPlan& plan) {
+  return [plan](const Invocation& v) {
+    run_reduction<bool, uint8_t, bool>(
+        v, plan, !any, [](bool seen, uint8_t x) { return any ? seen || x != 0 : seen && x != 0; },
+        [](bool seen) { return seen; });
+  };
+}
+
 Compute prepare_mean(Preparation& p) {
   const ReductionPlan plan = prepare_axes(p).plan;
   switch (p.input(0).dtype) {
@@ -172,19 +182,11 @@ Compute prepare_sum(Preparation& p) {
       return run_quantized_sum<uint8_t>(p, plan, false);
     case DType::int16:
       return run_quantized_sum<int16_t>(p, plan, false);
+    case DType::boolean:
+      return run_logical<true>(plan);
     default:
       p.unsupported("SUM of ", dtype_name(p.input(0).dtype));
   }
-}
-
-// Truth values are read as bytes: a file may hold other numbers than 0 and 1.
-template <bool any>
-Compute run_logical(const ReductionPlan& plan) {
-  return [plan](const Invocation& v) {
-    run_reduction<bool, uint8_t, bool>(
-        v, plan, !any, [](bool seen, uint8_t x) { return any ? seen || x != 0 : seen && x != 0; },
-        [](bool seen) { return seen; });
-  };
 }
 
 template <bool any>
@@ -267,6 +269,8 @@ Compute prepare_product(Preparation& p) {
       return input.is_quantized() ? run_quantized_product<int8_t>(p, plan) : run_product<int8_t>(plan);
     case DType::int16:
       return input.is_quantized() ? run_quantized_product<int16_t>(p, plan) : run_product<int16_t>(plan);
+    case DType::boolean:
+      return run_logical<false>(plan);
     case DType::uint8:
       if (!input.is_quantized()) return run_product<uint8_t>(plan);
       [[fallthrough]];
@@ -293,7 +297,9 @@ template <template <typename> class Better, typename T, typename Index>
 Compute run_arg(const ArgPlan& plan) {
   return [plan](const Invocation& v) {
     v.parallel(plan.outputs, std::max<int64_t>(1, kInputsPerThread / plan.size), [&](int64_t begin, int64_t end) {
-      find_best(v.in<T>(0), plan.size, plan.inner, v.out<Index>(0), beats<Better, T>, begin, end);
+      find_best(
+          v.in<T>(0), plan.size, plan.inner, v.out<Index>(0), [](T a, T b) { return beats<Better, T>(a, b); }, begin,
+          end);
     });
   };
 }

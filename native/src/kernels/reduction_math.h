@@ -84,6 +84,16 @@ void reduce(const ReductionPlan& plan, const In* in, Out* out, Acc initial, Step
 // size > 0.
 template <typename T, typename Index, typename Beats>
 void find_best(const T* in, int64_t size, int64_t inner, Index* out, Beats beats, int64_t begin, int64_t end) {
+  if (inner == 1) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T* row = in + i * size;
+      int64_t best = 0;
+      for (int64_t s = 1; s < size; ++s)
+        if (beats(row[s], row[best])) best = s;
+      out[i] = static_cast<Index>(best);
+    }
+    return;
+  }
   for (int64_t i = begin; i < end;) {
     const int64_t count = std::min({kReductionBlock, inner - i % inner, end - i});
     const T* base = in + i / inner * size * inner + i % inner;

@@ -49,8 +49,6 @@ struct Neighbours {
 // In single precision, for float32 and uint8.
 class FloatAxis {
  public:
-  using Fraction = float;
-
   FloatAxis(const ResizePlan& plan, int64_t in_size, int64_t out_size)
       : size_(in_size), half_pixel_centers_(plan.half_pixel_centers) {
     scale_ = plan.align_corners && out_size > 1 ? static_cast<float>(in_size - 1) / static_cast<float>(out_size - 1)
@@ -75,7 +73,6 @@ class FloatAxis {
 // In units of 1/1024, for int8 and int16.
 class FixedAxis {
  public:
-  using Fraction = int64_t;
   static constexpr int64_t kOne = 1 << 10;
 
   FixedAxis(const ResizePlan& plan, int64_t in_size, int64_t out_size)
@@ -92,6 +89,10 @@ class FixedAxis {
     const int64_t high = std::min((position + kOne - 1) / kOne, last);
     return {low, high, position - kOne * low};
   }
+
+  // No fraction passes 1.5 in size, as none does but where rounding the scale moves the last positions far outside:
+  // then four weights and an int8 each stay well within 32 bits.
+  bool is_bounded(int64_t out_size) const { return at(out_size - 1).fraction <= kOne * 3 / 2; }
 
  private:
   int64_t size_;
@@ -110,17 +111,18 @@ void blend(const T* a, const T* b, const T* c, const T* d, float dy, float dx, T
   }
 }
 
-template <typename T>
-void blend(const T* a, const T* b, const T* c, const T* d, int64_t dy, int64_t dx, T* out, int64_t depth) {
-  constexpr int64_t one = FixedAxis::kOne;
-  const int64_t wa = (one - dy) * (one - dx), wb = dy * (one - dx), wc = (one - dy) * dx, wd = dy * dx;
+// Sum: int64_t, or int32_t where nothing can overflow.
+template <typename T, typename Sum>
+void blend(const T* a, const T* b, const T* c, const T* d, Sum dy, Sum dx, T* out, int64_t depth) {
+  constexpr Sum one = FixedAxis::kOne, half = one * one / 2;
+  const Sum wa = (one - dy) * (one - dx), wb = dy * (one - dx), wc = (one - dy) * dx, wd = dy * dx;
   for (int64_t i = 0; i < depth; ++i) {
-    const int64_t sum = a[i] * wa + b[i] * wb + c[i] * wc + d[i] * wd;
-    out[i] = static_cast<T>((sum + (sum > 0 ? one * one / 2 : -one * one / 2)) / (one * one));
+    const Sum sum = a[i] * wa + b[i] * wb + c[i] * wc + d[i] * wd;
+    out[i] = static_cast<T>((sum + (sum > 0 ? half : -half)) / (one * one));
   }
 }
 
-template <typename T, typename Axis>
+template <typename T, typename Fraction, typename Axis>
 void bilinear_rows(const ResizePlan& plan, const Axis& vertical, const Axis& horizontal, const T* in, T* out,
                    int64_t begin, int64_t end) {
   const int64_t in_row_size = plan.in_width * plan.depth;
@@ -133,19 +135,33 @@ void bilinear_rows(const ResizePlan& plan, const Axis& vertical, const Axis& hor
     for (int64_t i = 0; i < plan.out_width; ++i, to += plan.depth) {
       const auto x = horizontal.at(i);
       blend(upper + x.low * plan.depth, lower + x.low * plan.depth, upper + x.high * plan.depth,
-            lower + x.high * plan.depth, y.fraction, x.fraction, to, plan.depth);
+            lower + x.high * plan.depth, static_cast<Fraction>(y.fraction), static_cast<Fraction>(x.fraction), to,
+            plan.depth);
     }
   }
 }
 
-template <typename T, typename Axis>
-Compute run_bilinear(const ResizePlan& plan) {
-  const Axis vertical(plan, plan.in_height, plan.out_height), horizontal(plan, plan.in_width, plan.out_width);
+template <typename T, typename Fraction, typename Axis>
+Compute run_bilinear(const ResizePlan& plan, const Axis& vertical, const Axis& horizontal) {
   return [=](const Invocation& v) {
     v.parallel(plan.rows(), row_grain(plan.out_width * plan.depth * 16), [&](int64_t begin, int64_t end) {
-      bilinear_rows(plan, vertical, horizontal, v.in<T>(0), v.out<T>(0), begin, end);
+      bilinear_rows<T, Fraction>(plan, vertical, horizontal, v.in<T>(0), v.out<T>(0), begin, end);
     });
   };
+}
+
+template <typename T>
+Compute run_float_bilinear(const ResizePlan& plan) {
+  return run_bilinear<T, float>(plan, FloatAxis(plan, plan.in_height, plan.out_height),
+                                FloatAxis(plan, plan.in_width, plan.out_width));
+}
+
+template <typename T>
+Compute run_fixed_bilinear(const ResizePlan& plan) {
+  const FixedAxis vertical(plan, plan.in_height, plan.out_height), horizontal(plan, plan.in_width, plan.out_width);
+  if (sizeof(T) == 1 && vertical.is_bounded(plan.out_height) && horizontal.is_bounded(plan.out_width))
+    return run_bilinear<T, int32_t>(plan, vertical, horizontal);
+  return run_bilinear<T, int64_t>(plan, vertical, horizontal);
 }
 
 Compute prepare_resize_bilinear(Preparation& p) {
@@ -155,13 +171,13 @@ Compute prepare_resize_bilinear(Preparation& p) {
   if (plan.rows() == 0) return [](const Invocation&) {};
   switch (p.input(0).dtype) {
     case DType::float32:
-      return run_bilinear<float, FloatAxis>(plan);
+      return run_float_bilinear<float>(plan);
     case DType::uint8:
-      return run_bilinear<uint8_t, FloatAxis>(plan);
+      return run_float_bilinear<uint8_t>(plan);
     case DType::int8:
-      return run_bilinear<int8_t, FixedAxis>(plan);
+      return run_fixed_bilinear<int8_t>(plan);
     case DType::int16:
-      return run_bilinear<int16_t, FixedAxis>(plan);
+      return run_fixed_bilinear<int16_t>(plan);
     default:
       p.unsupported("RESIZE_BILINEAR of ", dtype_name(p.input(0).dtype));
   }

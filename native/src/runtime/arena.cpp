@@ -91,7 +91,7 @@ int64_t memory_limit() {
     const int64_t limit = std::strtoll(text, nullptr, 10);
     if (limit > 0) return limit;
   }
-  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
 }
 
 }  // namespace subgraft

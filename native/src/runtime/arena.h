@@ -40,7 +40,8 @@ class Arena {
   int64_t size_ = 0;
 };
 
-// Bytes one program may take: SUBGRAFT_MAX_BYTES, or else the machine's memory. A small file can ask for terabytes.
+// Bytes one program may take: SUBGRAFT_MAX_BYTES, or else half of the machine's memory. A small file can ask for
+// terabytes.
 int64_t memory_limit();
 
 }  // namespace subgraft

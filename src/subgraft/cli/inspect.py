@@ -145,7 +145,7 @@ def _options(op: Facts) -> str:
 def _is_plain(name: str, value: object) -> bool:
     if name.startswith(("dilation", "depth_multiplier")):
         return value == 1
-    return value in ("NONE", "DEFAULT", 0) or name == "quantized_bias_type"
+    return value in ("NONE", "DEFAULT", 0) or name in ("quantized_bias_type", "pot_scale_int16")
 
 
 def _life(place: Facts) -> str:

@@ -1,0 +1,67 @@
+"""The native invoke allocates nothing in steady state: counted by a build of the core that watches malloc."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import subgraft
+from shared_models import MODELS, needs_shared
+from subgraft.delegates import Graph, Op, Tensor
+
+NATIVE = Path(__file__).resolve().parents[1] / "native"
+
+# One of each kind: int8, uint8, float, dynamic range, float16 weights, LSTM, transformer, thousands of ops.
+COUNTED = [
+    "real/hello_world_int8.tflite",
+    "real/kws_ref_model.tflite",
+    "real/vww_96_int8.tflite",
+    "real/person_detect_model.tflite",
+    "real/text_classification.tflite",
+    "real/model_1.tflite",
+    "real/keras_lstm_mnist_ptq.tflite",
+    "real/mobilenet_v2_035_96_embedder_with_metadata.tflite",
+    "real/lattice_tcditugenmeetpackhref_ls2_nl60_lr12_bs2048_learn.005_ep2400_train1_7_raw.tflite",
+    "made/bert_tiny4_int8.tflite",
+    "made/bert_tiny4_dyn.tflite",
+    "edgetpu/mobilenet_v1_0.25_128_quant.tflite",
+    "edgetpu/gabor_64x64_p4.tflite",
+]
+
+
+@pytest.fixture(scope="module")
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cmake, ninja = shutil.which("cmake"), shutil.which("ninja")
+    if cmake is None or ninja is None:
+        pytest.skip("needs cmake and ninja; pip install cmake ninja")
+    build = tmp_path_factory.mktemp("native")
+    options = ["-G", "Ninja", "-DSUBGRAFT_NATIVE_TESTS=ON", "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O1"]
+    subprocess.run([cmake, "-S", str(NATIVE), "-B", str(build), *options], check=True, capture_output=True)
+    jobs = str(len(os.sched_getaffinity(0)))
+    subprocess.run([ninja, "-C", str(build), "-j", jobs], check=True, capture_output=True)
+    return build / "tests/count_allocations"
+
+
+@needs_shared
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_native_invoke_allocates_nothing(counter: Path, threads: int) -> None:
+    paths = [str(MODELS / name) for name in COUNTED]
+    child = subprocess.run([str(counter), str(threads), *paths], capture_output=True, text=True, timeout=600)
+    assert child.returncode == 0, child.stdout + child.stderr
+    counts = dict(reversed(line.split(" ", 1)) for line in child.stdout.splitlines())
+    assert counts == dict.fromkeys(paths, "0")
+
+
+def test_the_counter_counts(counter: Path, tmp_path: Path) -> None:
+    """A tensor whose shape is known only while running is allocated anew: a blind counter would miss it."""
+    tensors = [Tensor("dims", (1,), "int32"), Tensor.constant("value", np.float32(1)), Tensor("out", (1,), "float32")]
+    model = tmp_path / "sized_while_running.tflite"
+    model.write_bytes(subgraft.Model.of(Graph(tensors, [Op("FILL", (0, 1), (2,))], (0,), (2,))).to_bytes())
+    child = subprocess.run([str(counter), "1", str(model)], capture_output=True, text=True, timeout=60)
+    assert child.returncode == 1, child.stdout + child.stderr
+    assert int(child.stdout.split()[0]) > 0
