@@ -67,7 +67,8 @@ class Session:
         self._graph = graph
         self._names = names
         self._wait = wait
-        self._turn = threading.Lock()
+        # Reentrant: Ctrl-C between taking a turn and the `try` leaves it taken, and close() must not wait for itself.
+        self._turn = threading.RLock()
         self._pid = os.getpid()
         self._finalizer = weakref.finalize(self, engines.close)
         self._kept: dict[Key, tuple[Engine, Plan | None]] = {}

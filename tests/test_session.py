@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import weakref
 from dataclasses import replace
@@ -406,3 +407,21 @@ def test_what_exists_only_inside_of_a_segment_cannot_be_read():
         frame.get(1)
     with pytest.raises(ValueError, match="tensor 2 is no input"):
         frame.set(2, X)
+
+
+def test_an_interrupt_just_after_a_turn_was_taken_leaves_a_session_that_runs_and_closes(model):
+    def interrupt(frame, event, argument):
+        if event == "return":
+            raise KeyboardInterrupt
+        return interrupt
+
+    session = subgraft.load(model)
+    before = sys.gettrace()
+    sys.settrace(lambda frame, event, argument: interrupt if frame.f_code.co_name == "_enter" else None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            session.run({"x": X})
+    finally:
+        sys.settrace(before)
+    session.run({"x": X})
+    session.close()
