@@ -108,6 +108,9 @@ CASES = [
     real("real/iris_landmark.tflite", UNIT),
     integer("real/kws_ref_model.tflite", pictures=False),
     real("real/mobilenet_v1_0.25_224_1_default_1.tflite", SIGNED),
+    real(
+        "real/lattice_tcditugenmeetpackhref_ls2_nl60_lr12_bs2048_learn.005_ep2400_train1_7_raw.tflite",
+    ),
     dynamic("real/mobilenet_v2_035_96_embedder_with_metadata.tflite", UNIT),
     real("real/model_1.tflite"),
     real("real/nmp.tflite", values={0: Values(low=-1, high=1)}, sample=False),

@@ -26,6 +26,7 @@ from subgraft.delegates import (
     Op,
     Options,
     Overrun,
+    Quantization,
     Rejected,
     Tensor,
     Unavailable,
@@ -242,6 +243,17 @@ def test_an_array_of_another_type_is_refused_with_the_line_that_converts_it(
     assert "is float64, but the input is 'x' (float32[4]); convert it with array.astype('float32')" in (
         capsys.readouterr().err
     )
+
+
+def test_the_line_that_quantizes_is_told_and_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scaled = Quantization((0.5,), (-3,))
+    graph = Graph([Tensor(n, (4,), "int8", quantization=scaled) for n in "xy"], [Op("RELU", (0,), (1,))], (0,), (1,))
+    path, floats = saved(tmp_path / "int8.tflite", graph), np.array([-1, 0.3, 1, 900], np.float32)
+    np.save(tmp_path / "x.npy", floats)
+    assert main(["run", path, "--input", str(tmp_path / "x.npy")]) == ExitCode.USAGE
+    found = re.search(r"quantize it with (.+)$", capsys.readouterr().err)
+    assert found
+    assert eval(found[1], {"np": np, "array": floats}).tolist() == [-5, -2, -1, 127]
 
 
 @pytest.mark.parametrize("verb", ["run", "inspect", "plan"])

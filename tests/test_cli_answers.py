@@ -66,6 +66,13 @@ def test_classes_are_in_order_of_score_and_equal_scores_in_order_of_class() -> N
     ]
 
 
+def test_labels_of_another_number_than_classes_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    answer(graph("SOFTMAX"), [("out", np.zeros((1, 3)))], labels=("a", "b", "c"))
+    assert caplog.text == ""
+    answer(graph("SOFTMAX"), [("out", np.zeros((1, 3)))], labels=("a", "b"))
+    assert "2 labels for 3 classes" in caplog.text
+
+
 def test_int8_scores_are_what_they_stand_for() -> None:
     quantization = Quantization((1 / 256,), (-128,))
     made = answer(graph("SOFTMAX", quantization=quantization), [("out", np.array([[-128, 127]], np.int8))])

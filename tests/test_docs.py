@@ -1,8 +1,8 @@
 """Every ```python and ```console block of README.md and docs/ runs and does what it shows.
 
-The python blocks of a page run one after the other in one namespace, in a folder with a `model.tflite` and the
-examples. In a console block a line that begins with "$ " is run in the shell and the lines below it are what it prints;
-"..." stands for anything. Blocks that cannot run here have another language, such as ```sh.
+The python blocks of a page run one after the other in one namespace, in a folder with a `model.tflite`, `examples/`
+and `src/`. In a console block a line that begins with "$ " is run in the shell and the lines below it are what it
+prints; "..." stands for anything. Blocks that cannot run here have another language, such as ```sh.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def blocks(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     (tmp_path / "model.tflite").write_bytes(Model.of(make.chain("ADD", "TANH", "MUL")).to_bytes())
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for folder in ("examples", "src"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "page"}
     for language, content, line in blocks(page):

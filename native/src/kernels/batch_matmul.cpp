@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/dot.h"
@@ -163,16 +164,16 @@ template <typename X, typename W, typename Accumulator, typename Product>
 Compute matmul_quantized(Preparation& p, const Sizes& s, Product product) {
   if (p.input(1).is_per_channel()) p.unsupported("a right side with a scale for each channel");
   const int max_shift = sizeof(Accumulator) == 8 ? kMaxWideShift : kMaxShift;
-  const std::vector<Multiplier> multipliers(s.units, quantize_multiplier(effective_scale(p, 1), max_shift));
+  const Multiplier multiplier = quantize_multiplier(effective_scale(p, 1), max_shift);
   const int32_t out_zero = p.output(0).zero_point();
   const auto range = output_range<X>(p, 0);
   const auto left = left_side<X>(p, s);
   const auto right = right_side<W>(p, s);
   return [=](const Invocation& v) {
-    const Requantize<X, Accumulator> finish{multipliers.data(), nullptr, out_zero, range, v.out<X>(0)};
+    const Requantize<X, Accumulator> finish{&multiplier, nullptr, out_zero, range, v.out<X>(0)};
     multiply_batches<SumOf<Accumulator>>(
         v, s, left.ready(v), right.ready(v), [=](int64_t) { return product; },
-        [=](int64_t, int64_t at, int64_t unit, SumOf<Accumulator> sum) { finish(at, unit, sum); });
+        [=](int64_t, int64_t at, int64_t, SumOf<Accumulator> sum) { finish(at, 0, sum); });  // one multiplier for all
   };
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,9 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from subgraft.cli.exit_codes import UsageError
+from subgraft.cli.scaled import real_values, scale_of
 from subgraft.cli.table import table
 from subgraft.delegates import Array, Graph, Tensor
 
+LOG = logging.getLogger("subgraft.cli")
 DETECTION_OP = "TFLite_Detection_PostProcess"
 CARRIES_ON = {"DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "CAST"}  # ops that do not change what a tensor means
 PROBABILITIES = {"SOFTMAX", "LOGISTIC"}
@@ -187,7 +190,9 @@ def _source(graph: Graph, tensor: int) -> str:
 
 
 def _classification(array: Array, tensor: Tensor, labels: Sequence[str], top: int | None) -> Classification:
-    scores = _real(array, tensor).reshape(-1)
+    scores = real_values(array, tensor).reshape(-1)
+    if labels and len(labels) != scores.size:
+        LOG.warning("%d labels for %d classes: they may be shifted or another model's", len(labels), scores.size)
     order = np.argsort(-scores, kind="stable")[: 5 if top is None else top]
     return Classification(tuple(Scored(int(i), _label(labels, int(i)), float(scores[i])) for i in order))
 
@@ -220,10 +225,10 @@ def _segmentation(array: Array, tensor: Tensor, labels: Sequence[str]) -> Segmen
     planes = array.reshape(*shape, -1)
     if planes.shape[2] > 1:
         classes = np.argmax(planes, axis=2)
-    elif array.dtype.name in CLASS_NUMBERS or (array.dtype.kind in "iu" and not _is_scaled(tensor)):
+    elif array.dtype.name in CLASS_NUMBERS or (array.dtype.kind in "iu" and scale_of(tensor) is None):
         classes = planes[:, :, 0].astype(np.int64)
     else:
-        classes = (_real(planes[:, :, 0], tensor) >= 0.5).astype(np.int64)  # one score: foreground or not
+        classes = (real_values(planes[:, :, 0], tensor) >= 0.5).astype(np.int64)  # one score: foreground or not
         labels = ("background", labels[0] if len(labels) == 1 else "foreground") if len(labels) < 2 else labels
     numbers, counts = np.unique(classes, return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -237,19 +242,6 @@ def _map_shape(array: Array) -> tuple[int, int] | None:
     if len(shape) not in (2, 3) or min(shape) < 1 or min(shape[:2]) < 2:
         return None
     return shape[0], shape[1]
-
-
-def _real(array: Array, tensor: Tensor) -> Array:
-    """The numbers that quantized values stand for."""
-    quantization = tensor.quantization
-    if array.dtype.kind not in "iu" or quantization is None or not _is_scaled(tensor):
-        return array.astype(np.float64)
-    zero_point = quantization.zero_points[0] if quantization.zero_points else 0
-    return (array.astype(np.float64) - zero_point) * quantization.scales[0]
-
-
-def _is_scaled(tensor: Tensor) -> bool:
-    return tensor.quantization is not None and len(tensor.quantization.scales) == 1
 
 
 def _label(labels: Sequence[str], index: int) -> str:

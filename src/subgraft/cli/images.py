@@ -13,6 +13,7 @@ import numpy as np
 
 from subgraft.cli.exit_codes import MissingDependency, UsageError
 from subgraft.cli.metadata import Normalization
+from subgraft.cli.scaled import quantize, scale_of
 from subgraft.delegates import NUMPY_DTYPES, Array, Tensor
 
 if TYPE_CHECKING:
@@ -96,14 +97,14 @@ def encode(
 
 def _values(pixels: Array, tensor: Tensor, normalization: Normalization | None, override: bool) -> Array:
     if normalization is not None and (override or tensor.dtype not in ("uint8", "int32")):
-        return _quantize(_normalize(pixels, normalization), tensor)
+        return _to_type(_normalize(pixels, normalization), tensor)
     if tensor.dtype == "int8":
         # Quantizing 0..1, -1..1 or 0..255 to the whole range of int8 all come to this, within one step.
         return (pixels.astype(np.int16) - 128).astype(np.int8)
     if tensor.dtype in ("uint8", "int32"):
         return pixels.astype(tensor.dtype)
     LOG.info("input %s: pixels normalised as %s; --mean and --std say otherwise", tensor.name, SYMMETRIC)
-    return _quantize(_normalize(pixels, SYMMETRIC), tensor)
+    return _to_type(_normalize(pixels, SYMMETRIC), tensor)
 
 
 def _normalize(pixels: Array, normalization: Normalization) -> Array:
@@ -115,19 +116,14 @@ def _normalize(pixels: Array, normalization: Normalization) -> Array:
     return (pixels.astype(np.float32) - mean) / std
 
 
-def _quantize(real: Array, tensor: Tensor) -> Array:
+def _to_type(real: Array, tensor: Tensor) -> Array:
     dtype = NUMPY_DTYPES[tensor.dtype]
     if dtype.kind == "f":
         return real.astype(dtype)
-    quantization = tensor.quantization
-    if quantization is None or len(quantization.scales) != 1 or not quantization.scales[0] > 0:
-        raise UsageError(
-            f"input {tensor.name!r} is {tensor.dtype} without a scale, so --mean and --std have no meaning"
-        )
-    limits = np.iinfo(dtype)
-    zero_point = quantization.zero_points[0] if quantization.zero_points else 0
-    steps = np.round(real.astype(np.float64) / quantization.scales[0]) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(dtype)
+    scaled = scale_of(tensor)
+    if scaled is None:
+        raise UsageError(f"input {tensor.name!r} is {tensor.dtype} without a scale: pixels cannot be quantized for it")
+    return quantize(real, tensor, *scaled)
 
 
 def write_class_map(path: Path, classes: Array, palette: Sequence[tuple[int, int, int]]) -> None:

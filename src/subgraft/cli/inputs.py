@@ -12,6 +12,7 @@ import numpy as np
 from subgraft.cli import images
 from subgraft.cli.exit_codes import UsageError
 from subgraft.cli.metadata import Normalization, normalizations
+from subgraft.cli.scaled import scale_of
 from subgraft.delegates import NUMPY_DTYPES, Array, Tensor
 
 
@@ -77,10 +78,9 @@ def describe(name: str, tensor: Tensor) -> str:
     """An input as an error message shows it: name, type, shape and scale."""
     shape = ", ".join(str(side) for side in tensor.shape_signature or tensor.shape)
     text = f"{name!r} ({tensor.dtype}[{shape}]"
-    quantization = tensor.quantization
-    if quantization is not None and len(quantization.scales) == 1:
-        zero_point = quantization.zero_points[0] if quantization.zero_points else 0
-        text += f", scale {quantization.scales[0]:g}, zero point {zero_point}"
+    scaled = scale_of(tensor)
+    if scaled is not None:
+        text += f", scale {scaled[0]:g}, zero point {scaled[1]}"
     return text + ")"
 
 
@@ -126,15 +126,17 @@ def _load(path: Path, name: str, tensor: Tensor) -> Array:
 
 
 def _cure(array: Array, tensor: Tensor) -> str:
-    """The numpy line that converts, where there is one without doubt."""
-    quantization = tensor.quantization
-    if array.dtype.kind != "f" or tensor.dtype not in ("int8", "uint8", "int16"):
-        return f"; convert it with array.astype({tensor.dtype!r})" if array.dtype.kind == "f" else ""
-    if quantization is None or len(quantization.scales) != 1:
+    """The numpy line that converts floats, where there is one without doubt."""
+    if array.dtype.kind != "f":
         return ""
+    if tensor.dtype not in ("int8", "uint8", "int16"):
+        return f"; convert it with array.astype({tensor.dtype!r})"
+    scaled = scale_of(tensor)
+    if scaled is None:
+        return ""
+    scale, zero_point = scaled
     limits = np.iinfo(tensor.dtype)
-    zero_point = quantization.zero_points[0] if quantization.zero_points else 0
     return (
-        f"; quantize it with np.clip(np.round(array / {quantization.scales[0]!r}) + {zero_point}, {limits.min}, "
-        f"{limits.max}).astype({tensor.dtype!r})"
+        f"; quantize it with np.clip(np.round(array / {scale!r}) + {zero_point}, {limits.min}, {limits.max})"
+        f".astype({tensor.dtype!r})"
     )
