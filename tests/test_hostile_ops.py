@@ -6,7 +6,7 @@ Most were found by native/fuzz/fuzz_program.cpp.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flatbuffers
@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+import subgraft
 from op_cases import Array, Case, c, const, out, x
-from subgraft.delegates import Graph, ModelError, Op, Options, SubgraftError, Tensor, Unsupported
+from subgraft.delegates import Graph, InvokeError, ModelError, Op, Options, SubgraftError, Tensor, Unsupported
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 
@@ -118,4 +119,46 @@ def test_very_many_outputs_do_not_take_quadratic_time() -> None:
     model = case.model()
     start = time.process_time()
     program(model)
+    assert time.process_time() - start < SECONDS
+
+
+def neg(shape: tuple[int, ...] = (1,), dtype: str = "float32") -> Graph:
+    return Graph((Tensor("x", shape, dtype), Tensor("y", shape, dtype)), (Op("NEG", (0,), (1,)),), (0,), (1,), name="b")
+
+
+def outer(op: Op) -> Graph:
+    tensors = (Tensor("x", (1,), "float32"), Tensor("y", (1,), "float32"), Tensor("if", (2,), "bool"))
+    return Graph(tensors, (op,), (0, 2), (1,), name="main")
+
+
+def call(body: int, inputs: tuple[int, ...] = (0,)) -> Op:
+    return Op("CALL", inputs, (1,), Options({"subgraph": body}, table="CallOptions"))
+
+
+IF = Options({"then_subgraph_index": 1, "else_subgraph_index": 1}, table="IfOptions")
+CONTROL: dict[str, tuple[Sequence[Graph], type[SubgraftError], str]] = {
+    "no options": ([outer(Op("CALL", (0,), (1,))), neg()], ModelError, "CALL.*no option 'subgraph'"),
+    "options of another op": ([outer(Op("CALL", (0,), (1,), IF)), neg()], ModelError, "CALL.*no option 'subgraph'"),
+    "an absent input": ([outer(call(1, (-1,))), neg()], ModelError, "op 0 CALL lacks"),
+    "an absent condition": ([outer(Op("IF", (-1, 0), (1,), IF)), neg()], ModelError, "op 0 IF lacks"),
+    "two conditions": ([outer(Op("IF", (2, 0), (1,), IF)), neg()], InvokeError, "op 0 IF: a condition is bool.2."),
+    "another shape": ([outer(call(1)), neg((7,))], InvokeError, "op 0 CALL gives float32.1. to input 'x'.*float32.7."),
+    "another dtype": ([outer(call(1)), neg(dtype="int32")], InvokeError, "op 0 CALL gives float32.1. to input 'x'"),
+    "itself": ([outer(call(0))], ModelError, "runs graph 0"),
+}
+
+
+@pytest.mark.parametrize(("graphs", "error", "message"), CONTROL.values(), ids=CONTROL)
+def test_control_flow_is_refused(graphs: Sequence[Graph], error: type[SubgraftError], message: str) -> None:
+    model = Model(graphs=tuple(graphs)).to_bytes()
+    with pytest.raises(error, match=message), subgraft.load(model) as session:
+        session.run({"x": np.ones(1, np.float32), "if": np.ones(2, np.bool_)})
+
+
+def test_very_many_bodies_do_not_take_quadratic_time() -> None:
+    count = 2000
+    model = Model(graphs=(*(outer(call(i + 1)) for i in range(count)), neg())).to_bytes()
+    start = time.process_time()
+    with pytest.raises(ModelError):
+        subgraft.load(model)
     assert time.process_time() - start < SECONDS
