@@ -18,6 +18,7 @@ class ControlStep:
     def __init__(self, segment: Segment, bodies: Sequence[Frame], store: Store) -> None:
         self.segment = segment
         self._op = segment.graph.ops[segment.ops[0]]
+        self._name = f"op {segment.ops[0]} {self._op.kind}"
         self._bodies = bodies
         self._store = store
         self._is_done = False
@@ -37,13 +38,13 @@ class ControlStep:
         if kind == "WHILE":
             results = self._loop(values)
         elif kind == "IF":
-            results = self._bodies[0 if _truth(values[0]) else 1].call(values[1:])
+            results = self._call(self._bodies[0 if self._truth(values[0]) else 1], values[1:])
         elif kind == "CALL":
-            results = self._bodies[0].call(values)
+            results = self._call(self._bodies[0], values)
         else:
             results = []
             if not self._is_done:
-                self._bodies[0].call([])
+                self._call(self._bodies[0], [])
                 self._is_done = True
         for t, value in zip(self._op.outputs, results, strict=True):
             self._put(t, value)
@@ -51,6 +52,9 @@ class ControlStep:
     def _check(self) -> None:
         """Raises ModelError unless every body takes what it is given and gives what is taken."""
         op = self._op
+        name = self._name
+        if -1 in op.inputs or -1 in op.outputs:
+            raise ModelError(f"{name} lacks one of its inputs {list(op.inputs)} or outputs {list(op.outputs)}")
         takes = {"IF": len(op.inputs) - 1, "CALL_ONCE": 0}.get(op.kind, len(op.inputs))
         gives = [len(op.outputs)] * len(self._bodies)
         if op.kind == "WHILE":
@@ -59,19 +63,33 @@ class ControlStep:
             graph = body.plan.graph
             if len(graph.inputs) != takes or (len(graph.outputs) != count and op.kind != "CALL_ONCE"):
                 raise ModelError(
-                    f"op {self.segment.ops[0]} {op.kind} needs a body of {takes} inputs and {count} outputs; graph "
+                    f"{name} needs a body of {takes} inputs and {count} outputs; graph "
                     f"{graph.index} has {len(graph.inputs)} and {len(graph.outputs)}"
                 )
         if op.kind == "WHILE" and len(op.inputs) != len(op.outputs):
-            raise ModelError(
-                f"op {self.segment.ops[0]} WHILE has {len(op.inputs)} inputs and {len(op.outputs)} outputs"
-            )
+            raise ModelError(f"{name} has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
 
     def _loop(self, values: Sequence[Array]) -> Sequence[Array]:
         condition, body = self._bodies
-        while _truth(condition.call(values)[0]):
-            values = body.call(values)
+        while self._truth(self._call(condition, values)[0]):
+            values = self._call(body, values)
         return values
+
+    def _call(self, body: Frame, values: Sequence[Array]) -> Sequence[Array]:
+        graph = body.plan.graph
+        for t, value in zip(graph.inputs, values, strict=True):
+            place = body.store.fixed[t]
+            if value.dtype != place.dtype or value.shape != place.shape:
+                raise InvokeError(
+                    f"{self._name} gives {value.dtype}{list(value.shape)} to input '{graph.tensors[t].name}' of graph "
+                    f"{graph.index}, which is {place.dtype}{list(place.shape)}"
+                )
+        return body.call(values)
+
+    def _truth(self, value: Array) -> bool:
+        if value.size != 1 or value.dtype != bool:
+            raise InvokeError(f"{self._name}: a condition is {value.dtype}{list(value.shape)}; it must be one bool")
+        return bool(value.reshape(-1)[0])
 
     def _put(self, tensor: int, value: Array) -> None:
         place = self._store.fixed.get(tensor)
@@ -82,12 +100,6 @@ class ControlStep:
         else:
             name = self.segment.graph.tensors[tensor].name
             raise InvokeError(
-                f"{self._op.kind} gives {value.dtype}{list(value.shape)} for output '{name}', which the model says is "
+                f"{self._name} gives {value.dtype}{list(value.shape)} for output '{name}', which the model says is "
                 f"{place.dtype}{list(place.shape)}"
             )
-
-
-def _truth(value: Array) -> bool:
-    if value.size != 1 or value.dtype != bool:
-        raise InvokeError(f"a condition is {value.dtype}{list(value.shape)}; it must be one bool")
-    return bool(value.reshape(-1)[0])

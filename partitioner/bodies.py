@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from subgraft.delegates import Graph, Op
+from subgraft.delegates import Graph, ModelError, Op
 
 # The options that hold a subgraph's index.
 BODY_OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -14,8 +14,15 @@ BODY_OPTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def bodies_of(op: Op) -> tuple[int, ...]:
-    """The subgraphs this op runs, in the order of its options; empty for all but control flow."""
-    return tuple(int(op.options[name]) for name in BODY_OPTIONS.get(op.kind, ()))
+    """The subgraphs this op runs, in the order of its options; empty for all but control flow.
+
+    Raises ModelError for control flow that does not say what it runs.
+    """
+    names = BODY_OPTIONS.get(op.kind, ())
+    for name in names:
+        if name not in op.options:
+            raise ModelError(f"{op.kind} with the outputs {list(op.outputs)} has no option '{name}'")
+    return tuple(int(op.options[name]) for name in names)
 
 
 def reachable(graph: Graph, graphs: Sequence[Graph]) -> Iterator[Graph]:

@@ -47,8 +47,9 @@ def partition(
     everything = [graph, *reachable(graph, graphs)]
     asked = {g.index: assign(g, candidates, pins, unknown_shapes(g)) for g in everything}
     plans = {g.index: cutter.cut(g, asked[g.index], frozenset()) for g in everything}
+    delegated = _delegated(plans)
     for g in everything:
-        driven = _driven(g, plans, without_kernel)
+        driven = _driven(g, delegated, without_kernel)
         if driven:
             plans[g.index] = cutter.cut(g, asked[g.index], driven)
     main = plans.pop(graph.index)
@@ -111,18 +112,24 @@ def _segments(
     return segments, bodies
 
 
-def _driven(graph: Graph, plans: Mapping[int, Plan], without_kernel: Collection[str]) -> frozenset[int]:
+def _delegated(plans: Mapping[int, Plan]) -> Collection[int]:
+    """The graphs with a segment on a delegate, and those that run them, at any depth."""
+    callers: dict[int, list[int]] = {}
+    for index, plan in plans.items():
+        for op in plan.graph.ops:
+            for body in bodies_of(op):
+                callers.setdefault(body, []).append(index)
+    found = {index for index, plan in plans.items() if any(step.owner for step in plan.steps)}
+    waiting = list(found)
+    while waiting:
+        outer = set(callers.get(waiting.pop(), ())) - found
+        found |= outer
+        waiting += outer
+    return found
+
+
+def _driven(graph: Graph, delegated: Collection[int], without_kernel: Collection[str]) -> frozenset[int]:
     """The control-flow ops without a kernel, and those of which a body, or a body's body, has segments on delegates."""
-    delegated = {index for index, plan in plans.items() if any(step.owner for step in plan.steps)}
-    while True:
-        outer = {
-            index
-            for index, plan in plans.items()
-            if index not in delegated and any(b in delegated for op in plan.graph.ops for b in bodies_of(op))
-        }
-        if not outer:
-            break
-        delegated |= outer
     return frozenset(
         i
         for i, op in enumerate(graph.ops)

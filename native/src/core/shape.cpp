@@ -11,11 +11,17 @@ Shape::Shape(std::span<const int32_t> dims) {
   if (dims.size() > kMaxRank) throw Unsupported(concat("rank ", dims.size(), " is over the limit of ", kMaxRank));
   rank_ = static_cast<int>(dims.size());
   std::copy(dims.begin(), dims.end(), dims_.begin());
+  int64_t product = 1;  // without zeros: what kernels multiply may leave out the dimension that is 0
   for (const int32_t dim : dims) {
     if (dim < 0) throw ModelError(concat("dimension ", dim, " in shape ", text(), " is negative"));
-    if (dim > 0 && elements_ > kMaxElements / dim) throw ModelError(concat("shape ", text(), " has too many elements"));
-    elements_ *= dim;
+    if (dim == 0) {
+      elements_ = 0;
+      continue;
+    }
+    if (product > kMaxElements / dim) throw ModelError(concat("shape ", text(), " has too many elements"));
+    product *= dim;
   }
+  elements_ *= product;
 }
 
 int64_t Shape::product(int first, int last) const {

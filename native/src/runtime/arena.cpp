@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <new>
 #include <numeric>
 #include <vector>
@@ -14,6 +15,8 @@ namespace subgraft {
 namespace {
 
 constexpr size_t kGreedyBlocks = 1024;
+// With more blocks alive at once, looking for gaps between them takes longer than their memory is worth.
+constexpr size_t kMostAlive = 8192;
 
 int64_t aligned(int64_t size) { return (size + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
 
@@ -50,12 +53,17 @@ int64_t place_by_size(std::span<ArenaBlock* const> blocks) {
 int64_t place_by_time(std::span<ArenaBlock* const> blocks, int64_t floor) {
   std::vector<ArenaBlock*> order(blocks.begin(), blocks.end());
   std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->first < b->first; });
-  std::vector<const ArenaBlock*> alive;  // sorted by offset
-  int64_t end = floor;
+  std::vector<const ArenaBlock*> alive;                                // sorted by offset
+  int64_t end = floor, crowded = std::numeric_limits<int64_t>::max();  // from `crowded` on nothing is used again
   for (ArenaBlock* block : order) {
     std::erase_if(alive, [&](const ArenaBlock* other) { return other->last < block->first; });
-    block->offset = first_gap(alive, aligned(block->size), floor);
-    insert_by_offset(alive, block);
+    block->offset = alive.size() < kMostAlive ? first_gap(alive, aligned(block->size), floor) : end;
+    if (alive.size() >= kMostAlive || block->offset + aligned(block->size) > crowded) {
+      crowded = std::min(crowded, end);
+      block->offset = end;
+    } else {
+      insert_by_offset(alive, block);
+    }
     end = std::max(end, block->offset + aligned(block->size));
   }
   return end;

@@ -41,6 +41,15 @@ void Program::reset_variables() {
   }
 }
 
+void Program::take(int64_t bytes) {
+  taken_bytes_ += bytes;
+  if (taken_bytes_ <= memory_limit()) return;
+  taken_bytes_ -= bytes;
+  throw Unsupported(concat("this needs ", bytes, " bytes more than the ", taken_bytes_,
+                           " in use, over the memory limit of ", memory_limit(),
+                           "; raise SUBGRAFT_MAX_BYTES if that is intended"));
+}
+
 void Program::bind(int tensor, std::byte* data) {
   const Value& bound = value(tensor);
   const auto constant = constant_outputs_.find(tensor);
@@ -102,8 +111,9 @@ void Program::run_step(Step& step) {
 void Program::run_dynamic(Step& step) {
   const OpDef& op = graph_.ops[step.op];
   Preparation::Host host = host_of(op);
+  static constexpr std::byte kNothing{};  // where the caller's memory of an empty input is null
   for (size_t i = 0; i < op.inputs.size(); ++i)
-    if (op.inputs[i] >= 0) host.values[i] = values_[op.inputs[i]].data;
+    if (op.inputs[i] >= 0) host.values[i] = values_[op.inputs[i]].data ? values_[op.inputs[i]].data : &kNothing;
   std::vector<Operand> inputs, outputs;
   for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
   for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
@@ -125,14 +135,19 @@ void Program::run_dynamic(Step& step) {
     if (output.home == Home::external && !(output.shape == *host.shapes[i]))
       throw Unsupported(concat("output '", graph_.tensors[t].name, "' has shape ", host.shapes[i]->text(),
                                " now, but the caller's memory is for ", output.shape.text()));
-    output.shape = *host.shapes[i];
     if (output.home == Home::dynamic) {
+      const int64_t size = storage_bytes(graph_.tensors[t].dtype, host.shapes[i]->elements());
+      // What the run before left goes first: only one of them counts.
+      if (output.holder) take(-static_cast<const Arena*>(output.holder.get())->size());
+      output.holder = nullptr;
+      place(t, nullptr);
       // At least a byte: a null pointer stands for "no value".
-      const int64_t size = storage_bytes(graph_.tensors[t].dtype, output.shape.elements());
       auto block = std::make_shared<Arena>(std::max<int64_t>(1, size));
+      take(block->size());
       place(t, block->data());
       output.holder = block;
     }
+    output.shape = *host.shapes[i];
     if (host.is_published[i])
       std::memcpy(output.data, host.published[i].data(), host.published[i].size());
     else

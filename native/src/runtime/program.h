@@ -109,7 +109,10 @@ class Program {
   void prepare_ops();
   void prepare_op(int op, Prepare prepare);
   void fold(const OpDef& op, const Compute& compute, const Preparation::Host& host);
+  Shape shape_in_file(int tensor) const;
   void define_constant(int tensor);
+  // Counts memory of this program; throws Unsupported when all of it is over the memory limit.
+  void take(int64_t bytes);
   Operand operand(int tensor, bool as_input) const;
   Preparation::Host host_of(const OpDef& op);
   void lay_out();
@@ -139,6 +142,7 @@ class Program {
   std::map<int, std::byte*> constant_outputs_;    // outputs that no step writes, and where the caller wants them
   std::vector<Placement> placements_;
   int64_t scratch_bytes_ = 0, folded_bytes_ = 0;
+  int64_t taken_bytes_ = 0;
   bool profiling_ = false;
   std::vector<double> seconds_;
   int64_t profiled_runs_ = 0;

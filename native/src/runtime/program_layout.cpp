@@ -55,7 +55,9 @@ void Program::lay_out() {
   for (const Storage& storage : storages_) blocks.push_back(storage.block);
   for (int s = 0; s < steps; ++s)
     for (const int64_t size : steps_[s].scratch) blocks.push_back({size, s, s, 0});
-  arena_ = Arena(plan_arena(blocks));
+  const int64_t arena_bytes = plan_arena(blocks);
+  take(arena_bytes);
+  arena_ = Arena(arena_bytes);
   for (size_t i = 0; i < storages_.size(); ++i) storages_[i].block.offset = blocks[i].offset;
   scratch_blocks_.assign(blocks.begin() + static_cast<std::ptrdiff_t>(storages_.size()), blocks.end());
   for (const ArenaBlock& block : scratch_blocks_) scratch_bytes_ = std::max(scratch_bytes_, block.size);
@@ -94,6 +96,7 @@ void Program::connect() {
       value.data = arena_.data() + block.offset;
       placements_.push_back({static_cast<int>(t), block.offset, bytes(static_cast<int>(t)), block.first, block.last});
     } else if (value.home == Home::variable) {
+      take(bytes(static_cast<int>(t)));
       variables_.push_back(std::make_unique<Arena>(std::max<int64_t>(1, bytes(static_cast<int>(t)))));
       value.data = variables_.back()->data();
     }

@@ -61,13 +61,24 @@ void Program::prepare_ops() {
   }
 }
 
+Shape Program::shape_in_file(int tensor) const {
+  const TensorDef& def = graph_.tensors[tensor];
+  try {
+    return Shape(def.shape);
+  } catch (const ModelError& error) {
+    throw ModelError(concat("tensor ", tensor, " '", def.name, "': ", error.what()));
+  } catch (const Unsupported& error) {
+    throw Unsupported(concat("tensor ", tensor, " '", def.name, "': ", error.what()));
+  }
+}
+
 // A constant gets its bytes, a variable its shape, the first time an op reads it.
 void Program::define_constant(int tensor) {
   Value& value = values_[tensor];
   if (value.home != Home::none) return;
   const TensorDef& def = graph_.tensors[tensor];
   if (def.is_variable) {
-    value.shape = Shape(def.shape);
+    value.shape = shape_in_file(tensor);
     storage_bytes(def.dtype, value.shape.elements());  // refuses what has no size or too large a one
     value.known = value.kept = true;
     value.home = Home::variable;
@@ -76,10 +87,13 @@ void Program::define_constant(int tensor) {
   if (def.external_buffer != 0)
     throw Unsupported(concat("tensor ", tensor, " '", def.name, "' lies in an external file, which is not supported"));
   const Bytes buffer = request_.model->buffers[def.buffer];
-  if (buffer.empty() && Shape(def.shape).elements() != 0) return;
-  value.shape = Shape(def.shape);
+  const Shape shape = shape_in_file(tensor);
+  if (buffer.empty() && shape.elements() != 0) return;
+  if (def.sparsity)
+    throw Unsupported(concat("constant tensor ", tensor, " '", def.name, "' is sparse, which is not supported"));
+  value.shape = shape;
   const int bits = dtype_bits(def.dtype);
-  if (!def.sparsity && bits > 0) {
+  if (bits > 0) {
     const int64_t needed = storage_bytes(def.dtype, value.shape.elements());
     if (static_cast<int64_t>(buffer.size()) < needed)
       throw ModelError(concat("constant tensor ", tensor, " '", def.name, "' of shape ", value.shape.text(), " has ",
@@ -114,7 +128,7 @@ Operand Program::operand(int tensor, bool as_input) const {
     operand.shape = value.shape;
     if (value.home == Home::constant) {
       operand.constant = value.data;
-      operand.constant_bytes = def.sparsity || dtype_bits(def.dtype) == 0
+      operand.constant_bytes = dtype_bits(def.dtype) == 0
                                    ? static_cast<int64_t>(request_.model->buffers[def.buffer].size())
                                    : storage_bytes(def.dtype, value.shape.elements());
     }
@@ -177,9 +191,10 @@ void Program::prepare_op(int index, Prepare prepare) {
       throw ModelError(concat("output tensor ", t, " '", graph_.tensors[t].name, "' already has a value"));
     outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
   }
-  for (size_t i = 0; i < op.outputs.size(); ++i)
-    if (op.outputs[i] >= 0 && std::count(op.outputs.begin(), op.outputs.end(), op.outputs[i]) > 1)
-      throw ModelError(concat("output tensor ", op.outputs[i], " is listed twice"));
+  std::vector<int32_t> sorted = op.outputs;  // there may be very many
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end(), [](int a, int b) { return a >= 0 && a == b; });
+  if (twice != sorted.end()) throw ModelError(concat("output tensor ", *twice, " is listed twice"));
 
   Step step;
   step.op = index;
@@ -228,8 +243,9 @@ void Program::fold(const OpDef& op, const Compute& compute, const Preparation::H
     for (size_t i = 0; i < op.outputs.size(); ++i) {
       const int t = op.outputs[i];
       const Shape shape = t >= 0 ? *host.shapes[i] : Shape();
-      made.push_back(std::make_shared<Folded>(
-          t >= 0 ? std::max<int64_t>(1, storage_bytes(graph_.tensors[t].dtype, shape.elements())) : 1, shape));
+      const int64_t size = t >= 0 ? storage_bytes(graph_.tensors[t].dtype, shape.elements()) : 0;
+      take(size);
+      made.push_back(std::make_shared<Folded>(std::max<int64_t>(1, size), shape));
       if (host.is_published[i])
         std::memcpy(made[i]->arena.data(), host.published[i].data(), host.published[i].size());
       else

@@ -1,0 +1,23 @@
+"""Writes the models of every tests/op_cases_*.py to a folder, as seeds for fuzz_program."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[2] / "tests"
+
+
+def main(folder: Path) -> None:
+    sys.path.insert(0, str(TESTS))
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in sorted(TESTS.glob("op_cases_*.py")):
+        for i, case in enumerate(importlib.import_module(table.stem).CASES):
+            model = case.model()
+            if len(model) < 200_000:
+                (folder / f"{table.stem}_{i}.tflite").write_bytes(model)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
