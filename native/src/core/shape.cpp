@@ -26,9 +26,7 @@ Shape::Shape(std::span<const int32_t> dims) {
 
 int64_t Shape::product(int first, int last) const {
   int64_t result = 1;
-  // Only the dimensions of an empty tensor can exceed kMaxElements.
-  for (int i = first; i < last; ++i)
-    result = dims_[i] > 0 && result > kMaxElements / dims_[i] ? kMaxElements : result * dims_[i];
+  for (int i = first; i < last; ++i) result *= dims_[i];
   return result;
 }
 
