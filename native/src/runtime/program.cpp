@@ -169,7 +169,7 @@ void Program::run_dynamic(Step& step) {
       all_published = false;
     pointers.push_back(output.data);
   }
-  if (all_published) return;
+  if (all_published || is_idle(op, host)) return;
   std::vector<std::unique_ptr<Arena>> scratch;
   for (const int64_t size : host.scratch) {
     scratch.push_back(std::make_unique<Arena>(size));
