@@ -30,7 +30,7 @@ def run(case: Case, model: bytes, threads: int) -> list[list[Array]]:
     return [[output.copy() for output in program.call(case.feed(i))] for i in range(case.runs)]
 
 
-@pytest.mark.parametrize("case", all_cases())
+@pytest.mark.parametrize("case", list(all_cases()))
 def test_a_kernel_equals_tflite(case: Case, oracle: Oracle) -> None:
     model = case.model()
     if case.error is not None:

@@ -30,7 +30,7 @@ def every_case() -> Iterator[object]:
         yield pytest.param(case, id=case.path, marks=() if case.sample else pytest.mark.exhaustive)
 
 
-@pytest.mark.parametrize("case", every_case())
+@pytest.mark.parametrize("case", list(every_case()))
 def test_a_model_equals_tflite(case: ModelCase, oracle: Oracle) -> None:
     model = Model.open(MODELS / case.path)
     runs = [*random_runs(case, model.graphs[0]), *picture_runs(case, model.graphs[0])]
