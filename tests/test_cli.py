@@ -228,11 +228,10 @@ def test_a_wrong_command_line_is_2_without_a_traceback(
 
 
 @pytest.mark.parametrize("arguments", [[], ["nope"], ["run"], ["run", "m", "--nope"], ["run", "m", "--mean", "x"]])
-def test_what_argparse_refuses_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == ExitCode.USAGE
-    assert "usage: subgraft" in capsys.readouterr().err
+def test_what_argparse_refuses_is_2_and_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == ExitCode.USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("subgraft: error: ") and "--help' shows what there is" in lines[0]
 
 
 def test_an_array_of_another_type_is_refused_with_the_line_that_converts_it(
@@ -346,9 +345,7 @@ def test_a_picture_without_pillow_is_9(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.tflite", chain("RELU", shape=(1, 4, 4, 3)))
     ended = command("run", path, "--image", "cat.png", PYTHONPATH=str(tmp_path))
     assert ended.returncode == ExitCode.MISSING_DEPENDENCY
-    assert ended.stderr == (
-        'subgraft: error: pictures need Pillow, which is not installed: pip install "subgraft[image]"\n'
-    )
+    assert ended.stderr == ("subgraft: error: pictures need Pillow, which is not installed: pip install pillow\n")
 
 
 def test_ctrl_c_is_130_without_a_traceback(model: str, values: str) -> None:

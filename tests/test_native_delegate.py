@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 
 import subgraft
 from subgraft.delegates import Array, Device, Graph, Health, Op, Segment, Tensor, Verdict
+from waiting import exit_code
 
 ROOT = Path(__file__).resolve().parents[1]
 X = np.arange(6, dtype=np.float32).reshape(1, 6)
@@ -142,10 +144,44 @@ def test_a_capsule_of_another_kind_is_refused(library: ctypes.CDLL, name: bytes,
 
     pointer = library.copier_create(4, 0, 0)
     ctypes.c_uint32.from_address(pointer).value = version
+    with pytest.raises(ValueError, match="capsule|version"):
+        _native.NativeCall(capsule(pointer, name), [X], [X.copy()])
+
+
+def capsule(pointer: int, name: bytes) -> object:
     new = ctypes.pythonapi.PyCapsule_New
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-    with pytest.raises(ValueError, match="capsule|version"):
-        _native.NativeCall(new(pointer, name, None), [X], [X.copy()])
+    return new(pointer, name, None)
+
+
+def test_a_deadline_is_a_number_and_may_be_infinite(library: ctypes.CDLL) -> None:
+    from subgraft.interpreter.native import _native
+
+    out = np.zeros_like(X)
+    call = _native.NativeCall(capsule(library.copier_create(X.nbytes, 0, 0), b"subgraft.executable"), [X], [out])
+    for wrong in (float("nan"), -1.0):
+        with pytest.raises(ValueError, match="timeout_s"):
+            call.run(wrong)
+    assert call.run(float("inf")) == (True, None)
+    np.testing.assert_array_equal(out, X)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_drops_a_call_whose_thread_stayed_behind(library: ctypes.CDLL) -> None:
+    from subgraft.interpreter.native import _native
+
+    call = _native.NativeCall(capsule(library.copier_create(X.nbytes, 0, 0), b"subgraft.executable"), [X], [X.copy()])
+    assert call.run(10.0) == (True, None)
+    child = os.fork()
+    if child == 0:
+        try:
+            call.run(10.0)
+        except ValueError:
+            del call
+            os._exit(0)
+        os._exit(1)
+    assert exit_code(child) == 0
 
 
 def test_the_example_in_c_runs() -> None:

@@ -1,31 +1,74 @@
 // Moves tensors between a program and numpy.
 #include "bind/bound_program.h"
 
+#include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "core/errors.h"
 
 namespace subgraft {
+namespace {
 
-BoundProgram::BoundProgram(ProgramRequest request) : program_(std::move(request)) {
-  for (const TensorDef& tensor : program_.subgraph().tensors)
-    if (dtypes_.count(tensor.dtype) == 0) dtypes_.emplace(tensor.dtype, py::dtype(numpy_name(tensor.dtype)));
+Program prepare_unlocked(ProgramRequest request) {
+  py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
+  return Program(std::move(request));
+}
+
+}  // namespace
+
+BoundProgram::BoundProgram(ProgramRequest request) : program_(prepare_unlocked(std::move(request))) {
+  std::map<DType, py::dtype> known;
+  dtypes_.reserve(program_.subgraph().tensors.size());
+  for (const TensorDef& tensor : program_.subgraph().tensors) {
+    auto found = known.find(tensor.dtype);
+    if (found == known.end()) found = known.emplace(tensor.dtype, py::dtype(numpy_name(tensor.dtype))).first;
+    dtypes_.push_back(found->second);
+  }
+}
+
+BoundProgram::Turn::Turn(bool& taken) : taken_(taken) {
+  if (taken_) throw ArgumentError("this program is already running in another thread");
+  taken_ = true;
 }
 
 void BoundProgram::run() {
+  const Turn turn(taken_);
+  run_unlocked();
+}
+
+void BoundProgram::run_unlocked() {
   py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
   program_.run();
 }
 
+void BoundProgram::reset_variables() {
+  const Turn turn(taken_);
+  program_.reset_variables();
+}
+
+void BoundProgram::profile(bool on) {
+  const Turn turn(taken_);
+  program_.profile(on);
+}
+
 void BoundProgram::bind(int tensor, const py::array& array) {
+  const Turn turn(taken_);
   check(tensor, array);
-  if (!(array.flags() & py::array::c_style))
-    throw ArgumentError(concat("the array bound to tensor ", tensor, " must be C-contiguous"));
+  const auto require = [&](int flag, const char* what) {
+    if (!(array.flags() & flag)) throw ArgumentError(concat("the array bound to tensor ", tensor, " must be ", what));
+  };
+  require(py::array::c_style, "C-contiguous");
+  require(py::detail::npy_api::NPY_ARRAY_ALIGNED_, "aligned to its elements");
+  const auto& inputs = program_.inputs();
+  if (std::find(inputs.begin(), inputs.end(), tensor) == inputs.end())
+    require(py::detail::npy_api::NPY_ARRAY_WRITEABLE_, "writeable");
   program_.bind(tensor, static_cast<std::byte*>(const_cast<void*>(array.data())));
   bound_[tensor] = array;
 }
 
 void BoundProgram::set(int tensor, const py::array& array) {
+  const Turn turn(taken_);
   check(tensor, array);
   if (program_.is_constant(tensor)) throw ArgumentError(concat("tensor ", describe(tensor), " is a constant"));
   if (!program_.is_readable(tensor))
@@ -34,6 +77,7 @@ void BoundProgram::set(int tensor, const py::array& array) {
 }
 
 py::array BoundProgram::get(int tensor) {
+  const Turn turn(taken_);
   const std::byte* data = readable(tensor);
   py::array array = empty(tensor);
   copy_out(tensor, data, array);
@@ -41,22 +85,24 @@ py::array BoundProgram::get(int tensor) {
 }
 
 py::array BoundProgram::view(int tensor, py::object self) {
+  const Turn turn(taken_);
   std::byte* data = const_cast<std::byte*>(readable(tensor));
   if (dtype_bits(type(tensor)) < 8)
     throw ArgumentError(concat("tensor ", describe(tensor), " has packed elements; read a copy instead"));
   ++views_;
-  // The capsule keeps self alive and counts: memory must not move under a live view.
-  py::capsule base(new Keeper{this, std::move(self)}, [](void* pointer) {
+  // The capsule keeps self alive, and memory that was sized while running, which the next run replaces; and it counts.
+  py::capsule base(new Keeper{this, std::move(self), program_.holder(tensor)}, [](void* pointer) {
     auto* keeper = static_cast<Keeper*>(pointer);
     --keeper->program->views_;
     delete keeper;
   });
-  py::array array(dtypes_.at(type(tensor)), dims(tensor), data, base);
+  py::array array(dtypes_[tensor], dims(tensor), data, base);
   if (program_.is_constant(tensor)) array.attr("flags").attr("writeable") = false;
   return array;
 }
 
 py::list BoundProgram::call(const py::sequence& arrays) {
+  const Turn turn(taken_);
   const auto& inputs = program_.inputs();
   if (arrays.size() != inputs.size())
     throw ArgumentError(concat("expected ", inputs.size(), " inputs, got ", arrays.size()));
@@ -67,7 +113,7 @@ py::list BoundProgram::call(const py::sequence& arrays) {
     check(inputs[i], array);
     copy_in(inputs[i], array);
   }
-  run();
+  run_unlocked();
   py::list results;
   for (const int t : program_.outputs()) {
     py::array array = empty(t);
@@ -95,10 +141,11 @@ std::string BoundProgram::describe(int tensor) const {
 
 void BoundProgram::check(int tensor, const py::array& array) const {
   const Shape shape = program_.shape(tensor);  // throws for an index out of range
-  const py::dtype& expected = dtypes_.at(type(tensor));
-  // numpy has several numbers for one type (int and long): equal types may differ in number.
-  if (dtype_bits(type(tensor)) < 8 || (array.dtype().num() != expected.num() && !array.dtype().equal(expected)))
-    mismatch(tensor, array);
+  const py::dtype& expected = dtypes_[tensor];
+  // Nearly always one object. numpy has several numbers for one type (int and long), and one number for both byte
+  // orders, so nothing less than its own comparison is enough.
+  const py::dtype given = array.dtype();
+  if (dtype_bits(type(tensor)) < 8 || (!given.is(expected) && !given.equal(expected))) mismatch(tensor, array);
   if (array.ndim() != shape.rank())
     throw ArgumentError(concat("Cannot set tensor: Dimension mismatch. Got ", array.ndim(), " but expected ",
                                shape.rank(), " for input ", tensor, "."));

@@ -95,14 +95,7 @@ class Draft {
     model_.external_buffers.push_back({id, index, offset, length, packing});
   }
 
-  py::bytes write(size_t largest_flatbuffer) const {
-    std::vector<std::byte> file;
-    {
-      py::gil_scoped_release unlocked;
-      file = write_model(model_, largest_flatbuffer);
-    }
-    return py::bytes(reinterpret_cast<const char*>(file.data()), file.size());
-  }
+  py::bytes write(size_t largest_flatbuffer) const { return subgraft::write(model_, largest_flatbuffer); }
 
  private:
   // What the model's spans point into.

@@ -42,21 +42,6 @@ std::shared_ptr<Model> open(const std::string& path) {
   return open_model(path);
 }
 
-py::bytes write(const Model& model, size_t largest_flatbuffer) {
-  std::vector<std::byte> file;
-  {
-    py::gil_scoped_release unlocked;
-    file = write_model(model, largest_flatbuffer);
-  }
-  return py::bytes(reinterpret_cast<const char*>(file.data()), file.size());
-}
-
-template <typename T>
-const T& element(const std::vector<T>& elements, size_t i, const char* noun) {
-  if (i >= elements.size()) throw ArgumentError(concat("there is no ", noun, " ", i));
-  return elements[i];
-}
-
 // Bytes of a model's storage, for memoryview(); keeps the model alive.
 struct Stretch {
   std::shared_ptr<const Model> model;
@@ -104,6 +89,15 @@ py::list external_buffers(const Model& model) {
 }
 
 }  // namespace
+
+py::bytes write(const Model& model, size_t largest_flatbuffer) {
+  std::vector<std::byte> file;
+  {
+    py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
+    file = write_model(model, largest_flatbuffer);
+  }
+  return py::bytes(reinterpret_cast<const char*>(file.data()), file.size());
+}
 
 void bind_model(py::module_& m) {
   bind_tables(m);

@@ -2,7 +2,9 @@
 #include "bind/native_call.h"
 
 #include <pybind11/stl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -11,10 +13,15 @@
 #include "core/errors.h"
 
 namespace subgraft {
+namespace {
+
+constexpr double kLongestWaitS = 1e9;  // what the clock can add
+
+}  // namespace
 
 NativeCall::NativeCall(py::capsule capsule, std::vector<py::array> inputs, std::vector<py::array> outputs,
                        py::object after_overrun)
-    : state_(std::make_shared<State>()) {
+    : process_(getpid()), state_(std::make_shared<State>()) {
   if (capsule.name() == nullptr || std::string(capsule.name()) != SUBGRAFT_EXECUTABLE_CAPSULE)
     throw ArgumentError("the capsule is not named " SUBGRAFT_EXECUTABLE_CAPSULE);
   const auto* executable = capsule.get_pointer<subgraft_executable>();
@@ -34,6 +41,11 @@ NativeCall::NativeCall(py::capsule capsule, std::vector<py::array> inputs, std::
 }
 
 NativeCall::~NativeCall() {
+  if (getpid() != process_) {
+    // A forked child: there is no thread to join, and destroying what it waits on never ends.
+    (void)new std::pair(std::move(thread_), std::move(state_));
+    return;
+  }
   {
     std::lock_guard lock(state_->mutex);
     state_->closed = true;
@@ -51,14 +63,17 @@ NativeCall::~NativeCall() {
 }
 
 std::pair<bool, std::optional<std::string>> NativeCall::run(double timeout_s) {
+  if (!(timeout_s >= 0)) throw ArgumentError(concat("timeout_s must be 0 or more, not ", timeout_s));
+  if (getpid() != process_) throw ArgumentError("a native executable stays with its process: a fork must load its own");
   py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
-  if (!thread_.joinable()) thread_ = std::thread(serve, state_);
   std::unique_lock lock(state_->mutex);
   if (state_->phase == Phase::running) throw ArgumentError("this call has not come back from an earlier run");
+  if (!thread_.joinable()) thread_ = std::thread(serve, state_);
   state_->phase = Phase::running;
   state_->changed.notify_all();
   const auto is_over = [&] { return state_->phase == Phase::idle; };
-  if (state_->changed.wait_for(lock, std::chrono::duration<double>(timeout_s), is_over)) return {true, state_->reason};
+  const std::chrono::duration<double> wait(std::min(timeout_s, kLongestWaitS));
+  if (state_->changed.wait_for(lock, wait, is_over)) return {true, state_->reason};
   state_->overran = true;
   return {false, std::nullopt};
 }

@@ -54,6 +54,7 @@ class __attribute__((visibility("hidden"))) NativeCall {
   static void serve(std::shared_ptr<State> state);
   static void let_go(State& state);  // with the GIL
 
+  const int process_;
   std::shared_ptr<State> state_;
   std::thread thread_;
 };

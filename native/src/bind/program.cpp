@@ -76,8 +76,8 @@ void bind_program(py::module_& module) {
       .def_property_readonly("size", &ThreadPool::size);
 
   py::class_<BoundProgram>(module, "Program", "A segment compiled for the CPU.")
-      .def(py::init(&make_program), py::arg("model"), py::arg("subgraph") = 0, py::arg("ops") = py::none(),
-           py::arg("inputs") = py::none(), py::arg("outputs") = py::none(), py::kw_only(), py::arg("pool"),
+      .def(py::init(&make_program), py::arg("model").none(false), py::arg("subgraph") = 0, py::arg("ops") = py::none(),
+           py::arg("inputs") = py::none(), py::arg("outputs") = py::none(), py::kw_only(), py::arg("pool").none(false),
            py::arg("external") = false, py::arg("keep_all") = false,
            py::arg("shapes") = std::map<int, std::vector<int32_t>>())
       .def("run", &BoundProgram::run)
@@ -92,9 +92,8 @@ void bind_program(py::module_& module) {
       .def("is_constant", [](BoundProgram& p, int tensor) { return p.program().is_constant(tensor); })
       .def("is_dynamic", [](BoundProgram& p, int tensor) { return p.program().is_dynamic(tensor); })
       .def("is_readable", [](BoundProgram& p, int tensor) { return p.program().is_readable(tensor); })
-      .def("reset_variables", [](BoundProgram& p) { p.program().reset_variables(); })
-      .def(
-          "profile", [](BoundProgram& p, bool on) { p.program().profile(on); }, py::arg("on"))
+      .def("reset_variables", &BoundProgram::reset_variables)
+      .def("profile", &BoundProgram::profile, py::arg("on"))
       .def_property_readonly("seconds", [](BoundProgram& p) { return p.program().seconds(); })
       .def_property_readonly("profiled_runs", [](BoundProgram& p) { return p.program().profiled_runs(); })
       .def_property_readonly("steps", [](BoundProgram& p) { return p.program().steps(); })
@@ -108,7 +107,7 @@ void bind_program(py::module_& module) {
 
   module.def("plan_arena", &plan_blocks, py::arg("sizes"), py::arg("first"), py::arg("last"),
              "Offsets for blocks of `sizes` bytes that live from step `first` to `last`, and the bytes needed in all.");
-  module.def("missing_kernels", &missing_kernels, py::arg("model"),
+  module.def("missing_kernels", &missing_kernels, py::arg("model").none(false),
              "The op codes of a model that no kernel answers to, as (name, version, is custom).");
   module.def("kernel_names", [] { return Registry::builtin().names(); }, "The ops that the CPU interpreter can run.");
 }

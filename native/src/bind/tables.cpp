@@ -183,12 +183,6 @@ void bind_op(py::module_& m) {
                              [](const OpDef& op) { return op.options.table() ? op.options.table()->name : ""; });
 }
 
-template <typename T>
-const T& element(const std::vector<T>& elements, size_t i, const char* noun) {
-  if (i >= elements.size()) throw ArgumentError(concat("there is no ", noun, " ", i));
-  return elements[i];
-}
-
 void bind_subgraph(py::module_& m) {
   using namespace pybind11::literals;
   py::class_<SubgraphDef> subgraph(m, "SubgraphDef");

@@ -39,6 +39,9 @@ std::string dtype_name(DType type);
 // Bits of one element; 0 where elements have no fixed size (string, resource, variant, unknown).
 int dtype_bits(DType type);
 
+// Bytes of so many elements one after the other, those under a byte packed; 0 where elements have no fixed size.
+inline int64_t dense_bytes(DType type, int64_t elements) { return (elements * dtype_bits(type) + 7) / 8; }
+
 // The numpy name of the array that holds such elements; sub-byte types are unpacked to one byte each.
 const char* numpy_name(DType type);
 

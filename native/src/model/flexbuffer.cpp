@@ -142,7 +142,7 @@ class Decoder {
     Map entries;
     entries.reserve(values.size());
     for (size_t i = 0; i < values.size(); ++i) {
-      entries.emplace_back(key(follow(keys + i * keys_width, keys_width)), std::move(values[i]));
+      entries.push_back({key(follow(keys + i * keys_width, keys_width)), std::move(values[i])});
     }
     return entries;
   }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -13,8 +12,9 @@
 namespace subgraft::flexbuffer {
 
 struct Value;
+struct Entry;
 using Vector = std::vector<Value>;
-using Map = std::vector<std::pair<std::string, Value>>;  // in the order of the file: sorted by key
+using Map = std::vector<Entry>;  // in the order of the file: sorted by key
 
 struct Blob {
   std::vector<std::byte> bytes;
@@ -32,6 +32,11 @@ struct Value {
   double real(std::string_view key, double fallback = 0) const;
   bool boolean(std::string_view key, bool fallback = false) const;
   std::string text(std::string_view key) const;
+};
+
+struct Entry {
+  std::string key;
+  Value value;
 };
 
 // Throws ModelError when the bytes are damaged, nested over 64 deep, or refer to the same data over and over.

@@ -99,7 +99,8 @@ int64_t memory_limit() {
     const int64_t limit = std::strtoll(text, nullptr, 10);
     if (limit > 0) return limit;
   }
-  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
+  static const int64_t half_of_the_machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
+  return half_of_the_machine;
 }
 
 }  // namespace subgraft

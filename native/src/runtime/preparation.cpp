@@ -30,9 +30,8 @@ int32_t Operand::zero_point() const {
 }
 
 int64_t storage_bytes(DType type, int64_t elements) {
-  const int bits = dtype_bits(type);
-  if (bits == 0) throw Unsupported(concat("elements of ", dtype_name(type), " have no fixed size"));
-  const int64_t bytes = (elements * bits + 7) / 8;
+  if (dtype_bits(type) == 0) throw Unsupported(concat("elements of ", dtype_name(type), " have no fixed size"));
+  const int64_t bytes = dense_bytes(type, elements);
   if (bytes > memory_limit())
     throw Unsupported(concat("a tensor of ", bytes, " bytes is over the memory limit of ", memory_limit(),
                              "; raise SUBGRAFT_MAX_BYTES if that is intended"));

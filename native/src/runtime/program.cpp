@@ -4,18 +4,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/shared_weights.h"
-
 namespace subgraft {
-namespace {
-
-// A block of bytes behind a shared_ptr, aligned for any kernel.
-struct Block {
-  explicit Block(int64_t size) : arena(size) {}
-  Arena arena;
-};
-
-}  // namespace
 
 Program::Program(ProgramRequest request)
     : request_(std::move(request)),
@@ -62,7 +51,7 @@ void Program::take(int64_t bytes) {
 }
 
 void Program::bind(int tensor, std::byte* data) {
-  Value& bound = const_cast<Value&>(value(tensor));
+  const Value& bound = value(tensor);
   const auto constant = constant_outputs_.find(tensor);
   if (constant != constant_outputs_.end()) {
     constant->second = data;
@@ -79,11 +68,6 @@ void Program::place(int tensor, std::byte* data) {
 }
 
 void Program::run() {
-  if (running_.exchange(true)) throw ArgumentError("this program is already running in another thread");
-  struct Release {
-    std::atomic<bool>& running;
-    ~Release() { running = false; }
-  } release{running_};
   if (request_.external) {
     for (const auto* tensors : {&request_.inputs, &request_.outputs})
       for (const int t : *tensors)
@@ -135,15 +119,15 @@ void Program::run_dynamic(Step& step) {
   for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
   const OpCode& code = request_.model->opcodes[op.opcode];
   Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
-  const Compute compute = Registry::builtin().find(code.name())(preparation);
+  // Kept until the next run, so that weights it shares are not derived again each time.
+  step.compute = Registry::builtin().find(code.name())(preparation);
 
-  std::vector<std::byte*> pointers;
-  for (const int t : op.inputs) pointers.push_back(t >= 0 ? values_[t].data : nullptr);
+  std::vector<std::byte*> results;
   bool all_published = !op.outputs.empty();
   for (size_t i = 0; i < op.outputs.size(); ++i) {
     const int t = op.outputs[i];
     if (t < 0) {
-      pointers.push_back(nullptr);
+      results.push_back(nullptr);
       continue;
     }
     Value& output = values_[t];
@@ -154,12 +138,13 @@ void Program::run_dynamic(Step& step) {
     if (output.home == Home::dynamic) {
       const int64_t size = storage_bytes(graph_.tensors[t].dtype, host.shapes[i]->elements());
       // What the run before left goes first: only one of them counts.
-      if (output.holder) take(-static_cast<const Block*>(output.holder.get())->arena.size());
+      if (output.holder) take(-static_cast<const Arena*>(output.holder.get())->size());
       output.holder = nullptr;
       place(t, nullptr);
-      auto block = std::make_shared<Block>(std::max<int64_t>(1, size));
-      take(block->arena.size());
-      place(t, block->arena.data());
+      // At least a byte: a null pointer stands for "no value".
+      auto block = std::make_shared<Arena>(std::max<int64_t>(1, size));
+      take(block->size());
+      place(t, block->data());
       output.holder = block;
     }
     output.shape = *host.shapes[i];
@@ -167,16 +152,18 @@ void Program::run_dynamic(Step& step) {
       std::memcpy(output.data, host.published[i].data(), host.published[i].size());
     else
       all_published = false;
-    pointers.push_back(output.data);
+    results.push_back(output.data);
   }
-  if (all_published) return;
-  std::vector<std::unique_ptr<Arena>> scratch;
-  for (const int64_t size : host.scratch) {
-    scratch.push_back(std::make_unique<Arena>(size));
-    pointers.push_back(scratch.back()->data());
-  }
-  std::byte* const* first = pointers.data();
-  compute(Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
+  if (!all_published) compute_into(op, step.compute, host, results);
+}
+
+void Program::compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
+                           std::span<std::byte* const> results) const {
+  std::vector<std::byte*> inputs, scratch;
+  for (const int t : op.inputs) inputs.push_back(t >= 0 ? values_[t].data : nullptr);
+  std::vector<Arena> blocks;
+  for (const int64_t size : host.scratch) scratch.push_back(blocks.emplace_back(size).data());
+  compute(Invocation(inputs.data(), results.data(), scratch.data(), *request_.pool));
 }
 
 void Program::publish_outputs() {
@@ -193,8 +180,10 @@ Shape Program::shape(int tensor) const {
 
 std::byte* Program::data(int tensor) const { return value(tensor).data; }
 
+std::shared_ptr<const void> Program::holder(int tensor) const { return value(tensor).holder; }
+
 int64_t Program::bytes(int tensor) const {
-  return storage_bytes(graph_.tensors[tensor].dtype, value(tensor).shape.elements());
+  return dense_bytes(graph_.tensors[tensor].dtype, value(tensor).shape.elements());
 }
 
 bool Program::is_constant(int tensor) const { return value(tensor).home == Home::constant; }

@@ -1,10 +1,9 @@
 // A segment of a model as one native program: kernels in order, over memory planned once.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,7 +41,8 @@ class Program {
   const std::vector<int>& inputs() const { return request_.inputs; }
   const std::vector<int>& outputs() const { return request_.outputs; }
 
-  // Computes once. Throws RunError or ModelError naming the op, ArgumentError when an external tensor is unbound.
+  // Computes once; one thread at a time. Throws RunError or ModelError naming the op, ArgumentError when an external
+  // tensor is unbound.
   void run();
 
   // Puts an input or output of an external program at `data`, which holds as many bytes as the tensor has.
@@ -52,6 +52,8 @@ class Program {
   // it has none of its own. Throws ArgumentError for an index outside the subgraph.
   Shape shape(int tensor) const;
   std::byte* data(int tensor) const;
+  // What keeps that memory alive where it may be replaced before the program is destroyed; null elsewhere.
+  std::shared_ptr<const void> holder(int tensor) const;
   int64_t bytes(int tensor) const;
   bool is_constant(int tensor) const;
   bool is_variable(int tensor) const;
@@ -106,7 +108,7 @@ class Program {
   void admit_inputs();
   void prepare_ops();
   void prepare_op(int op, Prepare prepare);
-  void fold(const OpDef& op, int index, const Compute& compute, const Preparation::Host& host);
+  void fold(const OpDef& op, const Compute& compute, const Preparation::Host& host);
   Shape shape_in_file(int tensor) const;
   void define_constant(int tensor);
   // Counts memory of this program; throws Unsupported when all of it is over the memory limit.
@@ -119,6 +121,9 @@ class Program {
   void place(int tensor, std::byte* data);
   void run_step(Step& step);
   void run_dynamic(Step& step);
+  // Runs an op whose outputs lie in `results` and whose scratch memory is not planned.
+  void compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
+                    std::span<std::byte* const> results) const;
   void publish_outputs();
   std::string op_name(int op) const;
   const Value& value(int tensor) const;
@@ -141,7 +146,6 @@ class Program {
   bool profiling_ = false;
   std::vector<double> seconds_;
   int64_t profiled_runs_ = 0;
-  std::atomic<bool> running_{false};
 };
 
 }  // namespace subgraft

@@ -98,6 +98,7 @@ void Program::define_constant(int tensor) {
   const TensorDef& def = graph_.tensors[tensor];
   if (def.is_variable) {
     value.shape = shape_in_file(tensor);
+    storage_bytes(def.dtype, value.shape.elements());  // refuses what has no size or too large a one
     value.known = value.kept = true;
     value.home = Home::variable;
     return;
@@ -241,7 +242,7 @@ void Program::prepare_op(int index, Prepare prepare) {
     all_published = all_published && host.is_published[i];
   }
   if (!step.dynamic && (foldable || all_published)) {
-    fold(op, index, step.compute, host);
+    fold(op, step.compute, host);
     return;
   }
   step.scratch = std::move(host.scratch);
@@ -251,13 +252,12 @@ void Program::prepare_op(int index, Prepare prepare) {
 }
 
 // Computes the op now: its outputs are constants from here on.
-void Program::fold(const OpDef& op, int index, const Compute& compute, const Preparation::Host& host) {
+void Program::fold(const OpDef& op, const Compute& compute, const Preparation::Host& host) {
   const bool shareable =
       std::all_of(op.inputs.begin(), op.inputs.end(), [&](int t) { return t < 0 || values_[t].is_shared_constant; });
   std::vector<std::shared_ptr<Folded>> made;
   auto compute_all = [&] {
-    std::vector<std::byte*> pointers;
-    for (const int t : op.inputs) pointers.push_back(t >= 0 ? values_[t].data : nullptr);
+    std::vector<std::byte*> results;
     bool all_published = true;
     for (size_t i = 0; i < op.outputs.size(); ++i) {
       const int t = op.outputs[i];
@@ -269,18 +269,10 @@ void Program::fold(const OpDef& op, int index, const Compute& compute, const Pre
         std::memcpy(made[i]->arena.data(), host.published[i].data(), host.published[i].size());
       else
         all_published = false;
-      pointers.push_back(made[i]->arena.data());
+      results.push_back(made[i]->arena.data());
     }
-    if (all_published) return;
-    std::vector<std::unique_ptr<Arena>> scratch;
-    for (const int64_t size : host.scratch) {
-      scratch.push_back(std::make_unique<Arena>(size));
-      pointers.push_back(scratch.back()->data());
-    }
-    std::byte* const* first = pointers.data();
-    compute(Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
+    if (!all_published) compute_into(op, compute, host, results);
   };
-  (void)index;
   for (size_t i = 0; i < op.outputs.size(); ++i) {
     const int t = op.outputs[i];
     if (t < 0) continue;

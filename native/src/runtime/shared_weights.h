@@ -25,7 +25,7 @@ class SharedWeights {
   }
 
  private:
-  std::mutex mutex_;
+  std::recursive_mutex mutex_;  // what makes one value may ask for another
   std::map<std::tuple<int, int, std::string>, std::weak_ptr<const void>> entries_;
 };
 

@@ -2,6 +2,13 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #endif
@@ -31,42 +38,56 @@ int count_forks() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : size_(threads), forks_(count_forks()) {}
+class ThreadPool::Workers {
+ public:
+  explicit Workers(int count);
+  ~Workers();
+  // Piece 0 is the caller's.
+  void run(int64_t count, int pieces, Call call, void* context);
 
-ThreadPool::~ThreadPool() {
-  if (forks_into_here != forks_) {
-    for (std::thread& worker : workers_) worker.detach();
-    return;
+ private:
+  void run_piece(int piece) const { call_(context_, count_ * piece / pieces_, count_ * (piece + 1) / pieces_); }
+  void work_until_closed(int worker);
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<uint64_t> round_{0};
+  std::atomic<int> unfinished_{0};
+  bool closed_ = false;
+  std::vector<std::thread> threads_;
+
+  int64_t count_ = 0;
+  int pieces_ = 0;
+  Call call_ = nullptr;
+  void* context_ = nullptr;
+};
+
+ThreadPool::Workers::Workers(int count) {
+  threads_.reserve(static_cast<size_t>(count));
+  try {
+    for (int i = 1; i <= count; ++i) threads_.emplace_back([this, i] { work_until_closed(i); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that are there share the work.
   }
+}
+
+ThreadPool::Workers::~Workers() {
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
   }
   wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
-void ThreadPool::start() {
-  for (int i = 1; i < size_; ++i) workers_.emplace_back([this, i] { work_until_closed(i); });
-}
-
-void ThreadPool::run_piece(int piece) const {
-  call_(context_, count_ * piece / pieces_, count_ * (piece + 1) / pieces_);
-}
-
-void ThreadPool::fork_join(int64_t count, int pieces, Call call, void* context) {
-  if (forks_into_here != forks_) {
-    call(context, 0, count);
-    return;
-  }
-  if (workers_.empty()) start();
+void ThreadPool::Workers::run(int64_t count, int pieces, Call call, void* context) {
   {
     std::lock_guard lock(mutex_);
     count_ = count;
-    pieces_ = pieces;
+    pieces_ = std::min(pieces, static_cast<int>(threads_.size()) + 1);
     call_ = call;
     context_ = context;
-    unfinished_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    unfinished_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
     round_.fetch_add(1, std::memory_order_release);
   }
   wake_.notify_all();
@@ -77,7 +98,7 @@ void ThreadPool::fork_join(int64_t count, int pieces, Call call, void* context) 
   }
 }
 
-void ThreadPool::work_until_closed(int worker) {
+void ThreadPool::Workers::work_until_closed(int worker) {
   uint64_t seen = 0;
   for (;;) {
     for (int i = 0; i < kSpins && round_.load(std::memory_order_acquire) == seen; ++i) relax();
@@ -90,6 +111,26 @@ void ThreadPool::work_until_closed(int worker) {
     if (worker < pieces_) run_piece(worker);
     unfinished_.fetch_sub(1, std::memory_order_release);
   }
+}
+
+ThreadPool::ThreadPool(int threads) : size_(threads), forks_(count_forks()) {}
+
+ThreadPool::~ThreadPool() {
+  // In a forked child: nobody is there to join, and destroying what the missing threads wait on never ends.
+  if (forks_into_here != forks_) (void)workers_.release();
+}
+
+void ThreadPool::fork_join(int64_t count, int pieces, Call call, void* context) {
+  if (forks_into_here != forks_ || taken_.exchange(true, std::memory_order_acquire)) {
+    call(context, 0, count);
+    return;
+  }
+  struct Release {
+    std::atomic<bool>& taken;
+    ~Release() { taken.store(false, std::memory_order_release); }
+  } release{taken_};
+  if (!workers_) workers_ = std::make_unique<Workers>(size_ - 1);
+  workers_->run(count, pieces, call, context);
 }
 
 }  // namespace subgraft

@@ -2,19 +2,16 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
-#include <thread>
+#include <memory>
 #include <type_traits>
-#include <vector>
 
 namespace subgraft {
 
 class ThreadPool {
  public:
-  // Workers start with the first parallel call that has work for them. In a forked child, where they are missing, the
-  // caller does all the work.
+  // Workers start with the first parallel call that has work for them. Where they are missing (in a forked child) or
+  // taken (by another thread, or by the work that calls), the caller does all the work.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -38,24 +35,13 @@ class ThreadPool {
 
  private:
   using Call = void (*)(void* context, int64_t begin, int64_t end);
+  class Workers;
   void fork_join(int64_t count, int pieces, Call call, void* context);
-  void run_piece(int piece) const;
-  void work_until_closed(int worker);
-  void start();
 
   const int size_;
   const int forks_;  // how often this process had been forked into when the pool was made
-  std::vector<std::thread> workers_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::atomic<uint64_t> round_{0};
-  std::atomic<int> unfinished_{0};
-  bool closed_ = false;
-
-  int64_t count_ = 0;
-  int pieces_ = 0;
-  Call call_ = nullptr;
-  void* context_ = nullptr;
+  std::atomic<bool> taken_{false};
+  std::unique_ptr<Workers> workers_;
 };
 
 }  // namespace subgraft

@@ -46,7 +46,9 @@ class Classification:
     best: tuple[Scored, ...]
 
     def text(self) -> str:
-        return table(
+        if not self.best:
+            return "no class reaches the threshold"
+        return _labelled(
             ("score", "class", "label"), [(f"{s.score:.4f}", s.index, s.label) for s in self.best], right=(0, 1)
         )
 
@@ -86,7 +88,7 @@ class Detection:
             sides = (box.left * width, box.top * height, box.right * width, box.bottom * height)
             found = box.found
             rows.append((f"{found.score:.4f}", found.index, found.label, *(form.format(side) for side in sides)))
-        return table(("score", "class", "label", "left", "top", "right", "bottom"), rows, right=(0, 1, 3, 4, 5, 6))
+        return _labelled(("score", "class", "label", "left", "top", "right", "bottom"), rows, right=(0, 1, 3, 4, 5, 6))
 
     def to_dict(self) -> dict[str, Any]:
         boxes = [
@@ -110,7 +112,7 @@ class Segmentation:
 
     def text(self) -> str:
         rows = [(f"{100 * s.score:.2f} %", s.index, s.label) for s in self.shares]
-        return table(("pixels", "class", "label"), rows, right=(0, 1))
+        return _labelled(("pixels", "class", "label"), rows, right=(0, 1))
 
     def to_dict(self) -> dict[str, Any]:
         height, width = self.classes.shape
@@ -139,7 +141,7 @@ def answer(
     kind: str | None = None,
     labels: Sequence[str] = (),
     top: int | None = None,
-    threshold: float = 0.0,
+    threshold: float | None = None,
     size: tuple[int, int] | None = None,
 ) -> Answer:
     """Reads the outputs as `kind`, or as what they look like. Raises UsageError when they cannot be that kind.
@@ -149,6 +151,8 @@ def answer(
     chosen = kind or _kind(graph, [array for _, array in outputs], labels)
     if chosen == "detection":
         return _detection(graph, [array for _, array in outputs], labels, top, threshold, size)
+    if threshold is not None and chosen != "classification":
+        raise UsageError(f"--threshold is about scores of classes and boxes; this answer is {chosen}; see --as")
     if chosen == "raw":
         return Raw(dict(outputs))
     if len(outputs) != 1:
@@ -156,7 +160,7 @@ def answer(
     array, tensor = outputs[0][1], graph.tensors[graph.outputs[0]]
     if chosen == "segmentation":
         return _segmentation(array, tensor, labels)
-    return _classification(array, tensor, labels, top)
+    return _classification(array, tensor, labels, top, threshold)
 
 
 def _kind(graph: Graph, outputs: Sequence[Array], labels: Sequence[str]) -> str:
@@ -189,11 +193,14 @@ def _source(graph: Graph, tensor: int) -> str:
     return ""
 
 
-def _classification(array: Array, tensor: Tensor, labels: Sequence[str], top: int | None) -> Classification:
+def _classification(
+    array: Array, tensor: Tensor, labels: Sequence[str], top: int | None, threshold: float | None
+) -> Classification:
     scores = real_values(array, tensor).reshape(-1)
-    if labels and len(labels) != scores.size:
-        LOG.warning("%d labels for %d classes: they may be shifted or another model's", len(labels), scores.size)
+    _compare_count(labels, scores.size)
     order = np.argsort(-scores, kind="stable")[: 5 if top is None else top]
+    if threshold is not None:
+        order = order[scores[order] >= threshold]
     return Classification(tuple(Scored(int(i), _label(labels, int(i)), float(scores[i])) for i in order))
 
 
@@ -202,7 +209,7 @@ def _detection(
     outputs: Sequence[Array],
     labels: Sequence[str],
     top: int | None,
-    threshold: float,
+    threshold: float | None,
     size: tuple[int, int] | None,
 ) -> Detection:
     op = next((op for op in graph.ops if op.kind == DETECTION_OP), None)
@@ -215,7 +222,7 @@ def _detection(
     for i in range(max(0, min(found, scores.size, classes.size, places.size // 4))):
         scored = Scored(int(classes[i]), _label(labels, int(classes[i])), float(scores[i]))
         boxes.append(Box(scored, *(float(side) for side in places[4 * i : 4 * i + 4])))
-    return Detection(tuple(box for box in boxes if box.found.score >= threshold)[:top], size)
+    return Detection(tuple(box for box in boxes if box.found.score >= (threshold or 0.0))[:top], size)
 
 
 def _segmentation(array: Array, tensor: Tensor, labels: Sequence[str]) -> Segmentation:
@@ -224,6 +231,7 @@ def _segmentation(array: Array, tensor: Tensor, labels: Sequence[str]) -> Segmen
         raise UsageError(f"an output of shape {list(array.shape)} is no map of one picture")
     planes = array.reshape(*shape, -1)
     if planes.shape[2] > 1:
+        _compare_count(labels, planes.shape[2])
         classes = np.argmax(planes, axis=2)
     elif array.dtype.name in CLASS_NUMBERS or (array.dtype.kind in "iu" and scale_of(tensor) is None):
         classes = planes[:, :, 0].astype(np.int64)
@@ -242,6 +250,19 @@ def _map_shape(array: Array) -> tuple[int, int] | None:
     if len(shape) not in (2, 3) or min(shape) < 1 or min(shape[:2]) < 2:
         return None
     return shape[0], shape[1]
+
+
+def _compare_count(labels: Sequence[str], classes: int) -> None:
+    if labels and len(labels) != classes:
+        LOG.warning("%d labels for %d classes: they may be shifted or another model's", len(labels), classes)
+
+
+def _labelled(headers: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[int]) -> str:
+    """A table whose third column, the labels, is only there when one of them is known."""
+    if any(row[2] for row in rows):
+        return table(headers, rows, right=right)
+    unlabelled = [(*row[:2], *row[3:]) for row in rows]
+    return table((*headers[:2], *headers[3:]), unlabelled, right=[i - (i > 2) for i in right])
 
 
 def _label(labels: Sequence[str], index: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import subgraft
-from subgraft.cli.exit_codes import CheckFailed, ExitCode, UsageError
+from subgraft.cli.exit_codes import CheckFailed, ExitCode, UsageError, why
 from subgraft.cli.output import print_json
 from subgraft.cli.picture import GREEN, RED, YELLOW, Outcome, Pen, draw
 from subgraft.cli.svg import svg
@@ -66,11 +66,12 @@ def run(args: argparse.Namespace) -> int:
         outcomes = _outcomes(session, len(pictures))
         if args.svg:
             _write(Path(args.svg), svg(session.plan, outcomes, title=f"{DIGITS_INT8.name}: what ran where"))
-        if args.json:
-            print_json(_document(session, readings))
-        else:
+        document = _document(session, readings)
+        if not args.json:
             _print(session, pictures, readings, outcomes)
-    _check(readings)
+    _check(readings, document)
+    if args.json:
+        print_json(document)
     return ExitCode.OK
 
 
@@ -108,20 +109,21 @@ def _outcomes(session: subgraft.Session, runs: int) -> dict[int, Outcome]:
     return outcomes
 
 
-def _check(readings: Sequence[Reading]) -> None:
+def _check(readings: Sequence[Reading], document: dict[str, Any] | None = None) -> None:
+    """document: what --json shows beside the error."""
     differ = [reading.file for reading in readings if not reading.equals_cpu]
     if differ:
-        raise CheckFailed(f"the answers differ from the CPU's for {', '.join(differ)}")
+        raise CheckFailed(f"the answers differ from the CPU's for {', '.join(differ)}", document)
     right = sum(reading.right for reading in readings)
     if not readings or right < MOSTLY * len(readings):
-        raise CheckFailed(f"only {right} of {len(readings)} digits were read right")
+        raise CheckFailed(f"only {right} of {len(readings)} digits were read right", document)
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error}") from error
+        raise UsageError(f"cannot write {path}: {why(error)}") from error
 
 
 def _document(session: subgraft.Session, readings: Sequence[Reading]) -> dict[str, Any]:

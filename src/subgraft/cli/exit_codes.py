@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Any
 
 from subgraft.delegates import (
     DelegateError,
@@ -22,9 +23,9 @@ class ExitCode(IntEnum):
 
     OK = 0  # it worked
     CHECK_FAILED = 1  # the check asked for failed: not fully delegated under --strict, wrong answers in the demo
-    USAGE = 2  # the command line, or a file named on it other than the model, is wrong
+    USAGE = 2  # the command line, a file named on it other than the model, or stdout cannot be used
     MODEL = 3  # the model cannot be read, or has an op, a type or a shape that no kernel supports
-    NOT_FOUND = 4  # no such delegate, or no such device
+    NOT_FOUND = 4  # no such delegate or, where nothing may fall back, no such device
     PERMISSION = 5  # the device may not be opened by this user
     BUSY = 6  # another process holds the device
     RUN_FAILED = 7  # the device, a delegate or the model failed while compiling or running
@@ -34,9 +35,16 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """Ends the command with a message and a code."""
+    """Ends the command with a message and a code.
+
+    result: what --json shows beside the error.
+    """
 
     code = ExitCode.USAGE
+
+    def __init__(self, message: str, result: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class UsageError(CommandError):
@@ -53,6 +61,17 @@ class CheckFailed(CommandError):
     """Everything ran, and what was asked for does not hold."""
 
     code = ExitCode.CHECK_FAILED
+
+
+class CannotRun(CommandError):
+    """The model has ops that nothing here runs."""
+
+    code = ExitCode.MODEL
+
+
+def why(error: OSError) -> str:
+    """The system's words, without the number and the file's name, which the message around them has."""
+    return error.strerror or str(error)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from subgraft import _native
 from subgraft.delegates import Graph, InvokeError, Op, Tensor, Unsupported
 from subgraft.interpreter import Model
+from subgraft.partitioner import BODY_OPTIONS
 
 MAX_SHOWN_BYTES = 64  # metadata longer than this, or not text, is shown by its size
 
@@ -29,8 +30,13 @@ def model_facts(model: Model) -> dict[str, Any]:
     }
 
 
+def kinds_the_cpu_runs() -> frozenset[str]:
+    """Ops with a kernel, and control flow, which the session runs itself."""
+    return frozenset(_native.kernel_names()) | frozenset(BODY_OPTIONS)
+
+
 def graph_facts(graph: Graph) -> dict[str, Any]:
-    kernels = frozenset(_native.kernel_names())
+    kernels = kinds_the_cpu_runs()
     ops = [_op_facts(i, op, kernels) for i, op in enumerate(graph.ops)]
     kinds = Counter((op.kind, op.version) for op in graph.ops)
     return {

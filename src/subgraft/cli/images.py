@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subgraft.cli.exit_codes import MissingDependency, UsageError
+from subgraft.cli.exit_codes import MissingDependency, UsageError, why
 from subgraft.cli.metadata import Normalization
 from subgraft.cli.scaled import quantize, scale_of
 from subgraft.delegates import NUMPY_DTYPES, Array, Tensor
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("subgraft.cli")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+HOLDS_PICTURES = "that takes a shape such as [1, height, width, 3], with 1, 3 or 4 channels"
 SYMMETRIC = Normalization((127.5,), (127.5,))  # 0..255 to -1..1: what most float image models were trained with
 
 
@@ -59,9 +60,7 @@ def pillow() -> ModuleType:
     try:
         import PIL.Image
     except ImportError as error:
-        raise MissingDependency(
-            'pictures need Pillow, which is not installed: pip install "subgraft[image]"'
-        ) from error
+        raise MissingDependency("pictures need Pillow, which is not installed: pip install pillow") from error
     return PIL.Image
 
 
@@ -72,7 +71,8 @@ def open_picture(path: Path) -> Image:
         picture: Image = pil.open(path)
         picture.load()
     except (OSError, SyntaxError, ValueError, pil.DecompressionBombError) as error:  # what Pillow's decoders raise
-        raise UsageError(f"cannot read the picture {path}: {error}") from error
+        reason = why(error) if isinstance(error, OSError) and error.errno else "it is no picture that Pillow can read"
+        raise UsageError(f"cannot read the picture {path}: {reason}") from error
     return picture
 
 
@@ -86,7 +86,9 @@ def encode(
     """
     place = layout(tensor)
     if place is None:
-        raise UsageError(f"input {tensor.name!r} is {tensor.dtype}{list(tensor.shape)}, which holds no picture")
+        raise UsageError(
+            f"input {tensor.name!r} is {tensor.dtype}{list(tensor.shape)}, which holds no picture: {HOLDS_PICTURES}"
+        )
     resized = picture.convert(MODES[place.channels]).resize((place.width, place.height), pillow().Resampling.BILINEAR)
     pixels = np.asarray(resized, np.uint8).reshape(place.height, place.width, place.channels)
     values = _values(pixels, tensor, normalization, override)

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from subgraft.cli import images
-from subgraft.cli.exit_codes import UsageError
+from subgraft.cli.exit_codes import UsageError, why
 from subgraft.cli.metadata import Normalization, normalizations
 from subgraft.cli.scaled import scale_of
 from subgraft.delegates import NUMPY_DTYPES, Array, Tensor
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("inputs")
     group.add_argument(
         "--image",
+        action="append",
+        default=[],
         metavar="[NAME=]FILE",
         help="a picture, resized bilinearly to the input that holds one. uint8 takes the pixels as they are, int8 the "
         "model's own normalisation or pixel - 128, float the model's own or (pixel - 127.5) / 127.5",
@@ -56,15 +59,18 @@ def read_inputs(
     """
     arrays: dict[str, Array] = {}
     size = None
-    if args.image is not None:
-        name, path = _split(args.image, tensors, _picture_inputs(tensors))
+    for text in args.image:
+        name, path = _split(text, tensors, _picture_inputs(tensors))
+        if name in arrays:
+            raise UsageError(f"input {name!r} is given twice")
         picture = images.open_picture(path)
         size = picture.size
         asked = _asked_normalization(args)
         known = normalizations(metadata).get(list(tensors).index(name))
         arrays[name] = images.encode(picture, tensors[name], asked or known, override=asked is not None)
     for text in args.input:
-        name, path = _split(text, tensors, [name for name in tensors if name not in arrays])
+        left = [name for name in tensors if name not in arrays]
+        name, path = _split(text, tensors, left or list(tensors))
         if name in arrays:
             raise UsageError(f"input {name!r} is given twice")
         arrays[name] = _load(path, name, tensors[name])
@@ -97,7 +103,12 @@ def _split(text: str, tensors: Mapping[str, Tensor], default: Sequence[str]) -> 
 
 
 def _picture_inputs(tensors: Mapping[str, Tensor]) -> list[str]:
-    return [name for name, tensor in tensors.items() if images.layout(tensor) is not None]
+    """Raises UsageError when there is none."""
+    found = [name for name, tensor in tensors.items() if images.layout(tensor) is not None]
+    if not found:
+        inputs = "; ".join(describe(name, tensor) for name, tensor in tensors.items())
+        raise UsageError(f"no input of this model holds a picture: {images.HOLDS_PICTURES}. It has {inputs or 'none'}")
+    return found
 
 
 def _asked_normalization(args: argparse.Namespace) -> Normalization | None:
@@ -111,9 +122,12 @@ def _asked_normalization(args: argparse.Namespace) -> Normalization | None:
 
 def _load(path: Path, name: str, tensor: Tensor) -> Array:
     try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
+        with path.open("rb") as file:  # numpy leaves a damaged archive open that it opened itself
+            array: Array = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {why(error)}") from error
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise UsageError(f"{path} is not a .npy file with an array of numbers; numpy.save writes one") from error
     if not isinstance(array, np.ndarray):
         raise UsageError(f"{path} holds several arrays; an input is one, saved with numpy.save")
     expected = NUMPY_DTYPES.get(tensor.dtype)

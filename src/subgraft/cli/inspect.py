@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,23 @@ def _lines(name: str, size: int, facts: Facts, limit: int | None) -> Iterator[st
     yield wrapped(f"{name}: {_bytes(size)}, schema version {facts['version']}")
     if facts["description"]:
         yield wrapped(f"description: {facts['description']}")
-    for warning in facts["warnings"]:
+    for warning in _grouped(facts["warnings"]):
         yield wrapped(f"warning: {warning}")
     yield from _section("signatures", _signatures(facts["signatures"]))
     yield from _section("metadata", _metadata(facts["metadata"]))
     for graph in facts["graphs"]:
         yield from _graph(graph, limit)
     yield from _section("memory of the main graph on the CPU", _memory(facts, limit))
+
+
+def _grouped(warnings: Sequence[str]) -> Iterator[str]:
+    """The first of those that differ only in numbers and in the names of tensors, and how many more there are."""
+    groups: dict[str, list[str]] = {}
+    for warning in warnings:
+        groups.setdefault(re.sub(r"'.*'|\d+", "#", warning), []).append(warning)
+    for alike in groups.values():
+        more = f" (and {len(alike) - 1} more of this kind; --json has them)" if len(alike) > 1 else ""
+        yield alike[0] + more
 
 
 def _graph(graph: Facts, limit: int | None) -> Iterator[str]:

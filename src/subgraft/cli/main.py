@@ -6,13 +6,15 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from difflib import get_close_matches
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, TextIO, cast
 
 from subgraft.cli import demo, inspect, plan, run
 from subgraft.cli.exit_codes import CommandError, ExitCode, UsageError, exit_code
+from subgraft.cli.output import Results, UnwritableResults, print_json
 from subgraft.cli.table import printable
 from subgraft.delegates import SubgraftError
 
@@ -31,21 +33,34 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb. Results go to stdout, everything else to stderr. Returns the exit code."""
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        with log_to_stderr(_level(args)):
+        args = build_parser().parse_args(words)
+        with log_to_stderr(_level(args)), redirect_stdout(cast(TextIO, Results(sys.stdout))):
             code = VERBS[args.verb].run(args)
-        sys.stdout.flush()
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        return _reader_left()
+        _leave_stdout()
+        return ExitCode.OK  # `subgraft inspect m.tflite | head`: nobody reads on, and that is no error
     except MemoryError:
-        print("subgraft: error: there is not enough memory for this model", file=sys.stderr)
-        return ExitCode.RUN_FAILED
+        return _report("there is not enough memory for this model", ExitCode.RUN_FAILED, "--json" in words)
+    except UnwritableResults as error:
+        _leave_stdout()
+        return _report(str(error), error.code, as_json=False)
     except (CommandError, SubgraftError) as error:
-        print(f"subgraft: error: {printable(error)}", file=sys.stderr)
-        return exit_code(error)
+        result = error.result if isinstance(error, CommandError) else None
+        return _report(str(error), exit_code(error), "--json" in words, result)
+    return code
+
+
+def _report(message: str, code: ExitCode, as_json: bool, result: Mapping[str, Any] | None = None) -> int:
+    """The error as one line on stderr; with --json also as the document on stdout."""
+    print(f"subgraft: error: {printable(message)}", file=sys.stderr)
+    if as_json:
+        with suppress(OSError):  # stderr has the error already
+            print_json({**(result or {}), "error": message, "exit_code": int(code)})
     return code
 
 
@@ -61,6 +76,19 @@ class VerbParser(argparse.ArgumentParser):
         group.add_argument(
             "-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help="say only errors on stderr"
         )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; '{self.prog} --help' shows what there is")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but a verb refuses what it does not know itself: it knows what is spelt like it."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = [option for action in self._actions for option in action.option_strings]
+            near = get_close_matches(unknown[0].partition("=")[0], options, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"{unknown[0]!r} means nothing here{hint}")
+        return known, unknown
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -104,7 +132,6 @@ def _level(args: argparse.Namespace) -> int:
     return LEVELS[name.lower()]
 
 
-def _reader_left() -> int:
-    """`subgraft inspect m.tflite | head`: nobody reads on, and Python must not complain when it flushes at exit."""
+def _leave_stdout() -> None:
+    """Nothing can be written there, and Python must not complain when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.OK

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subgraft.cli import answers, images, inputs, session_options
-from subgraft.cli.exit_codes import ExitCode, UsageError, checked_by_the_library
+from subgraft.cli.exit_codes import ExitCode, UsageError, checked_by_the_library, why
 from subgraft.cli.metadata import packed_labels, parse_labels
 from subgraft.cli.output import print_json
 from subgraft.cli.table import wrapped
@@ -32,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     group.add_argument("--as", dest="kind", choices=answers.KINDS, help="what the outputs are, when it is misread")
     group.add_argument("--labels", metavar="FILE", help="one label a line. Default: those packed with the model")
     group.add_argument("--top", type=int, metavar="K", help="the K best classes (default 5) or boxes (default all)")
-    group.add_argument("--threshold", type=float, default=0.0, metavar="S", help="no boxes with a lower score")
+    group.add_argument("--threshold", type=float, metavar="S", help="no classes or boxes with a lower score")
     group.add_argument("--output", metavar="DIR", help="write the outputs as .npy, a class map as .png too")
     group.add_argument("--repeat", type=int, default=1, metavar="N", help="run N times and report the times")
     group.add_argument("--json", action="store_true", help="print one JSON document")
@@ -78,7 +78,8 @@ def _labels(args: argparse.Namespace) -> Sequence[str]:
     try:
         return parse_labels(Path(args.labels).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the labels {args.labels}: {error}") from error
+        reason = why(error) if isinstance(error, OSError) else "they are not UTF-8 text"
+        raise UsageError(f"cannot read the labels {args.labels}: {reason}") from error
 
 
 def _write(folder: Path, outputs: Sequence[tuple[str, Array]], answer: answers.Answer) -> list[str]:
@@ -95,7 +96,7 @@ def _write(folder: Path, outputs: Sequence[tuple[str, Array]], answer: answers.A
             images.write_class_map(path, answer.classes, images.palette(256))
             files.append(str(path))
     except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error}") from error
+        raise UsageError(f"cannot write to {folder}: {why(error)}") from error
     return files
 
 
@@ -113,7 +114,8 @@ def _print(
         print_json({**result, "plan": session.plan.to_dict(), "report": session.report.to_dict()})
         return
     print(answer.text())
-    print(f"\n{wrapped(session.plan.summary())}")
+    summary = session.plan.summary()
+    print(f"\n{wrapped(summary if session.plan.graph.name else summary.partition(': ')[2])}")
     for event in session.report.events:
         print(wrapped(event))
     if len(times_s) > 1:

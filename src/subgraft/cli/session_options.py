@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import subgraft
 from subgraft.cli.exit_codes import UsageError, checked_by_the_library
+from subgraft.delegates import Unavailable
+from subgraft.interpreter.discovery import choose, find, label
+from subgraft.partitioner import BODY_OPTIONS, Candidate, Limits, Pins, partition
 
 if TYPE_CHECKING:
-    from subgraft import Session
+    from subgraft import Plan, Session
     from subgraft.interpreter import Model
 
 TRUE = ("1", "true", "yes", "on")
@@ -23,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--delegate",
         action="append",
         metavar="NAME[:DEVICE]",
-        help='an accelerator, such as "edgetpu:usb:0"; may be repeated, the first is asked first. Default: '
+        help='an accelerator, such as "fake" or "fake:1"; may be repeated, the first is asked first. Default: '
         "$SUBGRAFT_DELEGATE (several with commas), else the CPU alone",
     )
     group.add_argument(
@@ -53,7 +56,7 @@ def is_strict(args: argparse.Namespace) -> bool:
 
 def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Session:
     """Raises what load() raises, and UsageError for options that contradict the model or each other."""
-    wanted = args.delegate if args.delegate is not None else _listed(os.environ.get("SUBGRAFT_DELEGATE", ""))
+    wanted = _wanted(args)
     if not wanted and (args.deny_op or args.deny_node or args.option):
         raise UsageError("--deny-op, --deny-node and --option are about delegates, and there is no --delegate")
     with checked_by_the_library():
@@ -68,6 +71,41 @@ def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Ses
             min_ops=args.min_ops,
             max_segments=args.max_segments,
         )
+
+
+def plan_only(args: argparse.Namespace, model: Model) -> Plan:
+    """The main graph's plan without compiling anything: that of a model which cannot be loaded."""
+    candidates: dict[str, Candidate] = {}
+    missing: dict[str, str] = {}
+    for spec, options in _with_options(_wanted(args), args.option):
+        absent = ""
+        try:
+            found = find(spec, options)
+        except Unavailable as error:
+            missing[label(spec, missing)] = error.reason
+            continue
+        try:
+            choose(found)
+        except Unavailable as error:
+            absent = error.reason
+        name = label(spec, candidates)
+        candidates[name] = Candidate(name, found.delegate, absent)
+    with checked_by_the_library():
+        return partition(
+            model.graphs[0],
+            list(candidates.values()),
+            graphs=model.graphs,
+            pins=Pins.of(args.deny_op, args.deny_node),
+            limits=Limits(args.min_ops, args.max_segments),
+            without_kernel=BODY_OPTIONS,
+            missing=missing,
+        )
+
+
+def _wanted(args: argparse.Namespace) -> list[str]:
+    if args.delegate is not None:
+        return list(args.delegate)
+    return _listed(os.environ.get("SUBGRAFT_DELEGATE", ""))
 
 
 def _listed(text: str) -> list[str]:
