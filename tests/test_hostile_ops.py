@@ -75,6 +75,20 @@ def test_an_op_is_refused(case: Case, error: type[SubgraftError], message: str) 
         program(case.model()).call(case.feed())
 
 
+POOL = {"stride_w": 1, "stride_h": 1, "filter_width": 1, "filter_height": 1, "fused_activation_function": "NONE"}
+EMPTY_BUT_LONG = {
+    "known while preparing": Case("AVERAGE_POOL_2D", [x(2, 2**30, 8, 0)], [out()], {**POOL, "padding": "SAME"}),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY_BUT_LONG.values(), ids=EMPTY_BUT_LONG)
+def test_nothing_counts_through_the_dimensions_of_an_empty_output(case: Case) -> None:
+    ready = program(case.model())
+    start = time.process_time()
+    ready.call(case.feed())
+    assert time.process_time() - start < SECONDS
+
+
 def test_an_empty_value_that_is_known_only_while_running_is_a_value() -> None:
     tensors = (
         Tensor("x", (1,), "float32"),

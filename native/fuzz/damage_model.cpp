@@ -88,7 +88,7 @@ void ModelDamage::wound(Model& model, const Model& donor) {
   near.insert(near.end(), op.outputs.begin(), op.outputs.end());
   std::erase_if(near, [](int32_t t) { return t < 0; });
   TensorDef& tensor = near.empty() ? any(graph.tensors) : graph.tensors[any(near)];
-  switch (below(17)) {
+  switch (below(18)) {
     case 0:
     case 1:
       return wound_shape(tensor);
@@ -119,6 +119,8 @@ void ModelDamage::wound(Model& model, const Model& donor) {
     case 14:
     case 15:
       return graft(graph);
+    case 16:
+      return empty_but_long(graph, op);
     default:
       tensor.is_variable = !tensor.is_variable;
   }
@@ -296,6 +298,18 @@ void ModelDamage::graft(SubgraphDef& graph) {
     }
     if (count == 1 && !op.outputs.empty() && op.outputs[0] >= 0) graph.outputs.push_back(op.outputs[0]);
     graph.ops.push_back(std::move(op));
+  }
+}
+
+// No elements, but a dimension that nobody should count through.
+void ModelDamage::empty_but_long(SubgraphDef& graph, const OpDef& op) {
+  const size_t empty = below(5), large = below(5);
+  for (const int32_t t : op.inputs) {
+    if (t < 0) continue;
+    auto& shape = graph.tensors[t].shape;
+    if (shape.size() < 2 && below(2)) continue;
+    if (empty < shape.size()) shape[empty] = 0;
+    if (large < shape.size() && large != empty) shape[large] = 1 << 30;
   }
 }
 

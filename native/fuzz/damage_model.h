@@ -33,6 +33,7 @@ class ModelDamage {
   void wound_constant(Model& model, TensorDef& tensor);
   void wound_buffer(Model& model, TensorDef& tensor);
   void graft(SubgraphDef& graph);
+  void empty_but_long(SubgraphDef& graph, const OpDef& op);
   void wound_wires(SubgraphDef& graph, OpDef& op);
   void wound_option(OpDef& op);
   void wound_custom_options(OpDef& op);

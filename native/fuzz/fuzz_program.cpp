@@ -7,7 +7,14 @@
 //     fuzz/damage_model.cpp src/model/*.cpp src/core/*.cpp src/runtime/*.cpp src/kernels/*.cpp -o fuzz_program
 //   ./fuzz_program ROUNDS SEED FIRST FILE...   (rounds FIRST .. FIRST + ROUNDS - 1; a single one says what it ran)
 //
-// What it has found so far, each with its test in tests/test_hostile_ops.py:
+// What it and reading beside it have found so far; all but the last are tested in tests/test_hostile_ops.py:
+//   a sparse constant read as a dense one, past its end
+//   an empty tensor that is known only while running, taken for one without a value: an untyped exception
+//   a dimension of zero beside huge ones: overflow of their product, loops of 2^30 rounds over nothing
+//   constants, variables and tensors sized while running that are within the memory limit only one by one
+//   quadratic time in the outputs of one op, in the tensors alive at once and in the number of bodies
+//   control flow without its options, inputs or condition, or with a body of other shapes: an untyped exception
+//   the range of zero points of 64-bit types: a shift by 64
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/time.h>

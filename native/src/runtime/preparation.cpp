@@ -18,12 +18,15 @@ float Operand::scale() const {
 int32_t Operand::zero_point() const {
   if (!quantization || quantization->zero_point.empty()) return 0;
   const int64_t zero = quantization->zero_point[0];
-  const bool is_signed = dtype == DType::int8 || dtype == DType::int16 || dtype == DType::int4 || dtype == DType::int2;
   const int bits = dtype_bits(dtype);
-  const int64_t low = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
-  const int64_t high = is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1;
-  if (bits > 0 && bits <= 16 && (zero < low || zero > high))
-    throw ModelError(concat("tensor '", name, "' has zero point ", zero, ", outside ", dtype_name(dtype)));
+  if (bits > 0 && bits <= 16) {
+    const bool is_signed =
+        dtype == DType::int8 || dtype == DType::int16 || dtype == DType::int4 || dtype == DType::int2;
+    const int64_t low = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
+    const int64_t high = is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1;
+    if (zero < low || zero > high)
+      throw ModelError(concat("tensor '", name, "' has zero point ", zero, ", outside ", dtype_name(dtype)));
+  }
   if (zero < INT32_MIN || zero > INT32_MAX)
     throw ModelError(concat("tensor '", name, "' has zero point ", zero, ", outside int32"));
   return static_cast<int32_t>(zero);

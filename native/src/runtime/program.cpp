@@ -154,7 +154,7 @@ void Program::run_dynamic(Step& step) {
       all_published = false;
     results.push_back(output.data);
   }
-  if (!all_published) compute_into(op, step.compute, host, results);
+  if (!all_published && !is_idle(op, host)) compute_into(op, step.compute, host, results);
 }
 
 void Program::compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,

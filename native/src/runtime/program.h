@@ -108,6 +108,8 @@ class Program {
   void admit_inputs();
   void prepare_ops();
   void prepare_op(int op, Prepare prepare);
+  // Whether the op has no element to compute, however long the dimensions beside the zero are, and no state to change.
+  bool is_idle(const OpDef& op, const Preparation::Host& host) const;
   void fold(const OpDef& op, const Compute& compute, const Preparation::Host& host);
   Shape shape_in_file(int tensor) const;
   void define_constant(int tensor);

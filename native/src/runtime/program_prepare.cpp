@@ -241,6 +241,7 @@ void Program::prepare_op(int index, Prepare prepare) {
     output.home = Home::arena;
     all_published = all_published && host.is_published[i];
   }
+  if (!step.dynamic && is_idle(op, host)) step.compute = [](const Invocation&) {};
   if (!step.dynamic && (foldable || all_published)) {
     fold(op, step.compute, host);
     return;
@@ -249,6 +250,13 @@ void Program::prepare_op(int index, Prepare prepare) {
   step.shares = std::move(host.shares);
   steps_.push_back(std::move(step));
   step_ops_.push_back(index);
+}
+
+bool Program::is_idle(const OpDef& op, const Preparation::Host& host) const {
+  const auto is_variable = [&](int t) { return t >= 0 && graph_.tensors[t].is_variable; };
+  if (op.outputs.empty() || std::any_of(op.inputs.begin(), op.inputs.end(), is_variable)) return false;
+  return std::all_of(host.shapes.begin(), host.shapes.end(),
+                     [](const std::optional<Shape>& shape) { return !shape || shape->elements() == 0; });
 }
 
 // Computes the op now: its outputs are constants from here on.
