@@ -31,9 +31,9 @@ class DelegateError(SubgraftError, RuntimeError):
     reason: who, what, why and what to do, in one sentence.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason or "it gave no reason"
+        super().__init__(self.reason)
 
 
 class Unavailable(DelegateError):

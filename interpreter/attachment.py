@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from subgraft.delegates import Device, Failed, Health, Overrun, Timed
+from subgraft.interpreter import checked
 from subgraft.interpreter.discovery import Wanted, choose
 from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.worker import Worker
@@ -99,8 +100,11 @@ class Attachment:
         answers: list[Health] = []
         device = self.device
         assert device is not None
-        self.settle("health", lambda: answers.append(self.delegate.health(device)))
+        self.settle("health", lambda: answers.append(self._health(device)))
         return answers[0] if answers else Health.GONE
+
+    def _health(self, device: Device) -> Health:
+        return checked.answer(self.delegate.name, "health", self.delegate.health(device), Health)
 
     def settle(self, phase: str, function: Callable[[], object]) -> None:
         """Runs a call within the deadline on whose outcome no value depends; its failure is reported."""

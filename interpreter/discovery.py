@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from subgraft.delegates import Delegate, Device, Unavailable
+from subgraft.interpreter import checked
 
 ENTRY_POINTS = "subgraft.delegates"
 SPEC = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:[:@](?P<device>.+))?")
 LIBRARY = re.compile(r"\.(so(\.\d+)*|dylib|dll)$", re.IGNORECASE)
+
+PLANNED = {"edgetpu": "Edge TPU", "opencl": "OpenCL", "nnapi": "NNAPI"}  # names that the documentation speaks of
 
 
 class NoSuchDelegate(Unavailable):
@@ -45,11 +48,18 @@ def find(spec: str, options: Mapping[str, object] | None = None) -> Wanted:
     ValueError for options that the delegate does not have.
     """
     if LIBRARY.search(spec):
+        device = ". Edge TPU support is planned, and not in this release" if "edgetpu" in spec.lower() else ""
         raise NoSuchDelegate(
-            f"{spec} is a vendor's delegate library; those come in a later release. Delegates here: {_known()}"
+            f"{spec} looks like a shared library, and delegates from such come in a later release{device}. Leave it "
+            f"out to run on the CPU; delegates here: {_known()}"
         )
     match = SPEC.fullmatch(spec)
     points = [p for p in entry_points(group=ENTRY_POINTS) if match and p.name == match["name"]]
+    if match and match["name"] in PLANNED and not points:
+        raise NoSuchDelegate(
+            f"{PLANNED[match['name']]} support is planned, and not in this release: no delegate goes by {spec!r}. "
+            f"Leave it out to run on the CPU; delegates here: {_known()}"
+        )
     if match is None or not points:
         raise NoSuchDelegate(f"no delegate goes by {spec!r}; delegates here: {_known()}")
     return Wanted(_make(points[0], options or {}), match["device"] or "")
@@ -57,7 +67,7 @@ def find(spec: str, options: Mapping[str, object] | None = None) -> Wanted:
 
 def choose(wanted: Wanted) -> Device:
     """The device to use. Raises Unavailable with what there is instead."""
-    found = wanted.delegate.devices()
+    found = checked.devices(wanted.delegate.name, wanted.delegate.devices())
     fitting = [device for device in found if _fits(device.id, wanted.device)]
     if fitting:
         return fitting[0]
@@ -76,8 +86,7 @@ def _make(point: EntryPoint, options: Mapping[str, object]) -> Delegate:
     for name in options:
         if name not in known:
             raise ValueError(f"{point.name} has no option {name!r}; it has: {', '.join(known) or 'none'}")
-    delegate: Delegate = factory(**options)
-    return delegate
+    return checked.delegate(factory(**options))
 
 
 def _fits(device: str, wanted: str) -> bool:

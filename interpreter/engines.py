@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from subgraft.delegates import Executable, ModelError, Segment, Unavailable, Unsupported
+from subgraft.delegates import Executable, Graph, ModelError, Segment, Unavailable, Unsupported
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.cpu import Cpu, Reference
 from subgraft.interpreter.cutter import cut
@@ -23,7 +25,11 @@ from subgraft.partitioner import BODY_OPTIONS, Plan, reachable
 
 Shapes = Mapping[int, tuple[int, ...]]  # of inputs, by tensor index, where they are not the file's
 Engine = Frame | _native.Program
+log = logging.getLogger("subgraft")
+
 DEEPEST = 64  # bodies within bodies
+MOST_REFUSALS_SHOWN = 3  # kinds
+EDGE_TPU_OP = "edgetpu-custom-op"  # what the Edge TPU's compiler makes of the ops that it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +90,15 @@ class Engines:
         """
         if not self._attachments and not self._setup.wishes.strict:
             try:
-                return self._program(index, shapes), None
-            except Unsupported:
-                if not any(op.kind in BODY_OPTIONS for op in self._model.graphs[index].ops):
-                    raise
+                program = self._program(index, shapes)
+                log.info("planned %s: the CPU runs it as one program", _name(self._model.graphs[index]))
+                return program, None
+            except Unsupported as error:
+                graph = self._model.graphs[index]
+                if not any(op.kind in BODY_OPTIONS for op in graph.ops):
+                    raise _explained(error, [graph]) from error
         plan, compiled, unknown = self._plan(index, shapes)
+        _log(plan)
         if any(step.owner or step.bodies for step in plan.steps):
             try:
                 return self._frame(plan, plan.bodies, compiled, unknown, {}, ()), plan
@@ -98,7 +108,7 @@ class Engines:
         try:
             return self._program(index, shapes), plan
         except Unsupported as error:
-            raise Unsupported(f"{error}{_refusals(plan)}") from error
+            raise _explained(error, [plan.graph], plan) from error
 
     def plan(self, index: int, shapes: Shapes) -> Plan:
         """The plan alone, of a graph that runs as one program."""
@@ -146,7 +156,9 @@ class Engines:
             if not self._setup.policy.fallback:
                 raise
             attachment.absent = error.reason
-            self._report.add(Event("open", attachment.label, error.reason))
+            self._report.add(Event("open", attachment.label, error.reason), "subgraft goes on without it")
+        else:
+            log.info("opened %s", attachment.name)
 
     def _frame(
         self,
@@ -169,18 +181,66 @@ class Engines:
         try:
             frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made)
         except Unsupported as error:
-            raise Unsupported(f"{error}{_refusals(plan)}") from error
+            graphs = [plan.graph, *(body.graph for body in bodies.values())]
+            raise _explained(error, graphs, plan) from error
         for lane in frame.lanes:
             lane.lost = self.watch.wake
         return frame
 
 
-def _refusals(plan: Plan) -> str:
-    """Why no delegate runs the ops that the CPU cannot."""
-    kernels = set(_native.kernel_names())
-    reasons = [
-        f"{plan.graph.ops[i].kind}: {'; '.join(placement.reasons)}"
-        for i, placement in enumerate(plan.placements)
-        if placement.owner is None and placement.reasons and plan.graph.ops[i].kind not in kernels
-    ]
-    return f"; no delegate takes it either ({', '.join(dict.fromkeys(reasons))})" if reasons else ""
+def _log(plan: Plan) -> None:
+    """Who runs how much, and with debug every reason."""
+    for body in (plan, *plan.bodies.values()):
+        log.info("planned %s", body.summary())
+        if log.isEnabledFor(logging.DEBUG):
+            for i, placement in enumerate(body.placements):
+                reasons = "; ".join(placement.reasons)
+                log.debug(
+                    "op %d %s on %s%s",
+                    i,
+                    body.graph.ops[i].kind,
+                    placement.owner or "the CPU",
+                    reasons and f" ({reasons})",
+                )
+
+
+def _name(graph: Graph) -> str:
+    return graph.name or f"graph {graph.index}"
+
+
+def _explained(error: Unsupported, graphs: Sequence[Graph], plan: Plan | None = None) -> Unsupported:
+    """The error with what a user needs to go on: every kind that is missing, and why no delegate helps."""
+    kernels = {*_native.kernel_names(), *BODY_OPTIONS}
+    owners = {plan.graph.index: plan.placements} if plan else {}
+    counts: Counter[str] = Counter()
+    for graph in graphs:
+        placements = owners.get(graph.index)
+        for i, op in enumerate(graph.ops):
+            if op.kind not in kernels and not (placements and placements[i].owner):
+                counts[op.kind] += 1
+    if not counts:
+        return error
+    text = str(error)
+    if EDGE_TPU_OP in counts:
+        text += (
+            "; the model was compiled for the Edge TPU, and this release has no Edge TPU delegate: run the model that "
+            "it was compiled from"
+        )
+        return Unsupported(text)
+    listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
+    if counts.total() > 1 and listed not in text:
+        text += f"; without a kernel in the whole model: {listed}"
+    return Unsupported(text + (_refusals(plan, counts) if plan else ""))
+
+
+def _refusals(plan: Plan, missing: Collection[str]) -> str:
+    """Why no delegate that was asked runs the ops that the CPU cannot."""
+    reasons: dict[str, str] = {}
+    for op, placement in zip(plan.graph.ops, plan.placements, strict=True):
+        if op.kind in missing and placement.owner is None and placement.verdicts and placement.reasons:
+            reasons.setdefault(op.kind, f"{op.kind}: {'; '.join(placement.reasons)}")
+    if not reasons:
+        return ""
+    shown = list(reasons.values())[:MOST_REFUSALS_SHOWN]
+    more = f", and {len(reasons) - len(shown)} more kinds" if len(reasons) > len(shown) else ""
+    return f"; no delegate takes it either ({', '.join(shown)}{more})"

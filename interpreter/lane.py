@@ -20,6 +20,7 @@ from subgraft.delegates import (
     Submits,
     Unsupported,
 )
+from subgraft.interpreter import checked
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.compare import difference
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
@@ -127,10 +128,11 @@ class Lane:
         """Compiles the segment anew for a device that is back; whether it can be used."""
         self._let_go()
         try:
-            executable = self.attachment.delegate.compile(self.segment, device)
+            made = self.attachment.delegate.compile(self.segment, device)
+            executable = checked.executable(self.attachment.delegate.name, made)
         except DelegateError as error:
             self.is_dead = isinstance(error, Rejected)
-            self._note("compile", error.reason)
+            self._note("compile", error.reason, "subgraft runs it on the CPU")
             return False
         self.executable = executable
         self._submit = executable.submit if isinstance(executable, Submits) else None
@@ -233,7 +235,8 @@ class Lane:
 
     def _absorb(self, error: Failed, executable: Executable) -> None:
         overran = isinstance(error, Overrun)
-        self._note("deadline" if overran else "output" if isinstance(error, WrongOutput) else "run", error.reason)
+        phase = "deadline" if overran else "output" if isinstance(error, WrongOutput) else "run"
+        self._note(phase, error.reason, "subgraft ran it on the CPU")
         if overran:
             self._leave(executable)
         self.attachment.failed()
@@ -267,7 +270,7 @@ class Lane:
             self._store.state[t][...] = after
 
     def _verify(self) -> None:
-        """Runs the segment on the CPU too. Where they differ its answer is taken, if it may take over at all."""
+        """Runs the segment on the CPU too. Where they differ its answer is taken; Failed, if it may not take over."""
         try:
             self.fallback()
         except Unsupported as error:
@@ -278,16 +281,23 @@ class Lane:
         theirs = {t: self._state[t] if t in self._state else self._store.fixed[t].copy() for t in visible}
         self._on_cpu()
         self.on_host = not self.keeps
+        wrong = []
         for t, value in theirs.items():
             ours = self._store[t]
             why = difference(value, ours, self._policy.tolerance)
             if why:
-                self._note("verify", f"output '{self.segment.graph.tensors[t].name}': {why}")
-            if not why or not self._policy.fallback:
+                wrong.append(f"output '{self.segment.graph.tensors[t].name}': {why}")
+                self._note("verify", wrong[-1], "subgraft took the CPU's answer")
+            else:
                 ours[...] = value
+        if wrong and not self._policy.fallback:
+            device = self.attachment.name
+            raise Failed(f"segment {self._number} on {device} is not what the CPU computes: {'; '.join(wrong)}")
 
-    def _note(self, phase: str, reason: str) -> None:
-        self._report.add(Event(phase, self.attachment.name, reason, self._number, self.segment.graph.index))
+    def _note(self, phase: str, reason: str, outcome: str = "") -> None:
+        """outcome: what happens where the CPU may take over."""
+        event = Event(phase, self.attachment.name, reason, self._number, self.segment.graph.index)
+        self._report.add(event, outcome if self._policy.fallback else "")
 
 
 def _read_only(array: Array) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from subgraft.delegates import Delegate, Graph, Segment, Unavailable
+from subgraft.interpreter import checked, op_names
 from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find, label
 from subgraft.interpreter.engines import Engines, Setup
 from subgraft.interpreter.lane import Policy
@@ -13,13 +14,14 @@ from subgraft.interpreter.model import Model, Signature
 from subgraft.interpreter.planning import Wishes
 from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.session import Names, Session
+from subgraft.interpreter.tflite_api.delegate import Delegate as Loaded
 from subgraft.partitioner import Limits, Pins
 
 if TYPE_CHECKING:
     from subgraft.interpreter.model import Source
 
-# A device string, one with options, or a delegate object.
-DelegateLike = str | tuple[str, Mapping[str, Any]] | Wanted | Delegate
+# A device string, one with options, what load_delegate() returned, or a delegate object.
+DelegateLike = str | tuple[str, Mapping[str, Any]] | Wanted | Loaded | Delegate
 
 
 def load(
@@ -46,7 +48,8 @@ def load(
     """Loads a .tflite model and grafts what delegates can run of it onto them; the CPU runs the rest.
 
     source: a path, the file's bytes, a binary file, or a Model.
-    delegates: in priority order, "name", "name:device", ("name:device", {option: value}) or objects.
+    delegates: in priority order, "name", "name:device", ("name:device", {option: value}), what
+        load_delegate() returned, or objects.
     compiled: delegate's name to a model compiled for it, which becomes its option "compiled".
     fallback: the CPU takes over a segment whose delegate fails; False raises instead.
     strict: raises NotDelegated when the CPU would run an op that is not pinned there, and implies fallback=False.
@@ -58,7 +61,8 @@ def load(
     verify_tolerance: of float outputs then, relative to their range.
     probe_s: between two looks for a device that is gone.
     wait: a second thread waits for its turn instead of getting an error.
-    Raises ModelError, Unsupported, NoSuchDelegate and ValueError; where nothing may fall back Unavailable and Rejected.
+    Raises ModelError, Unsupported, NoSuchDelegate and ValueError; TypeError for a delegate that breaks the contract;
+    where nothing may fall back Unavailable and Rejected.
     """
     if threads < 1:
         raise ValueError(f"threads is {threads}: it must be at least 1")
@@ -68,6 +72,8 @@ def load(
     graph, names = _entry(model, signature)
     may_fall_back = fallback and not strict
     pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)
+    op_names.check(sorted(pins.deny_ops, key=str), model, "deny_ops")
+    op_names.check([key for key in pins.prefer if not isinstance(key, int)], model, "prefer")
     wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict)
     setup = Setup(wishes, Policy(may_fall_back, verify_every, verify_tolerance), threads, probe_s)
     report = Report()
@@ -96,6 +102,22 @@ def _entry(model: Model, key: str | None) -> tuple[Graph, Names]:
     return graph, Names(graph, signature.inputs if signature else {}, signature.outputs if signature else {})
 
 
+def _of_object(one: Wanted | Loaded | Delegate) -> Wanted:
+    if isinstance(one, Loaded):
+        return one.wanted
+    if isinstance(one, Wanted):
+        checked.delegate(one.delegate)
+        return one
+    return Wanted(checked.delegate(one))
+
+
+def _with_options(one: object) -> tuple[str, Mapping[str, Any]]:
+    match one:
+        case (str(spec), Mapping() as options):
+            return spec, options
+    raise TypeError(f'a delegate with options is ("name:device", {{option: value}}), not {one!r}')
+
+
 def _find(
     delegates: Sequence[DelegateLike], compiled: Mapping[str, object], report: Report, fallback: bool
 ) -> tuple[dict[str, Wanted], dict[str, str]]:
@@ -107,10 +129,10 @@ def _find(
     used: set[str] = set()
     for one in delegates:
         if not isinstance(one, str | tuple):
-            found = one if isinstance(one, Wanted) else Wanted(one)
+            found = _of_object(one)
             wanted[label(found.spec, wanted)] = found
             continue
-        spec, options = (one, {}) if isinstance(one, str) else one
+        spec, options = (one, {}) if isinstance(one, str) else _with_options(one)
         name = spec.partition(":")[0].partition("@")[0]
         if name in compiled:
             options = {**options, "compiled": compiled[name]}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from subgraft.delegates import DelegateError, Executable, Graph, NotDelegated, Refines, Segment, Verdict
+from subgraft.interpreter import checked
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.report import Event, Report
 from subgraft.partitioner import Candidate, Limits, Pins, Plan, Step, partition
+
+log = logging.getLogger("subgraft")
 
 CONTROL_FLOW = ("CALL", "CALL_ONCE", "IF", "WHILE")
 MOST_REASONS_SHOWN = 5
@@ -90,7 +95,7 @@ class Planner:
         def refine(segment: Segment) -> Sequence[Verdict]:
             key = (segment.graph.index, segment.ops)
             if key not in answers:
-                answers[key] = delegate.refine(segment, device)
+                answers[key] = checked.verdicts(attachment.label, delegate.refine(segment, device), segment)
             return answers[key]
 
         return Candidate(attachment.label, delegate, attachment.absent, refine)
@@ -104,13 +109,19 @@ class Planner:
             if key in compiled:
                 continue
             assert attachment.device is not None
+            start = time.perf_counter()
             try:
-                compiled[key] = attachment.delegate.compile(step.segment, attachment.device)
+                made = attachment.delegate.compile(step.segment, attachment.device)
+                compiled[key] = checked.executable(attachment.delegate.name, made)
             except DelegateError as error:
                 if not self._wishes.fallback or self._wishes.strict:
                     raise
-                self._report.add(Event("compile", attachment.name, error.reason, number, index))
+                event = Event("compile", attachment.name, error.reason, number, index)
+                self._report.add(event, "subgraft plans without it")
                 rejected |= {(index, attachment.label, i): (error.reason,) for i in step.segment.ops}
+            else:
+                count, took_s = len(step.segment.ops), time.perf_counter() - start
+                log.info("compiled segment %d of %d ops for %s in %.3f s", number, count, attachment.name, took_s)
         return rejected
 
     def _check(self, plan: Plan) -> None:

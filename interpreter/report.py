@@ -43,15 +43,18 @@ class Report:
         self._events: dict[Event, int] = {}
         self._lock = threading.Lock()  # the thread that waits for devices adds events too
 
-    def add(self, event: Event) -> None:
-        """Counts the event; the first of its cause is logged."""
+    def add(self, event: Event, outcome: str = "") -> None:
+        """Counts the event; the first of its cause is logged, with what subgraft made of it."""
         with self._lock:
             if event not in self._events and len(self._events) >= MOST_CAUSES:
                 event = Event(event.phase, event.device, "further causes", event.segment, event.graph)
             first = event not in self._events
             self._events[event] = self._events.get(event, 0) + 1
         if first:
-            log.log(logging.INFO if event.phase == "back" else logging.WARNING, "%s", event)
+            level = logging.INFO if event.phase == "back" else logging.WARNING
+            log.log(level, "%s%s", event, f"; {outcome}" if outcome else "")
+        else:
+            log.debug("again: %s", event)
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -70,3 +73,7 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(str(event) for event in self) or "nothing to report"
+
+    def __repr__(self) -> str:
+        count = len(self)
+        return f"<Report of {count} {'cause' if count == 1 else 'causes'}; print() shows them>"

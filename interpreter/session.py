@@ -36,8 +36,12 @@ class Names:
         try:
             if len(given) == len(self.inputs):
                 return [given[name] for name in self.inputs]
-        except KeyError:
+        except (KeyError, IndexError, TypeError):
             pass
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"run takes a dict {{name: array}}, not {type(given).__name__}; the inputs are {', '.join(self.inputs)}"
+            )
         arrays: dict[int, Array] = {}
         for name, array in given.items():
             place = self.inputs.index(name) if name in self.inputs else self._by_tensor_name.get(name)
@@ -90,7 +94,10 @@ class Session:
                 results = engine.call(arrays)
             except ValueError:
                 shapes = tuple(np.shape(array) for array in arrays)
-                if shapes == self._key or not self._may_be(shapes):
+                if shapes == self._key:
+                    raise
+                if not self._may_be(shapes):
+                    self._refuse(arrays)
                     raise
                 results = self._use(shapes).call(arrays)
         finally:
@@ -167,6 +174,14 @@ class Session:
                 self._kept.clear()
                 self._finalizer()
 
+    def __repr__(self) -> str:
+        name = self._graph.name or f"graph {self._graph.index}"
+        if not self._kept:
+            return f"<Session of {name}, closed>"
+        plan = self._kept[self._key][1]
+        runs = plan.summary() if plan else f"{name}: the CPU runs {len(self._graph.ops)} ops"
+        return f"<Session of {runs}; plan.explain() says why>"
+
     def __enter__(self) -> Session:
         return self
 
@@ -198,6 +213,23 @@ class Session:
             )
             for tensor, shape in zip(tensors, shapes, strict=True)
         )
+
+    def _refuse(self, arrays: Sequence[Array]) -> None:
+        """Raises ValueError for the first shape that the model does not leave open, where it leaves others open.
+
+        The engine compares with the present shapes, and so may blame a dimension that is free.
+        """
+        for name, t, array in zip(self._names.inputs, self._graph.inputs, arrays, strict=True):
+            tensor = self._graph.tensors[t]
+            signature, shape = tensor.shape_signature or tensor.shape, np.shape(array)
+            if -1 not in signature or getattr(array, "dtype", None) != NUMPY_DTYPES.get(tensor.dtype):
+                continue
+            takes = f"input '{name}' is {list(shape)}, but the model takes {list(signature)}"
+            if len(shape) != len(signature):
+                raise ValueError(f"{takes}: expected {len(signature)} dimensions")
+            for i, (free, dim) in enumerate(zip(signature, shape, strict=True)):
+                if free not in (-1, dim):
+                    raise ValueError(f"{takes}: expected {free} for dimension {i}, not {dim}")
 
     def _use(self, key: Key) -> Engine:
         """Makes the engine for these input shapes the present one."""

@@ -60,8 +60,7 @@ class Placement:
             for why in answer.reasons
             if why != NOT_AVAILABLE
         ]
-        reasons = (*self.pinned, *self.kept, *asked)
-        return reasons if reasons or self.owner else self.reasons
+        return (*self.pinned, *self.kept, *asked)
 
 
 def assign(
@@ -100,7 +99,10 @@ def _place(
 
 def _ask(candidate: Candidate, op: Op, graph: Graph) -> Verdict:
     delegate = candidate.delegate
-    reasons = delegate.check(op, graph).reasons
+    answer = delegate.check(op, graph)
+    if not isinstance(answer, Verdict):
+        raise TypeError(f"delegate {candidate.label}: check() returned {answer!r}; it returns a Verdict")
+    reasons = answer.reasons
     stateful = verdict(op, graph, OFFERED_IF_STATE_IS_KEPT).reasons
     if stateful and not (isinstance(delegate, KeepsState) and delegate.keeps_state(op, graph)):
         reasons += stateful

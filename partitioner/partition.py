@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from subgraft.delegates import Graph, Segment
+from subgraft.delegates import Cost, Graph, Segment
 from subgraft.partitioner.assign import Candidate, Placement, Refusals, assign, reassign
 from subgraft.partitioner.bodies import bodies_of, reachable
 from subgraft.partitioner.group import group
@@ -95,6 +95,8 @@ class _Cutter:
         key = (segment.graph.index, label, segment.ops)
         if key not in self.costs:
             theirs = next((c.delegate.cost(segment) for c in self.candidates if c.label == label), None)
+            if theirs is not None and not isinstance(theirs, Cost):
+                raise TypeError(f"delegate {label}: cost() returned {theirs!r}; it returns a Cost, or None")
             self.costs[key] = Estimate(theirs, self.cpu_cost(segment))
         return self.costs[key]
 

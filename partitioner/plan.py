@@ -49,6 +49,9 @@ class Plan:
         """Ops of this graph that the CPU runs although no pin keeps them there."""
         return tuple(i for i, p in enumerate(self.placements) if p.owner is None and not p.pinned)
 
+    def __repr__(self) -> str:
+        return f"<Plan of {self.summary()}; explain() says why>"
+
     def explain(self) -> str:
         """A table of at most 100 columns: for each op who takes it, or every reason why each delegate does not."""
         lines = [line for label, why in self.absent for line in _wrap(f"{label} is not available: {why}", "  ")]

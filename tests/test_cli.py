@@ -334,7 +334,8 @@ def test_verbose_tells_what_was_decided(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().err == ""
     assert main(["-v", "run", path, "--image", f"x={tmp_path / 'x.png'}", "--mean", "0", "--std", "255"]) == ExitCode.OK
     result = capsys.readouterr()
-    assert result.err == "" and " 1 0 0.2 1 ..." in result.out
+    assert "normalised" not in result.err and " 1 0 0.2 1 ..." in result.out
+    assert "planned chain: the CPU runs it as one program" in result.err
     assert main(["-v", "run", path, "--image", str(tmp_path / "x.png")]) == ExitCode.OK
     assert "normalised as (pixel - 127.5) / 127.5" in capsys.readouterr().err
 

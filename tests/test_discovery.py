@@ -46,6 +46,25 @@ def test_a_vendors_library_is_refused_until_it_can_be_loaded(spec):
         find(spec)
 
 
+@pytest.mark.parametrize("kinds", ["TFLite_Detection_PostProcess", "MadeUp", "edgetpu-custom-op", "CONV_2D"])
+def test_the_fake_takes_names_that_may_be_custom_ops(kinds):
+    assert isinstance(find("fake", {"kinds": kinds}).delegate, Fake)
+
+
+def test_a_vendors_library_is_answered_with_what_to_do():
+    with pytest.raises(Unavailable, match="looks like a shared library.*Edge TPU.*not in this release. Leave it out"):
+        find("libedgetpu.so.1")
+    with pytest.raises(Unavailable, match="looks like a shared library.*Leave it out to run on the CPU") as caught:
+        find("libc.so.6")
+    assert "Edge TPU" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["edgetpu", "edgetpu:usb:0", "opencl", "nnapi"])
+def test_a_planned_delegate_is_said_to_be_planned(spec):
+    with pytest.raises(Unavailable, match="support is planned, and not in this release"):
+        find(spec)
+
+
 def test_an_option_that_the_delegate_does_not_have_is_refused_with_those_it_has():
     with pytest.raises(ValueError, match="fake has no option 'speed'; it has: .*faults"):
         find("fake", {"speed": "11"})
@@ -60,6 +79,11 @@ def test_an_option_that_the_delegate_does_not_have_is_refused_with_those_it_has(
         ({"submits": "perhaps"}, "true or false"),
         ({"faults": "explode"}, "no fault named 'explode'; there are: .*hang"),
         ({"faults": "fail@0"}, "1 for the first"),
+        ({"faults": "reject@1"}, "'reject@1': no segment compiles, whatever the run; write 'reject' alone"),
+        ({"faults": "unavailable@2"}, "write 'unavailable' alone"),
+        ({"kinds": "BOGUS_OP"}, "option 'kinds' names 'BOGUS_OP', which is no op$"),
+        ({"kinds": "conv_2d"}, "which is no op; did you mean CONV_2D?"),
+        ({"refuses": "Softmax"}, "option 'refuses' names 'Softmax', .*SOFTMAX"),
         ({"kinds": 3}, "commas"),
     ],
 )

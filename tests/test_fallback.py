@@ -265,6 +265,17 @@ def test_every_second_run_is_verified(model, expected, caplog):
         assert "NaN" in session.report.events[0].reason or "off by" in session.report.events[0].reason
 
 
+@pytest.mark.parametrize("options", [{"fallback": False}, {"strict": True}], ids=str)
+def test_where_nothing_may_fall_back_a_wrong_answer_is_an_error(model, expected, options):
+    with subgraft.load(model, [Fake(faults="values@1")], verify_every=1, **options) as session:
+        with pytest.raises(
+            Failed, match=r"segment 0 on fake:0 is not what the CPU computes: output 't\d': (off by|NaN)"
+        ):
+            answer(session)
+        assert causes(session) == [("verify", 0)]
+        np.testing.assert_array_equal(answer(session), expected)
+
+
 @pytest.mark.parametrize("options", [{}, {"submits": True}, {"chains": True}], ids=str)
 def test_a_right_answer_is_verified_without_a_word(model, expected, options):
     with subgraft.load(model, [on_tanh(**options)], verify_every=1) as session:
@@ -289,7 +300,7 @@ def test_a_segment_that_the_cpu_cannot_run_is_not_verified():
 
 def test_one_cause_is_one_entry_and_one_log_line(model, caplog, capsys):
     with (
-        caplog.at_level(logging.INFO, logger="subgraft"),
+        caplog.at_level(logging.WARNING, logger="subgraft"),
         subgraft.load(model, [Fake(kinds="MUL", faults="sizes")]) as session,
     ):
         for _ in range(5):
@@ -297,10 +308,38 @@ def test_one_cause_is_one_entry_and_one_log_line(model, caplog, capsys):
         (event,) = session.report
         assert event.count == 5
         assert [record.getMessage() for record in caplog.records] == [
-            "output segment 1 on fake:0: output 't3' came back as float32[5] instead of in the array for float32[4]"
+            "output segment 1 on fake:0: output 't3' came back as float32[5] instead of in the array for float32[4]; "
+            "subgraft ran it on the CPU"
         ]
         assert str(event).endswith("(5 times)")
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_log_tells_what_was_opened_planned_and_compiled(model, caplog):
+    with caplog.at_level(logging.INFO, logger="subgraft"), subgraft.load(model, [on_tanh()]):
+        opened, *compiled, planned = [record.getMessage() for record in caplog.records]
+    assert opened == "opened fake:0"
+    assert [line.partition(" in ")[0] for line in compiled] == [
+        "compiled segment 1 of 1 ops for fake:0",
+        "compiled segment 3 of 1 ops for fake:0",
+    ]
+    assert planned.startswith("planned chain: the CPU runs 3 of 5 ops in 3 segments; fake runs 2 of 5 ops")
+
+
+def test_the_debug_log_tells_every_reason_and_every_event(model, caplog):
+    with caplog.at_level(logging.DEBUG, logger="subgraft"), subgraft.load(model, [on_tanh(faults="fail")]) as session:
+        answer(session)
+        answer(session)
+    told = [record.getMessage() for record in caplog.records]
+    assert "op 0 ADD on the CPU (fake: ADD is not among its kinds)" in told
+    assert "op 1 TANH on fake" in told
+    assert sum("run segment 1" in line for line in told) == 2
+
+
+def test_a_model_for_the_cpu_alone_is_planned_once_in_the_log(model, caplog):
+    with caplog.at_level(logging.INFO, logger="subgraft"), subgraft.load(model) as session:
+        assert session.plan
+    assert [record.getMessage() for record in caplog.records] == ["planned chain: the CPU runs it as one program"]
 
 
 class Buggy(Fake):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
 import threading
 import weakref
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -74,6 +76,47 @@ def test_wrong_inputs_are_refused_and_harm_nothing(model, delegates, inputs, mes
     with pytest.raises(ValueError, match=message):
         session.run(inputs)
     assert session.run({"x": X})["t3"].shape == (4,)
+
+
+@both()
+@pytest.mark.parametrize("given", [X, [X], None, X[None]], ids=["array", "list", "none", "batch"])
+def test_run_says_that_it_takes_a_dict(model, delegates, given):
+    session = subgraft.load(model, delegates)
+    with pytest.raises(TypeError, match="run takes a dict {name: array}, not .*; the inputs are x"):
+        session.run(given)
+
+
+@both()
+@pytest.mark.parametrize(
+    "shape, message",
+    [
+        ((3, 2), r"input 'x' is \[3, 2\], but the model takes \[-1, 4\]: expected 4 for dimension 1, not 2"),
+        ((3,), r"input 'x' is \[3\], but the model takes \[-1, 4\]: expected 2 dimensions"),
+    ],
+)
+def test_a_wrong_shape_is_blamed_on_the_dimension_that_is_fixed(delegates, shape, message):
+    session = subgraft.load(open_model(), delegates)
+    with pytest.raises(ValueError, match=message):
+        session.run({"x": np.ones(shape, np.float32)})
+    with pytest.raises(ValueError, match="float64"):
+        session.run({"x": np.ones(shape)})
+
+
+def test_reprs_are_short_and_point_at_the_explanation(model):
+    with subgraft.load(model) as cpu, subgraft.load(model, [Fake(kinds="TANH", faults="fail")]) as session:
+        assert repr(cpu) == "<Session of chain: the CPU runs 3 ops; plan.explain() says why>"
+        parts = "chain: the CPU runs 2 of 3 ops in 2 segments; fake runs 1 of 3 ops in 1 segment"
+        assert repr(session) == f"<Session of {parts}; plan.explain() says why>"
+        assert repr(session.plan) == f"<Plan of {parts}; explain() says why>"
+        session.run({"x": X})
+        assert repr(session.report) == "<Report of 1 cause; print() shows them>"
+    assert repr(session) == "<Session of chain, closed>"
+
+
+def test_the_package_tells_its_version_and_runs_as_a_module():
+    assert subgraft.__version__ == version("subgraft")
+    ended = subprocess.run([sys.executable, "-m", "subgraft", "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"subgraft {subgraft.__version__}\n"
 
 
 @both()
@@ -337,6 +380,43 @@ def test_an_op_that_nobody_can_run_is_refused_with_every_reason():
     graph = replace(make.wired([[0]]), ops=(Op("MadeUp", (0,), (1,), is_custom=True),))
     with pytest.raises(Unsupported, match="MadeUp.*no kernel.*no delegate takes it either.*MadeUp is not among"):
         subgraft.load(Model.of(graph), [Fake(kinds="ADD")])
+
+
+def broken_up(*kinds):
+    """A chain of custom ops, or of ops of the schema."""
+    graph = make.chain(*["TANH"] * len(kinds))
+    ops = (replace(op, kind=kind, is_custom=not kind.isupper()) for op, kind in zip(graph.ops, kinds, strict=True))
+    return Model.of(replace(graph, ops=tuple(ops)))
+
+
+@pytest.mark.parametrize("load", [subgraft.load, lambda m: subgraft.Interpreter(model_content=m.to_bytes())])
+def test_every_kind_without_a_kernel_is_named_with_its_count(load):
+    model = broken_up("TANH", "Zero", "One", "TANH", "Zero")
+    message = (
+        r"^op 1 Zero: the CPU interpreter has no kernel for this custom op; missing in all: One \(1\), Zero \(2\)$"
+    )
+    with pytest.raises(Unsupported, match=message):
+        made = load(model)
+        made.allocate_tensors()
+    with pytest.raises(Unsupported, match="^op 1 Zero: the CPU interpreter has no kernel for this custom op$"):
+        load(broken_up("TANH", "Zero")).allocate_tensors()
+
+
+def test_kinds_missing_in_other_segments_are_named_too():
+    with pytest.raises(Unsupported, match=r"op 0 One: .*no kernel.* in the whole model: One \(1\), Zero \(1\)"):
+        subgraft.load(broken_up("One", "TANH", "Zero"), [Fake(kinds="TANH")])
+
+
+def test_without_delegates_none_is_mentioned():
+    with pytest.raises(Unsupported) as caught:
+        subgraft.load(broken_up("TANH", "One"), strict=False)
+    assert "delegate" not in str(caught.value)
+
+
+@pytest.mark.parametrize("delegates", [[], [Fake(kinds="TANH")]])
+def test_a_model_compiled_for_the_edge_tpu_says_which_model_to_run(delegates):
+    with pytest.raises(Unsupported, match="compiled for the Edge TPU, and this release has no Edge TPU delegate: run"):
+        subgraft.load(broken_up("edgetpu-custom-op", "TANH"), delegates)
 
 
 def test_executables_of_a_frame_that_could_not_be_made_are_closed():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 
+from subgraft import _native
 from subgraft.backends.fake.executable import ChainedExecutable, FakeExecutable, QueuedExecutable
 from subgraft.backends.fake.faults import Fault, due
 from subgraft.delegates import (
@@ -24,6 +26,8 @@ from subgraft.delegates import (
     Verdict,
 )
 from subgraft.delegates.options import flag, seconds, whole, words
+
+BUILTIN_NAME = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)+")  # custom ops go by other styles
 
 
 class Fake:
@@ -57,8 +61,8 @@ class Fake:
         self.timeout_s = seconds("timeout_s", timeout_s)
         self.runs = 0
         self.compiled: list[Segment] = []
-        self._kinds = frozenset(words("kinds", kinds))
-        self._refuses = frozenset(words("refuses", refuses))
+        self._kinds = _op_kinds("kinds", kinds)
+        self._refuses = _op_kinds("refuses", refuses)
         self._max_ops = whole("max_ops", max_ops)
         self._faults = faults if isinstance(faults, tuple) else Fault.parse(faults)
         self._absences = whole("absences", absences)
@@ -146,6 +150,24 @@ class Fake:
     def hang(self) -> None:
         """Waits until release(), for at most ten times the deadline."""
         self._released.wait(10 * self.timeout_s)
+
+
+def _op_kinds(option: str, value: object) -> frozenset[str]:
+    """Raises ValueError for what looks like the schema's name of an op and is none; other names may be custom ops."""
+    kinds = frozenset(words(option, value))
+    for kind in sorted(kinds):
+        if not _is_builtin(kind) and (_is_builtin(kind.upper()) or BUILTIN_NAME.fullmatch(kind)):
+            meant = f"; did you mean {kind.upper()}?" if _is_builtin(kind.upper()) else ""
+            raise ValueError(f"option {option!r} names {kind!r}, which is no op{meant}")
+    return kinds
+
+
+def _is_builtin(kind: str) -> bool:
+    try:
+        _native.Draft().add_opcode(kind, False, 1)
+    except ValueError:
+        return False
+    return True
 
 
 _delegate: type[Delegate] = Fake  # mypy proves the contracts

@@ -18,6 +18,8 @@ KINDS = {
     "busy": "the device is busy for a while",
 }
 
+OUTSIDE_RUNS = frozenset({"unavailable", "reject"})
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -37,6 +39,8 @@ class Fault:
         if kind not in KINDS:
             known = ", ".join(f"{name} ({meaning})" for name, meaning in KINDS.items())
             raise ValueError(f"no fault named {kind!r}; there are: {known}")
+        if at and kind in OUTSIDE_RUNS:
+            raise ValueError(f"{word!r}: {KINDS[kind]}, whatever the run; write {kind!r} alone")
         if at and not (run.isdecimal() and int(run) > 0):
             raise ValueError(f"{word!r}: write the number of the run behind '@', 1 for the first")
         return cls(kind, int(run) if at else None)

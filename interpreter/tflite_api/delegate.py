@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from subgraft.delegates import Unavailable
+from subgraft.interpreter import checked
 from subgraft.interpreter.discovery import Wanted, find
 
 
@@ -25,7 +26,7 @@ class Delegate:
         try:
             self.wanted: Wanted = find(spec, options)
             # As TFLite does: no device, no delegate. What is found now is chosen again when a model is loaded.
-            self.wanted.delegate.devices()
+            checked.devices(self.wanted.delegate.name, self.wanted.delegate.devices())
         except Unavailable as error:
             raise ValueError(error.reason) from error
 

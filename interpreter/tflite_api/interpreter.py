@@ -58,6 +58,11 @@ class Interpreter:
             raise ValueError("this model has no subgraph")
         wanted: dict[str, Wanted] = {}
         for delegate in experimental_delegates or ():
+            if not isinstance(delegate, Delegate):
+                raise TypeError(
+                    f"experimental_delegates has {delegate!r}; it takes what load_delegate() returns, such as "
+                    'load_delegate("fake")'
+                )
             wanted[label(delegate.wanted.spec, wanted)] = delegate.wanted
         self._report = Report()
         setup = Setup(threads=threads, keep_all=experimental_preserve_all_tensors)

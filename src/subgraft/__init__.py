@@ -1,5 +1,7 @@
 """Run .tflite models on accelerators, with the CPU behind them."""
 
+from importlib.metadata import version as _version
+
 from subgraft.delegates import (
     DelegateError,
     Failed,
@@ -29,6 +31,8 @@ from subgraft.interpreter import (
     load_delegate,
 )
 
+__version__ = _version("subgraft")
+
 __all__ = [
     "Delegate",
     "DelegateError",
@@ -51,6 +55,7 @@ __all__ = [
     "SubgraftError",
     "Unavailable",
     "Unsupported",
+    "__version__",
     "get_include",
     "load",
     "load_delegate",

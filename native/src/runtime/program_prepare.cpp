@@ -1,6 +1,7 @@
 // The first half of making a program: every op prepared, constants folded.
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "runtime/program.h"
 #include "runtime/shared_weights.h"
@@ -16,6 +17,24 @@ struct Folded {
 };
 
 bool is_aligned(const void* data, size_t alignment) { return reinterpret_cast<uintptr_t>(data) % alignment == 0; }
+
+// Every kind without a kernel and how many ops are of it, so that a user learns of all of them at once. Empty when
+// there is just one such op.
+std::string all_missing(const ProgramRequest& request, const SubgraphDef& graph, const std::vector<Prepare>& kernels) {
+  std::map<std::string, int> counts;
+  int ops = 0;
+  for (const int op : request.ops) {
+    const auto opcode = graph.ops.at(op).opcode;
+    if (kernels[opcode]) continue;
+    ++counts[request.model->opcodes[opcode].name()];
+    ++ops;
+  }
+  if (ops < 2) return "";
+  std::string text;
+  for (const auto& [kind, count] : counts)
+    text += concat(text.empty() ? "; missing in all: " : ", ", kind, " (", count, ")");
+  return text;
+}
 
 }  // namespace
 
@@ -47,8 +66,8 @@ void Program::prepare_ops() {
     const OpCode& code = opcodes[graph_.ops.at(op).opcode];
     const Prepare prepare = kernels[graph_.ops[op].opcode];
     if (!prepare)
-      throw Unsupported(
-          concat(op_name(op), ": the CPU interpreter has no kernel for this ", code.is_custom() ? "custom op" : "op"));
+      throw Unsupported(concat(op_name(op), ": the CPU interpreter has no kernel for this ",
+                               code.is_custom() ? "custom op" : "op", all_missing(request_, graph_, kernels)));
     try {
       prepare_op(op, prepare);
     } catch (const ModelError& error) {
