@@ -199,6 +199,22 @@ def test_every_room_of_the_package_logs_to_stderr(level: int, shown: str, capsys
     assert "".join(line[-1] for line in capsys.readouterr().err.splitlines()) == shown
 
 
+def test_verbose_tells_the_plan_and_twice_verbose_each_reason(
+    model: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planning = ["plan", model, "--delegate", "fake", "--option", "fake.kinds=ADD"]
+    assert main(planning) == ExitCode.OK
+    assert capsys.readouterr().err == ""
+    assert main(["-v", *planning]) == ExitCode.OK
+    decided = capsys.readouterr().err
+    assert "fake runs 1 of 3 ops" in decided and "is not among its kinds" not in decided
+    assert main(["-vv", *planning]) == ExitCode.OK
+    assert "RELU6 is not among its kinds" in capsys.readouterr().err
+    monkeypatch.setenv("SUBGRAFT_LOG", "debug")
+    assert main(planning) == ExitCode.OK
+    assert "RELU6 is not among its kinds" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("label", "columns"), [("", 6), ("cat", 7)])
 def test_the_column_of_labels_is_there_when_there_are_labels(label: str, columns: int) -> None:
     shown = Detection((Box(Scored(3, label, 0.5), 0.1, 0.2, 0.3, 0.4),)).text().splitlines()
