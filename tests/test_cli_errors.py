@@ -133,6 +133,17 @@ def test_the_plan_of_a_model_that_cannot_run_is_printed_with_what_nothing_runs(t
     assert document["plan"]["ops"][0]["owner"] == "fake"
 
 
+def test_the_plan_and_the_run_of_a_model_that_lacks_one_kind_end_with_the_same_error(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    tensors = [Tensor(name, (4,), "float32") for name in "xy"]
+    path = saved(tmp_path / "odd.tflite", Graph(tensors, [Op("Odd", (0,), (1,), is_custom=True)], (0,), (1,)))
+    error = refused(capsys, "run", path, code=ExitCode.MODEL)
+    assert main(["plan", path]) == ExitCode.MODEL
+    result = capsys.readouterr()
+    assert result.err == f"subgraft: error: {error}\n" and "nothing here runs\n" in result.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -72,8 +72,8 @@ def _cannot_run(args: argparse.Namespace, plan: Plan, error: Unsupported) -> Can
     kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.most_common())
     cannot_run = [{"graph": o.graph, "kind": o.kind, "ops": list(o.ops)} for o in orphans]
     result = {"model": args.model, "plan": plan.to_dict(), "cannot_run": cannot_run}
-    # Without such kinds it is a type or a shape, or a delegate's own trouble: the error says which.
-    message = f"nothing here runs {kinds}" if orphans else str(error)
+    # The library says more about one cause than a list does: a type, a shape, or what to do about this very kind.
+    message = f"nothing here runs {kinds}" if len(counts) > 1 else str(error)
     return CannotRun(message, result)
 
 
