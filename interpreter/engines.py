@@ -29,6 +29,7 @@ log = logging.getLogger("subgraft")
 
 DEEPEST = 64  # bodies within bodies
 MOST_REFUSALS_SHOWN = 3  # kinds
+MISSING = "; missing in all: "  # as native code puts it
 EDGE_TPU_OP = "edgetpu-custom-op"  # what the Edge TPU's compiler makes of the ops that it takes
 
 
@@ -102,8 +103,11 @@ class Engines:
         if any(step.owner or step.bodies for step in plan.steps):
             try:
                 return self._frame(plan, plan.bodies, compiled, unknown, {}, ()), plan
-            except BaseException:
+            except BaseException as error:
                 self._drop(compiled)
+                if isinstance(error, Unsupported):
+                    graphs = [plan.graph, *(body.graph for body in plan.bodies.values())]
+                    raise _explained(error, graphs, plan) from error
                 raise
         try:
             return self._program(index, shapes), plan
@@ -178,11 +182,7 @@ class Engines:
                     raise ModelError(f"op {step.segment.ops[0]} of graph {index} runs graph {body}, which is not there")
                 if body not in made:
                     made[body] = self._frame(bodies[body], bodies, compiled, unknown, made, (*within, index))
-        try:
-            frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made)
-        except Unsupported as error:
-            graphs = [plan.graph, *(body.graph for body in bodies.values())]
-            raise _explained(error, graphs, plan) from error
+        frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made)
         for lane in frame.lanes:
             lane.lost = self.watch.wake
         return frame
@@ -211,7 +211,7 @@ def _name(graph: Graph) -> str:
 def _explained(error: Unsupported, graphs: Sequence[Graph], plan: Plan | None = None) -> Unsupported:
     """The error with what a user needs to go on: every kind that is missing, and why no delegate helps."""
     kernels = {*_native.kernel_names(), *BODY_OPTIONS}
-    owners = {plan.graph.index: plan.placements} if plan else {}
+    owners = {part.graph.index: part.placements for part in (plan, *plan.bodies.values())} if plan else {}
     counts: Counter[str] = Counter()
     for graph in graphs:
         placements = owners.get(graph.index)
@@ -229,15 +229,16 @@ def _explained(error: Unsupported, graphs: Sequence[Graph], plan: Plan | None = 
         return Unsupported(text)
     listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
     if counts.total() > 1 and listed not in text:
-        text += f"; without a kernel in the whole model: {listed}"
+        text = f"{text.partition(MISSING)[0]}{MISSING}{listed}"  # that of one segment does not tell of the others
     return Unsupported(text + (_refusals(plan, counts) if plan else ""))
 
 
 def _refusals(plan: Plan, missing: Collection[str]) -> str:
-    """Why no delegate that was asked runs the ops that the CPU cannot."""
+    """Why no delegate that was offered the ops that the CPU cannot run takes them."""
     reasons: dict[str, str] = {}
     for op, placement in zip(plan.graph.ops, plan.placements, strict=True):
-        if op.kind in missing and placement.owner is None and placement.verdicts and placement.reasons:
+        offered = placement.verdicts and not placement.kept
+        if offered and op.kind in missing and placement.owner is None and placement.reasons:
             reasons.setdefault(op.kind, f"{op.kind}: {'; '.join(placement.reasons)}")
     if not reasons:
         return ""

@@ -403,8 +403,17 @@ def test_every_kind_without_a_kernel_is_named_with_its_count(load):
 
 
 def test_kinds_missing_in_other_segments_are_named_too():
-    with pytest.raises(Unsupported, match=r"op 0 One: .*no kernel.* in the whole model: One \(1\), Zero \(1\)"):
+    with pytest.raises(Unsupported, match=r"op 0 One: .*no kernel.*op; missing in all: One \(1\), Zero \(1\)"):
         subgraft.load(broken_up("One", "TANH", "Zero"), [Fake(kinds="TANH")])
+
+
+def test_kinds_missing_in_bodies_are_counted_once():
+    tensors = (Tensor("x", (1,), "float32"), Tensor("y", (1,), "float32"))
+    call = Op("CALL", (0,), (1,), Options({"subgraph": 1}, table="CallOptions"))
+    unknown = Op("Zero", (0,), (1,), is_custom=True)
+    model = Model.of(Graph(tensors, (call,), (0,), (1,)), Graph(tensors, (unknown,), (0,), (1,), index=1))
+    with pytest.raises(Unsupported, match="^op 0 Zero: the CPU interpreter has no kernel for this custom op$"):
+        subgraft.load(model)
 
 
 def test_without_delegates_none_is_mentioned():
