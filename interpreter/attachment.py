@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from subgraft.delegates import Device, Failed, Health, Overrun, Timed
@@ -42,6 +43,7 @@ class Attachment:
         self._worker: Worker | None = None
         self._wait_s = FIRST_WAIT_S
         self._retry_at = 0.0
+        self._is_stuck = False  # the background thread did not leave the device in time
 
     @property
     def name(self) -> str:
@@ -114,7 +116,20 @@ class Attachment:
             self.left = False
             self._report.add(Event(phase, self.name, error.reason))
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Waits until the background thread leaves the device, but no longer than a call may take, and once only."""
+        held = self.busy_with_it.acquire(timeout=0.0 if self._is_stuck else self.timeout_s)
+        self._is_stuck = not held
+        try:
+            yield
+        finally:
+            if held:
+                self.busy_with_it.release()
+
     def close(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        """Ends the thread that calls run in."""
+        with self.alone():
+            if self._worker is not None:
+                self._worker.close()
+                self._worker = None

@@ -171,13 +171,10 @@ class Frame:
             lane.sources, lane.keeps, lane.is_renewed = [], (), False
         for n, m, tensors in self._handed:
             producer, consumer = self.steps[n], self.steps[m]
-            if (
-                isinstance(producer, Lane)
-                and isinstance(consumer, Lane)
-                and producer.executable is not None
-                and isinstance(consumer.executable, Chains)
-                and consumer.executable.accepts(producer.executable)
-            ):
+            if not (isinstance(producer, Lane) and isinstance(consumer, Lane)):
+                continue
+            maker, taker = producer.executable, consumer.executable  # read once: the background thread changes them
+            if maker is not None and isinstance(taker, Chains) and taker.accepts(maker):
                 consumer.sources.append(producer)
                 producer.keeps += tensors
 

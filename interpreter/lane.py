@@ -126,7 +126,10 @@ class Lane:
 
     def renew(self, device: Device) -> bool:
         """Compiles the segment anew for a device that is back; whether it can be used."""
+        self.is_dead = False
         self._let_go()
+        if self._closed:
+            return False
         try:
             made = self.attachment.delegate.compile(self.segment, device)
             executable = checked.executable(self.attachment.delegate.name, made)
@@ -143,10 +146,13 @@ class Lane:
         return True
 
     def close(self) -> None:
-        """Lets go of the device."""
+        """Lets go of the device. What the background thread compiles at this moment, that thread closes."""
         self._closed = True
         self.attachment.lanes.pop(self, None)
-        self._let_go()
+        if self.executable is None and not self._discarded:
+            return
+        with self.attachment.alone():
+            self._let_go()
 
     def _let_go(self) -> None:
         executables = [*self._discarded, *filter(None, [self.executable])]
@@ -251,6 +257,7 @@ class Lane:
             self._discarded.append(executable)
         self.attachment.left = False
         self.executable = self._native = None
+        self._state = {t: after.copy() for t, after in self._state.items()}
         self.move()
         self.lost()
 

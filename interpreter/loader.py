@@ -68,6 +68,10 @@ def load(
         raise ValueError(f"threads is {threads}: it must be at least 1")
     if verify_every < 0:
         raise ValueError(f"verify_every is {verify_every}: it cannot be negative")
+    if not verify_tolerance >= 0:
+        raise ValueError(f"verify_tolerance is {verify_tolerance}: it cannot be negative")
+    if not probe_s > 0:
+        raise ValueError(f"probe_s is {probe_s}: it must be above 0")
     model = source if isinstance(source, Model) else Model.open(source)
     graph, names = _entry(model, signature)
     may_fall_back = fallback and not strict

@@ -111,7 +111,8 @@ class Planner:
             assert attachment.device is not None
             start = time.perf_counter()
             try:
-                made = attachment.delegate.compile(step.segment, attachment.device)
+                with attachment.alone():
+                    made = attachment.delegate.compile(step.segment, attachment.device)
                 compiled[key] = checked.executable(attachment.delegate.name, made)
             except DelegateError as error:
                 if not self._wishes.fallback or self._wishes.strict:

@@ -52,7 +52,7 @@ class Watch:
 
     def _look_for(self, attachment: Attachment) -> None:
         with attachment.busy_with_it:
-            if attachment.ask() is not Health.OK:
+            if self._stop.is_set() or attachment.ask() is not Health.OK:
                 return
             try:
                 device = attachment.open()

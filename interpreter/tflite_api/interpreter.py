@@ -81,8 +81,12 @@ class Interpreter:
     def invoke(self) -> None:
         """Runs the main subgraph once, without the GIL.
 
-        Raises RuntimeError before allocate_tensors(), while an array from tensor() is held, and when an op fails.
+        Raises RuntimeError before allocate_tensors(), while an array from tensor() is held, and when an op fails; a
+        delegate's bug that the background thread met, as it is.
         """
+        bug = self._engines.watch.bug
+        if bug is not None:
+            raise bug
         self._main.invoke()
 
     def set_tensor(self, tensor_index: int, value: Any) -> None:

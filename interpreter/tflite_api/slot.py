@@ -51,7 +51,7 @@ class Slot:
         """A tensor's shape now: as allocated, as asked for, or as the file says."""
         if self.engine is not None:
             return self.engine.shape(tensor)
-        return self.shapes.get(tensor) or self.graph.tensors[tensor].shape
+        return self.shapes.get(tensor, self.graph.tensors[tensor].shape)
 
     def check_no_views(self) -> None:
         """Memory must not change or move under an array that still shows it."""
