@@ -349,16 +349,23 @@ def test_a_picture_without_pillow_is_9(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_is_130_without_a_traceback(model: str, values: str) -> None:
-    program = "import sys; from subgraft.cli import main; print('ready', flush=True); sys.exit(main())"
-    arguments = ["run", model, "--input", values, "--repeat", str(10**9)]
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    # A shell starts background jobs, this test perhaps among them, with SIGINT ignored: a child would inherit that.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from subgraft.cli import main; print('ready', flush=True); sys.exit(main())"
     )
-    assert child.stdout is not None and child.stdout.readline() == "ready\n"
-    with pytest.raises(subprocess.TimeoutExpired):
-        child.wait(1)
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
+    arguments = ["run", model, "--input", values, "--repeat", str(10**9)]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            assert child.stdout is not None and child.stdout.readline() == "ready\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                child.wait(1)
+            child.send_signal(signal.SIGINT)
+            _, errors = child.communicate(timeout=60)
+        finally:
+            child.kill()
     assert (child.returncode, errors) == (ExitCode.INTERRUPTED, "")
 
 
