@@ -13,6 +13,7 @@ import pytest
 
 import subgraft
 from shared_models import MODELS, needs_shared
+from subgraft.delegates import Graph, Op, Tensor
 
 SCRIPT = Path(__file__).with_name("tflite_script.py")
 HELLO = MODELS / "real/hello_world_int8.tflite"
@@ -202,3 +203,11 @@ def test_an_unknown_delegate_says_what_there_is() -> None:
 def test_a_delegate_without_a_device_says_why() -> None:
     with pytest.raises(ValueError, match=r"(?s)Failed to load delegate from fake.*"):
         subgraft.load_delegate("fake", {"unavailable": "it was told to be away"})
+
+
+def test_an_input_resized_to_a_scalar_has_no_dimensions() -> None:
+    tensors = [Tensor(name, (1,), "float32") for name in ("x", "y")]
+    model = subgraft.Model.of(Graph(tensors, [Op("TANH", (0,), (1,))], (0,), (1,)))
+    interpreter = subgraft.Interpreter(model_content=model.to_bytes())
+    interpreter.resize_tensor_input(0, [])
+    assert interpreter.get_input_details()[0]["shape"].tolist() == []
