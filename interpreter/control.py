@@ -78,7 +78,7 @@ class ControlStep:
     def _call(self, body: Frame, values: Sequence[Array]) -> Sequence[Array]:
         graph = body.plan.graph
         for t, value in zip(graph.inputs, values, strict=True):
-            place = body.store.fixed[t]
+            place = body.store[t]
             if value.dtype != place.dtype or value.shape != place.shape:
                 raise InvokeError(
                     f"{self._name} gives {value.dtype}{list(value.shape)} to input '{graph.tensors[t].name}' of graph "

@@ -84,7 +84,7 @@ class Frame:
         graph = self.plan.graph
         if tensor not in graph.inputs:
             raise ValueError(f"tensor {tensor} is no input; only inputs can be set")
-        place = self.store.fixed[tensor]
+        place = self.store[tensor]
         if not isinstance(array, np.ndarray):
             raise ValueError(f"input {tensor} is {type(array).__name__}, not a numpy array")
         if array.dtype != place.dtype or array.shape != place.shape:
@@ -219,11 +219,12 @@ def _lives(plan: Plan, unknown: frozenset[int], handed: Sequence[tuple[int, int,
 
 
 def _shared_variables(plan: Plan, unknown: frozenset[int]) -> set[int]:
-    """Variables that live in the store: all but those of CPU segments that share theirs with none."""
+    """Variables that live in the store: all but those of CPU segments that share theirs with none, not even callers."""
     tensors = plan.graph.tensors
     variables = [[t for t in step.segment.inputs if tensors[t].is_variable] for step in plan.steps]
     users = Counter(t for some in variables for t in some)
-    return {
+    given = {t for t in plan.graph.inputs if tensors[t].is_variable}
+    return given | {
         t
         for step, some in zip(plan.steps, variables, strict=True)
         if step.owner

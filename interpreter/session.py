@@ -18,6 +18,7 @@ from subgraft.interpreter.profile import Profile
 from subgraft.interpreter.report import Report
 from subgraft.partitioner import Plan
 
+LARGEST_DIMENSION = 2**31 - 1  # the format's int32
 MOST_SHAPES = 4  # engines kept for a model whose inputs change their shape
 
 Key = tuple[tuple[int, ...], ...]  # the shapes of all inputs
@@ -129,14 +130,20 @@ class Session:
         return self._tensors(self._names.outputs, self._graph.outputs)
 
     def resize(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        """Plans for other shapes of some inputs. Raises Unsupported for shapes that do not suit the ops."""
+        """Plans for other shapes of some inputs.
+
+        Raises ValueError for names and dimensions that cannot be, Unsupported for shapes that do not suit the ops.
+        """
         self._enter()
         try:
             key = list(self._key)
             for name, shape in shapes.items():
                 if name not in self._names.inputs:
                     raise ValueError(f"there is no input {name!r}; the inputs are {', '.join(self._names.inputs)}")
-                key[self._names.inputs.index(name)] = tuple(int(dim) for dim in shape)
+                dims = tuple(int(dim) for dim in shape)
+                if not all(0 <= dim <= LARGEST_DIMENSION for dim in dims):
+                    raise ValueError(f"input {name!r} cannot be {list(dims)}: dimensions are 0 to {LARGEST_DIMENSION}")
+                key[self._names.inputs.index(name)] = dims
             self._use(tuple(key))
         finally:
             self._turn.release()
@@ -271,6 +278,8 @@ def _write(results: dict[str, Array], out: Mapping[str, Array]) -> dict[str, Arr
         if name not in results:
             raise ValueError(f"there is no output {name!r}; this model's outputs are {', '.join(results)}")
         result = results[name]
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"out[{name!r}] is {type(array).__name__}, not a numpy array")
         if array.dtype != result.dtype or array.shape != result.shape:
             raise ValueError(
                 f"out[{name!r}] is {array.dtype}{list(array.shape)}; the output is {result.dtype}{list(result.shape)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,16 @@ def test_a_failure_in_a_loops_body_changes_no_answer(faults):
         assert {event.graph for event in session.report} <= {0, 2}
         assert len(session.report) > 0
         fake.release()
+
+
+@pytest.mark.parametrize("kinds", ["ADD", "LESS"])
+def test_inputs_that_are_variables_are_set_as_any_other(kinds):
+    graphs = [
+        replace(g, tensors=tuple(replace(t, is_variable=t.name == "x") for t in g.tensors)) for g in doubling().graphs
+    ]
+    with subgraft.load(Model.of(*graphs), [Fake(kinds=kinds, keeps_state=True)]) as session:
+        assert session.run({"x": value(3)})["y"] == 193
+        assert session.run({"x": value(200)})["y"] == 201
 
 
 def test_a_body_that_runs_itself_is_refused():

@@ -148,6 +148,8 @@ def test_outputs_go_where_the_caller_wants_them(model, delegates):
         session.run({"x": X}, out={"y": out})
     with pytest.raises(ValueError, match="float64"):
         session.run({"x": X}, out={"t3": np.zeros(4)})
+    with pytest.raises(TypeError, match="'t3'.*list, not a numpy array"):
+        session.run({"x": X}, out={"t3": [0.0] * 4})
 
 
 def open_model(signature=(-1, 4)):
@@ -181,6 +183,10 @@ def test_shapes_that_the_model_fixes_change_only_when_asked_for(delegates):
     assert session.run({"x": x})["z"].shape == (2, 4)
     with pytest.raises(ValueError, match="no input 'y'"):
         session.resize({"y": (1,)})
+    for rows in (-1, 2**31):
+        with pytest.raises(ValueError, match="dimensions are 0 to"):
+            session.resize({"x": (rows, 4)})
+    assert session.run({"x": x})["z"].shape == (2, 4)
 
 
 def test_per_shape_executables_are_kept_within_a_bound():
