@@ -20,7 +20,9 @@ def inputs_of(session: subgraft.Session, seed: int) -> dict[str, Array]:
     feed: dict[str, Array] = {}
     for name, tensor in session.inputs.items():
         dtype = NUMPY_DTYPES[tensor.dtype]
-        if dtype.kind == "f":
+        if dtype.kind == "b":
+            feed[name] = random.integers(0, 2, tensor.shape).astype(dtype)
+        elif dtype.kind == "f":
             feed[name] = random.uniform(-1, 1, tensor.shape).astype(dtype)
         else:
             limits = np.iinfo(dtype)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from subgraft.delegates import Device, Failed, Health, Overrun, Timed
+from subgraft.delegates import DelegateError, Device, Health, Overrun, Timed
 from subgraft.interpreter import checked
 from subgraft.interpreter.discovery import Wanted, choose
 from subgraft.interpreter.report import Event, Report
@@ -112,7 +112,7 @@ class Attachment:
         """Runs a call within the deadline on whose outcome no value depends; its failure is reported."""
         try:
             self.call(function)
-        except Failed as error:
+        except DelegateError as error:  # a device that is unplugged may well answer with Unavailable
             self.left = False
             self._report.add(Event(phase, self.name, error.reason))
 

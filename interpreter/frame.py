@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from subgraft.delegates import Array, Chains, Segment
+from subgraft.delegates import Array, Chains, Segment, SessionError
 from subgraft.interpreter.control import ControlStep
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
 from subgraft.interpreter.lane import Lane, Policy
@@ -52,6 +53,7 @@ class Frame:
         self._policy = policy
         self._bodies = bodies
         self._runs = 0
+        self._pid = os.getpid()
         shared = _shared_variables(plan, self._unknown)
         chains = any(isinstance(executable, Chains) for _, executable in self._compiled.values())
         self._handed = _handed(plan) if chains else []
@@ -143,6 +145,8 @@ class Frame:
                 lane.close()
 
     def _begin(self) -> None:
+        if self.lanes and self._pid != os.getpid():
+            raise SessionError("this model was loaded before a fork; load it again in the child process")
         self.store.loose.clear()
         if any(lane.is_renewed for lane in self.lanes):
             self._link()

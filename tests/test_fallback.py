@@ -450,3 +450,17 @@ def test_a_bug_met_in_the_background_is_raised_in_the_next_run(model):
         until(lambda: session._engines.watch.bug is not None)
         with pytest.raises(ZeroDivisionError, match="a bug in health"):
             answer(session)
+
+
+class Unplugged(Fake):
+    """Says by an exception of the contract, not by a Health, that it is gone."""
+
+    def health(self, device):
+        raise Unavailable("the stick was pulled out")
+
+
+def test_a_health_that_raises_unavailable_means_gone(model, expected):
+    with subgraft.load(model, [Unplugged(kinds="TANH", faults="fail@1")]) as session:
+        np.testing.assert_array_equal(answer(session), expected)
+        np.testing.assert_array_equal(answer(session), expected)
+        assert ("health", "the stick was pulled out") in [(e.phase, e.reason) for e in session.report]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -211,3 +212,20 @@ def test_an_input_resized_to_a_scalar_has_no_dimensions() -> None:
     interpreter = subgraft.Interpreter(model_content=model.to_bytes())
     interpreter.resize_tensor_input(0, [])
     assert interpreter.get_input_details()[0]["shape"].tolist() == []
+
+
+@needs_shared
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_to_load_its_own() -> None:
+    interpreter = with_fake(KWS, {"kinds": "CONV_2D"})
+    interpreter.invoke()
+    child = os.fork()
+    if child == 0:
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            os._exit(0 if "fork" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    interpreter.invoke()
