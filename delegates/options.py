@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-YES = frozenset({"1", "true", "yes", "on"})
-NO = frozenset({"0", "false", "no", "off", ""})
+YES = ("1", "true", "yes", "on")
+NO = ("", "0", "false", "no", "off")
 
 
 def flag(name: str, value: object) -> bool:
     """Raises ValueError for what is neither yes nor no."""
     text = str(value).strip().lower()
-    if text not in YES | NO:
+    if text not in (*YES, *NO):
         raise ValueError(f"option {name!r} is {value!r}: write true or false")
     return text in YES
 

@@ -98,6 +98,11 @@ def _known() -> str:
     return ", ".join(names()) or "none is installed"
 
 
+def name_of(spec: str) -> str:
+    """The delegate's name in a device string: "edgetpu" of "edgetpu:usb:0"."""
+    return spec.partition(":")[0].partition("@")[0]
+
+
 def label(spec: str, taken: Mapping[str, object]) -> str:
     """The spec itself, or with a number behind it when another delegate has it."""
     number = 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from subgraft.delegates import Delegate, Graph, Segment, Unavailable
 from subgraft.interpreter import checked, op_names
-from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find, label
+from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find, label, name_of
 from subgraft.interpreter.engines import Engines, Setup
 from subgraft.interpreter.lane import Policy
 from subgraft.interpreter.model import Model, Signature
@@ -137,7 +137,7 @@ def _find(
             wanted[label(found.spec, wanted)] = found
             continue
         spec, options = (one, {}) if isinstance(one, str) else _with_options(one)
-        name = spec.partition(":")[0].partition("@")[0]
+        name = name_of(spec)
         if name in compiled:
             options = {**options, "compiled": compiled[name]}
             used.add(name)

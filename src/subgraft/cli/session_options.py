@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 import subgraft
 from subgraft.cli.exit_codes import UsageError, checked_by_the_library
 from subgraft.delegates import Unavailable
-from subgraft.interpreter.discovery import choose, find, label
+from subgraft.delegates.options import NO, YES
+from subgraft.interpreter.discovery import choose, find, label, name_of
 from subgraft.partitioner import BODY_OPTIONS, Candidate, Limits, Pins, partition
 
 if TYPE_CHECKING:
     from subgraft import Plan, Session
     from subgraft.interpreter import Model
-
-TRUE = ("1", "true", "yes", "on")
-FALSE = ("", "0", "false", "no", "off")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +112,7 @@ def _listed(text: str) -> list[str]:
 
 def _with_options(wanted: list[str], texts: list[str]) -> list[tuple[str, dict[str, str]]]:
     """Each delegate's device string with its own options."""
-    names = [spec.partition(":")[0].partition("@")[0] for spec in wanted]
+    names = [name_of(spec) for spec in wanted]
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -129,9 +127,9 @@ def _with_options(wanted: list[str], texts: list[str]) -> list[tuple[str, dict[s
 
 def _switch(variable: str) -> bool:
     value = os.environ.get(variable, "").lower()
-    if value not in (*TRUE, *FALSE):
-        raise UsageError(f"{variable} is {value!r}; it may be {', '.join((*TRUE, *FALSE[1:]))}")
-    return value in TRUE
+    if value not in (*YES, *NO):
+        raise UsageError(f"{variable} is {value!r}; it may be {', '.join((*YES, *NO[1:]))}")
+    return value in YES
 
 
 def _threads() -> int:
