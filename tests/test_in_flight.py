@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import CancelledError
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -122,10 +123,8 @@ def test_cancelled_futures_give_their_place_back():
         for _ in range(50):
             future = session.run_async({"x": X})
             future.cancel()
-            try:
+            with suppress(CancelledError):
                 future.result(10)
-            except CancelledError:
-                pass
 
 
 def test_close_waits_and_ends_the_threads():
