@@ -73,7 +73,7 @@ def byte_weights(op: Op, graph: Graph) -> bool:
 @rule
 def no_fused_activation(op: Op, graph: Graph) -> bool:
     """no fused activation function"""
-    return op.options.get("fused_activation_function", "NONE") == "NONE"
+    return bool(op.options.get("fused_activation_function", "NONE") == "NONE")
 
 
 @rule
@@ -92,7 +92,7 @@ def same_dilation(op: Op, graph: Graph) -> bool:
 @rule
 def default_weights(op: Op, graph: Graph) -> bool:
     """only the default format of weights"""
-    return op.options.get("weights_format", "DEFAULT") == "DEFAULT"
+    return bool(op.options.get("weights_format", "DEFAULT") == "DEFAULT")
 
 
 @rule
