@@ -46,11 +46,13 @@ std::shared_ptr<Kind> share(std::unique_ptr<Kind> device) {
   });
 }
 
-// Runs `call` without the GIL, as the only caller of the device.
+// Runs `call` without the GIL.
 template <typename Call>
-auto alone_with(usb::Device& device, Call call) {
+auto unlocked_with(const usb::Device& device, Call call) {
+  if (!device.is_of_this_process())
+    throw usb::Error(usb::Status::invalid,
+                     "this USB device was opened before the process forked; the child must open its own");
   const Unlocked unlocked;  // from here to the brace: no Python objects
-  const usb::Hold hold(device);
   return call();
 }
 

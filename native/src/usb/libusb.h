@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -58,38 +59,50 @@ class LibUsbDevice final : public Device {
  private:
   // One libusb transfer, used again and again. Stays where it is, because libusb points at it.
   struct Slot {
+    enum class State : std::uint8_t { idle, in_flight, finished };
+
     LibUsbDevice* device;
     libusb::transfer* raw;
-    Transfer* transfer = nullptr;  // or it is a control transfer
+    State state = State::idle;
+    Transfer* transfer = nullptr;  // none: a control transfer, or given up
+    bool is_awaited = false;       // a control transfer that somebody waits for
     std::vector<unsigned char> control_buffer = {};
-    bool is_pending = false;
+    int is_back = 0;       // what libusb looks at to stop waiting for a control transfer
+    Slot* next = nullptr;  // in the queue of the finished
   };
-  struct Finished {
-    Transfer* transfer;
-    Status status;
-    std::size_t actual;
-  };
+  struct Visit;
 
   static void on_done(libusb::transfer* raw);
-  Slot& idle_slot();
-  int start(Slot& slot);
-  void handle_events(Clock::time_point until);
-  bool finish_control(Slot& slot, Clock::time_point until);
-  bool run_callbacks();
-  void abandon_pending();
-  void refuse_if_closed(const std::string& what) const;
+  std::size_t move_control(Slot& slot, std::chrono::milliseconds timeout, const std::string& what);
+  void cancel_slot(Slot& slot);
+  bool comes_back(Slot& slot, Clock::time_point until);
+  Slot& start_control(std::vector<unsigned char> buffer, const std::string& what);
+  Slot& take_slot(Transfer* transfer);
+  int start(Slot& slot, unsigned char endpoint, unsigned char type, unsigned char* buffer, std::size_t size);
+  void handle_events(Clock::time_point until, int* completed);
+  bool call_finished(std::unique_lock<std::mutex>& lock);
+  void cancel_all();
+  void give_up_all(std::unique_lock<std::mutex>& lock);
+  void let_go();
+  void check(int code, const char* doing) const;
 
   const std::shared_ptr<const libusb::Library> library_;
   libusb::context* context_;
   libusb::device_handle* handle_;
   const std::string name_;  // "USB device 2-1.3", for messages
   const int speed_mbps_;
-  std::vector<std::unique_ptr<Slot>> slots_;
-  std::vector<Finished> finished_;  // their callbacks are due in wait()
-  std::vector<Finished> called_;    // the batch whose callbacks run
-  std::size_t pending_ = 0;         // slots in flight
-  int something_is_done_ = 0;       // what libusb looks at to stop waiting
   const std::shared_ptr<std::atomic<std::size_t>> mapped_bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
+
+  std::mutex starts_;  // held while a slot starts or is cancelled, never by on_done(); taken before mutex_
+  std::mutex mutex_;   // for all below; never held while libusb runs
+  std::vector<std::unique_ptr<Slot>> slots_;
+  Slot* first_finished_ = nullptr;  // a queue: their callbacks are due in wait()
+  Slot* last_finished_ = nullptr;
+  std::size_t finished_ = 0;
+  std::size_t in_flight_ = 0;
+  int something_is_finished_ = 0;  // what libusb looks at to stop waiting
+  int visitors_ = 0;               // calls under way
+  bool is_closed_ = false;
 };
 
 }  // namespace subgraft::usb

@@ -77,6 +77,7 @@ Library functions_of(void* handle, const std::string& name) {
   require(handle, "libusb_submit_transfer", library.submit_transfer, missing);
   require(handle, "libusb_cancel_transfer", library.cancel_transfer, missing);
   require(handle, "libusb_handle_events_timeout_completed", library.handle_events_timeout_completed, missing);
+  find(handle, "libusb_interrupt_event_handler", library.interrupt_event_handler);
   find(handle, "libusb_dev_mem_alloc", library.dev_mem_alloc);
   if (!missing.empty())
     throw Error(Status::not_supported,

@@ -75,6 +75,7 @@ struct Library {
   int (*submit_transfer)(transfer*);
   int (*cancel_transfer)(transfer*);
   int (*handle_events_timeout_completed)(context*, timeval*, int* completed);
+  void (*interrupt_event_handler)(context*) = nullptr;                     // since 1.0.21
   unsigned char* (*dev_mem_alloc)(device_handle*, std::size_t) = nullptr;  // since 1.0.21
 };
 
