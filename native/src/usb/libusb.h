@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -93,8 +94,9 @@ class LibUsbDevice final : public Device {
   const int speed_mbps_;
   const std::shared_ptr<std::atomic<std::size_t>> mapped_bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
 
-  std::mutex starts_;  // held while a slot starts or is cancelled, never by on_done(); taken before mutex_
-  std::mutex mutex_;   // for all below; never held while libusb runs
+  std::mutex starts_;      // held while a slot starts or is cancelled, never by on_done(); taken before mutex_
+  std::mutex mutex_;       // for all below; never held while libusb runs
+  std::set<int> claimed_;  // interfaces
   std::vector<std::unique_ptr<Slot>> slots_;
   Slot* first_finished_ = nullptr;  // a queue: their callbacks are due in wait()
   Slot* last_finished_ = nullptr;

@@ -188,12 +188,16 @@ void LibUsbDevice::claim(int interface) {
   const Visit visit(*this);
   visit.demand();
   check(library_->claim_interface(handle_, interface), "claiming the interface");
+  const std::lock_guard lock(mutex_);
+  claimed_.insert(interface);
 }
 
 void LibUsbDevice::release(int interface) {
   const Visit visit(*this);
   visit.demand();
   check(library_->release_interface(handle_, interface), "releasing the interface");
+  const std::lock_guard lock(mutex_);
+  claimed_.erase(interface);
 }
 
 void LibUsbDevice::clear_halt(std::uint8_t endpoint) {
@@ -272,6 +276,8 @@ void LibUsbDevice::let_go() {
       library_->free_transfer(slot->raw);
   }
   slots_.clear();
+  for (const int interface : claimed_)
+    library_->release_interface(handle_, interface);  // fails when the device is gone
   library_->close(std::exchange(handle_, nullptr));
   if (in_flight_ == 0) library_->exit(context_);
 }
