@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
+import stat
 import threading
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from subgraft.delegates import Unavailable
+from subgraft.delegates import Device, Unavailable
 
 VARIABLE = "SUBGRAFT_EMULATOR"  # the control socket, set by `subgraft emulate`
 ANSWER_TIMEOUT_S = 30.0
 
 Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@runtime_checkable
+class Emulates(Protocol):
+    """A delegate that emulates devices in this process, and takes the requests of an Emulator for them."""
+
+    def ask_emulator(self, device: Device) -> Ask:
+        """Raises Unavailable for a device that is not emulated here."""
 
 
 class Emulator:
@@ -73,32 +84,48 @@ class Emulator:
 
 
 class _Line:
-    """A connection to a control socket, opened when first needed, and by each process for itself."""
+    """A connection to a control socket, opened when first needed, and by each process for itself.
+
+    In a virtual machine it is a character device.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._connection: tuple[int, socket.socket] | None = None
+        self._connection: tuple[int, int] | None = None  # process, file descriptor
 
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:
             connection = self._connected()
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            _write_all(connection, json.dumps(request).encode() + b"\n")
             answer = bytearray()
+            deadline = time.monotonic() + ANSWER_TIMEOUT_S
             while not answer.endswith(b"\n"):
-                part = connection.recv(1 << 16)
+                ready, _, _ = select.select([connection], [], [], max(0.0, deadline - time.monotonic()))
+                part = os.read(connection, 1 << 16) if ready else b""
                 if not part:
+                    os.close(connection)
                     self._connection = None
-                    raise ConnectionError(f"the emulator at {self._path} has ended")
+                    raise ConnectionError(f"the emulator at {self._path} {'has ended' if ready else 'does not answer'}")
                 answer += part
         result = json.loads(answer)
         assert isinstance(result, dict)
         return result
 
-    def _connected(self) -> socket.socket:
+    def _connected(self) -> int:
         if self._connection is None or self._connection[0] != os.getpid():
-            connection = socket.socket(socket.AF_UNIX)
-            connection.settimeout(ANSWER_TIMEOUT_S)
-            connection.connect(self._path)
-            self._connection = (os.getpid(), connection)
+            self._connection = (os.getpid(), _open(self._path))
         return self._connection[1]
+
+
+def _open(path: str) -> int:
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    return connection.detach()
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]

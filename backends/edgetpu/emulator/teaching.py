@@ -1,0 +1,1 @@
+def teach(corals, models, compiled): pass
