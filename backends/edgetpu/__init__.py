@@ -1,0 +1,1 @@
+"""The Coral Edge TPU over USB, without libedgetpu."""
