@@ -23,8 +23,8 @@ from pathlib import Path
 
 import initramfs
 
-from subgraft.backends.edgetpu.emulator.control import ControlSocket, Remote
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
+from subgraft.backends.edgetpu.emulator.remote import ControlSocket, Remote
 from subgraft.backends.edgetpu.emulator.teaching import teach
 from subgraft.backends.edgetpu.emulator.usbredir import Redirection
 from subgraft.interpreter.services import main_graphs
@@ -115,7 +115,8 @@ def script(args: argparse.Namespace) -> str:
         **{name: value for name, value in os.environ.items() if name.startswith(("SUBGRAFT_", "USB_"))},
     }
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    return f"cd {shlex.quote(str(Path.cwd()))} && SUBGRAFT_EMULATOR=$(echo /dev/vport*) {exports} {shlex.join(args.command)}"
+    folder, command = shlex.quote(str(Path.cwd())), shlex.join(args.command)
+    return f"cd {folder} && {exports} SUBGRAFT_EMULATOR=$(echo /dev/vport*) {command}"
 
 
 def machine(folder: Path, kernel: Path) -> list[str]:

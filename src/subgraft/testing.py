@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from subgraft.delegates import Device, Unavailable
@@ -119,7 +120,7 @@ class _Line:
 
 
 def _open(path: str) -> int:
-    if not stat.S_ISSOCK(os.stat(path).st_mode):
+    if not stat.S_ISSOCK(Path(path).stat().st_mode):
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)

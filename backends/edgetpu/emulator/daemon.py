@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from subgraft.backends.edgetpu.emulator.control import ControlSocket, Remote, Setting, whole_number
 from subgraft.backends.edgetpu.emulator.descriptors import Mode, Speed
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.faults import Fault
+from subgraft.backends.edgetpu.emulator.remote import ControlSocket, Remote, Setting, whole_number
 from subgraft.backends.edgetpu.emulator.umockdev import Bench
 from subgraft.delegates import Models
 
 VARIABLE = "SUBGRAFT_EMULATOR"
 MOST_STICKS = 8
+REENUMERATE_S = 0.1  # a port reset and the enumeration after it, as on a quiet bus
 
 
 class Emulation:
@@ -36,10 +37,11 @@ class Emulation:
     ) -> None:
         if not 1 <= sticks <= MOST_STICKS:
             raise ValueError(f"{sticks} sticks; there may be 1 to {MOST_STICKS}")
-        rules = [Fault.parse(text) for text in faults]
-        self.corals = tuple(EmulatedCoral(mode=mode, speed=speed) for _ in range(sticks))
-        for rule in rules:
-            self.corals[0].inject(rule)
+        rules = [rule for text in faults for rule in Fault.parse(text)]
+        self.corals = tuple(
+            EmulatedCoral(mode, speed, seed=seed, reenumerate_s=REENUMERATE_S) for seed in range(sticks)
+        )
+        self.corals[0].add_faults(*rules)
         self._bench = Bench(self.corals)
         self._control = ControlSocket(self._bench.testbed.path / "control", Remote(self.corals, self._settings()))
         many = f"{sticks} emulated Corals" if sticks > 1 else "an emulated Coral"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
-from subgraft.backends.edgetpu.emulator.faults import Fault
+from subgraft.backends.edgetpu.emulator.faults import Fault, storm
 
 LONGEST_REQUEST = 1 << 20
 Answer = dict[str, Any]
@@ -27,6 +27,7 @@ class Remote:
         self._settings = settings or {}
         self._actions: dict[str, Callable[[EmulatedCoral, Mapping[str, Any]], Answer]] = {
             "fault": self._fault,
+            "storm": self._storm,
             "clear": self._clear,
             "plug": self._plug,
             "unplug": self._unplug,
@@ -50,13 +51,19 @@ class Remote:
             return {"error": f"{request.get('do')}: {type(error).__name__}: {error}"}
 
     def _fault(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
-        coral.inject(Fault.parse(str(request["rule"])))
+        coral.add_faults(*Fault.parse(str(request["rule"])))
         return {}
+
+    def _storm(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
+        """Seeded faults, spread over so many inferences to come."""
+        rules = storm(*(whole_number(request[name]) for name in ("seed", "faults", "inferences")))
+        coral.add_faults(*rules)
+        return {"rules": [str(rule) for rule in rules]}
 
     def _clear(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
         """No faults any more, and an empty log."""
         coral.clear_faults()
-        coral.log.clear()
+        coral.clear_log()
         return {}
 
     def _plug(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
@@ -76,15 +83,16 @@ class Remote:
             "speed": coral.speed,
             "connected": coral.connected,
             "sticks": len(self._corals),
+            "faults_fired": coral.faults.fired_count,
+            "faults_waiting": coral.faults.waiting,
             "pid": os.getpid(),
         }
 
     def _log(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
-        log = coral.log
-        return {"transfers": [str(each) for each in log.trace], "counts": dict(log.counts), "notes": list(log.notes)}
+        return {"transfers": [str(each) for each in coral.trace], "counts": coral.counts(), "notes": list(coral.notes)}
 
     def _violations(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
-        return {"violations": [{"rule": each.rule, "text": each.text} for each in coral.log.violations]}
+        return {"violations": [{"rule": each.rule, "text": each.text} for each in coral.violations]}
 
     def _set(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
         name = str(request["name"])

@@ -1,1 +1,2 @@
-def teach(corals, models, compiled): pass
+def teach(corals, models, compiled):
+    pass

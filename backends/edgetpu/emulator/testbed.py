@@ -23,11 +23,19 @@ SHOWN_OF_THE_HOST = ("devices/system", "fs", "kernel", "module")  # what program
 LONGEST_SOCKET_PATH = 107  # sun_path, less the final zero
 LONGEST_NAME_BELOW = len("/ioctl//dev/bus/usb/000/000")
 UDEV_MAGIC = 0xFEEDCAFE  # systemd's device-monitor.c
-UDEV_HEADER = struct.Struct("=8sIIIIIIII")
+UDEV_HEADER = struct.Struct("=8s4sIII4s4s8s")  # who, magic, sizes, hashes for the listeners' socket filters, tags
+SUBSYSTEM, DEVTYPE = "usb", "usb_device"
 SPEED_MBPS = {"high": "480", "super": "5000"}
-ROOT_HUB = bytes.fromhex(
-    "12010003090003096b1d020001060302010109021f00010100e0000904000001090000000705810304000c06300000020000"
-)
+ROOT_HUBS = {  # as Linux has them
+    "high": bytes.fromhex(
+        "12 01 00 02 09 00 01 40 6b 1d 02 00 01 06 03 02 01 01"
+        "09 02 19 00 01 01 00 e0 00 09 04 00 00 01 09 00 00 00 07 05 81 03 04 00 0c"
+    ),
+    "super": bytes.fromhex(
+        "12 01 00 03 09 00 03 09 6b 1d 03 00 01 06 03 02 01 01"
+        "09 02 1f 00 01 01 00 e0 00 09 04 00 00 01 09 00 00 00 07 05 81 03 04 00 0c 06 30 00 00 02 00"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class Testbed:
         node.parent.mkdir(parents=True, exist_ok=True)
         node.touch()
         self._node_number(place).symlink_to(f"{USB_MAJOR}:{_minor(place)}")
-        self._add_device(place, f"usb{bus}", f"usb{bus}", ROOT_HUB, speed)
+        self._add_device(place, f"usb{bus}", f"usb{bus}", ROOT_HUBS[speed], speed)
 
     def _add_device(self, place: Place, below: str, name: str, descriptors: bytes, speed: str) -> None:
         final = self.path / "sys" / CONTROLLER / below
@@ -141,15 +149,16 @@ class Testbed:
         properties = {
             "ACTION": action,
             "DEVPATH": f"/{CONTROLLER}/usb{place.bus}/{place.name}",
-            "SUBSYSTEM": "usb",
+            "SUBSYSTEM": SUBSYSTEM,
             **_properties(place),
             "DEVNAME": f"/dev/{place.node}",
             "SEQNUM": str(self._sequence),
         }
         body = b"".join(f"{key}={value}".encode() + b"\0" for key, value in properties.items())
         size = UDEV_HEADER.size
-        magic = socket.htonl(UDEV_MAGIC)
-        header = UDEV_HEADER.pack(b"libudev\0", magic, size, size, len(body), 0, 0, 0, 0)
+        hashes = (struct.pack(">I", murmur2(text.encode())) for text in (SUBSYSTEM, DEVTYPE))
+        magic = struct.pack(">I", UDEV_MAGIC)
+        header = UDEV_HEADER.pack(b"libudev\0", magic, size, size, len(body), *hashes, bytes(8))
         for listener in self.path.glob("event[0-9]*"):
             _send(listener, header + body)
 
@@ -185,6 +194,21 @@ class Gate:
         self._pipe = None
 
 
+def murmur2(data: bytes) -> int:
+    """MurmurHash2 with the seed 0, which udev's socket filters look for."""
+    multiplier, mask = 0x5BD1E995, 0xFFFFFFFF
+    state = len(data)
+    whole = len(data) & ~3
+    for (word,) in struct.iter_unpack("<I", data[:whole]):
+        word = word * multiplier & mask
+        word = (word ^ word >> 24) * multiplier & mask
+        state = state * multiplier & mask ^ word
+    if data[whole:]:
+        state = (state ^ int.from_bytes(data[whole:], "little")) * multiplier & mask
+    state = (state ^ state >> 13) * multiplier & mask
+    return state ^ state >> 15
+
+
 def _minor(place: Place) -> int:
     return (place.bus - 1) * 128 + place.address - 1
 
@@ -195,7 +219,7 @@ def _properties(place: Place) -> Mapping[str, str]:
         "MAJOR": f"{USB_MAJOR}",
         "MINOR": f"{_minor(place)}",
         "DEVNAME": place.node,
-        "DEVTYPE": "usb_device",
+        "DEVTYPE": DEVTYPE,
         "BUSNUM": f"{place.bus:03}",
         "DEVNUM": f"{place.address:03}",
     }

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.testbed import Place, Testbed
-from subgraft.backends.edgetpu.emulator.usbfs import GET_SPEED, SPEEDS, File, Limits, Node, Refused
+from subgraft.backends.edgetpu.emulator.usbfs import SPEEDS, File, Limits, Node, Refused
+from subgraft.backends.edgetpu.emulator.usbfs_abi import GET_SPEED
 from subgraft.delegates import Unavailable
 
 PRELOAD = "libumockdev-preload.so.0"  # Debian's libumockdev0, which comes with the package umockdev
@@ -124,8 +125,8 @@ class Stick:
         self._bench = bench
         self._lock = threading.Lock()
         self._shown: _Shown | None = None
-        coral.on_connect.append(self._connect)
-        coral.on_disconnect.append(self._disconnect)
+        coral.on_connect = self._connect
+        coral.on_disconnect = self._disconnect
         if coral.connected:
             self._connect()
 
@@ -260,8 +261,8 @@ class Bench:
 
     def show(self, coral: EmulatedCoral, port: int) -> _Shown:
         place = self._next_place(2 if coral.speed == "super" else 1, port)
-        descriptors = coral.device_descriptor + coral.config_descriptor
-        node = Node(coral, self.limits, coral.speed)
+        descriptors = coral.device_descriptor + coral.configuration_descriptor
+        node = Node(coral, self.limits)
         self._door.listen(self.testbed.socket_of(place), node)
         gate = self.testbed.add(place, descriptors, coral.speed, self.node_mode)
         with node.lock:

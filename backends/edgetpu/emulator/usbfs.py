@@ -1,6 +1,6 @@
 """Linux's usbfs: what an ioctl on /dev/bus/usb/BBB/DDD does, with an emulated device behind the node.
 
-Numbers and structures: <linux/usbdevice_fs.h> of 64-bit Linux; behaviour: drivers/usb/core/devio.c.
+Behaviour: the kernel's drivers/usb/core/devio.c.
 """
 
 from __future__ import annotations
@@ -10,55 +10,49 @@ import struct
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.urb import (
     CANCELLED,
     IN,
-    INVALID,
     IO,
     NO_DEVICE,
+    NOT_FOUND,
     OK,
     OVERFLOW,
     SETUP_BYTES,
     STALLED,
     Urb,
 )
-
-POINTER = struct.Struct("<Q")
-UINT = struct.Struct("<I")
-URB = struct.Struct("<BBxxiI4xQiiiiiIQ")  # struct usbdevfs_urb
-URB_OUTCOME = struct.Struct("<ii")  # its buffer_length and actual_length
-STATUS_OFFSET, LENGTHS_OFFSET = 4, 24
-
-TYPE_INTERRUPT, TYPE_CONTROL, TYPE_BULK = 1, 2, 3
-
-
-def _request(direction: int, number: int, size: int) -> int:
-    """_IOC('U', ...) of <asm-generic/ioctl.h>; direction: 1 write, 2 read, as user space sees them."""
-    return direction << 30 | size << 16 | ord("U") << 8 | number
-
-
-_NONE, _WRITE, _READ = 0, 1, 2
-RESETEP = _request(_READ, 3, 4)
-SETINTERFACE = _request(_READ, 4, 8)
-SETCONFIGURATION = _request(_READ, 5, 4)
-GETDRIVER = _request(_WRITE, 8, 260)
-SUBMITURB = _request(_READ, 10, URB.size)
-DISCARDURB = _request(_NONE, 11, 0)
-REAPURB = _request(_WRITE, 12, 8)
-REAPURBNDELAY = _request(_WRITE, 13, 8)
-CLAIMINTERFACE = _request(_READ, 15, 4)
-RELEASEINTERFACE = _request(_READ, 16, 4)
-CONNECTINFO = _request(_WRITE, 17, 8)
-IOCTL = _request(_READ | _WRITE, 18, 16)
-RESET = _request(_NONE, 20, 0)
-CLEAR_HALT = _request(_READ, 21, 4)
-GET_CAPABILITIES = _request(_READ, 26, 4)
-DISCONNECT_CLAIM = _request(_READ, 27, 264)
-GET_SPEED = _request(_NONE, 31, 0)
+from subgraft.backends.edgetpu.emulator.usbfs_abi import (
+    CLAIMINTERFACE,
+    CLEAR_HALT,
+    DISCARDURB,
+    DISCONNECT_CLAIM,
+    GET_CAPABILITIES,
+    GET_SPEED,
+    GETDRIVER,
+    IOCTL,
+    LENGTHS_OFFSET,
+    POINTER,
+    REAPURB,
+    REAPURBNDELAY,
+    RELEASEINTERFACE,
+    RESET,
+    RESETEP,
+    SETCONFIGURATION,
+    SETINTERFACE,
+    STATUS_OFFSET,
+    SUBMITURB,
+    TYPE_BULK,
+    TYPE_CONTROL,
+    TYPE_INTERRUPT,
+    UINT,
+    URB,
+)
 
 CAPABILITIES = 0x1F  # zero packets, continuation, no packet limit, scatter-gather, reap after disconnect; no mmap
 SPEEDS = {"high": 3, "super": 5}  # enum usb_device_speed
@@ -66,6 +60,7 @@ ONLY_INTERFACE = 0
 USBFS_MEMORY_BYTES = 16 << 20  # usbcore.usbfs_memory_mb of a stock kernel
 SYNCHRONOUS_TIMEOUT_S = 1.0
 BLOCKING_REAP_S = 1.0
+RESET_TIMEOUT_S = 30.0  # a device that computes is reset when it is done
 
 ERRNO = {
     OK: 0,
@@ -74,7 +69,7 @@ ERRNO = {
     IO: -errno.EPROTO,
     CANCELLED: -errno.ENOENT,
     NO_DEVICE: -errno.ESHUTDOWN,
-    INVALID: -errno.EINVAL,
+    NOT_FOUND: -errno.ENOENT,
 }
 
 
@@ -120,7 +115,6 @@ class Limits:
     refuse_errno: int = errno.ENOMEM
 
 
-@dataclass(eq=False)
 class Node:
     """One enumeration of a device: from the connect to the disconnect. Thread-safe.
 
@@ -129,15 +123,18 @@ class Node:
     Both are called with the lock held.
     """
 
-    coral: EmulatedCoral
-    limits: Limits
-    speed: str
-    ready: Callable[[bool], None] = lambda ready: None
-    released: Callable[[], None] = lambda: None
-    gone: bool = False
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    owners: dict[int, File] = field(default_factory=dict)
-    files: set[File] = field(default_factory=set)
+    def __init__(self, coral: EmulatedCoral, limits: Limits) -> None:
+        self.coral = coral
+        self.limits = limits
+        self.speed = coral.speed
+        self.ready: Callable[[bool], None] = lambda ready: None
+        self.released: Callable[[], None] = lambda: None
+        self.lock = threading.RLock()
+        self.gone = False
+        self.owners: dict[int, File] = {}
+        self.files: set[File] = set()
+        self._tasks: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        threading.Thread(target=self._work, name="usbfs device", daemon=True).start()
 
     def open(self) -> File:
         with self.lock:
@@ -150,9 +147,6 @@ class Node:
         with self.lock:
             self.gone = True
             self.owners.clear()
-            files = list(self.files)
-        for file in files:
-            file.cancel_all()
         self._release_when_left()
 
     def leave(self, file: File) -> None:
@@ -164,10 +158,9 @@ class Node:
             self.tell_ready()
         self._release_when_left()
 
-    def _release_when_left(self) -> None:
-        with self.lock:
-            if self.gone and not self.files:
-                self.released()
+    def post(self, task: Callable[[], object]) -> None:
+        """Has the device do it, after what was posted before. A client never waits for what the device computes."""
+        self._tasks.put(task)
 
     def memory_in_use(self) -> int:
         return sum(pending.size for file in self.files for pending in file.live.values())
@@ -175,6 +168,16 @@ class Node:
     def tell_ready(self) -> None:
         """Called with the lock held."""
         self.ready(any(file.done for file in self.files))
+
+    def _release_when_left(self) -> None:
+        with self.lock:
+            if self.gone and not self.files:
+                self.released()
+                self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
 
 
 class File:
@@ -226,7 +229,10 @@ class File:
         with self.node.lock:
             pending = list(self.live.values())
         for each in reversed(pending):
-            self.node.coral.cancel(each.urb)
+            self._cancel(each)
+
+    def _cancel(self, pending: _Pending) -> None:
+        self.node.post(lambda: self.node.coral.cancel(pending.urb))
 
     # --- URBs
 
@@ -252,8 +258,16 @@ class File:
             if argument in self.live:
                 raise Refused(errno.EINVAL)
             self.live[argument] = pending
-        self.node.coral.submit(pending.urb, lambda urb: self._finish(pending))
+        self.node.post(lambda: self._start(pending))
         return 0
+
+    def _start(self, pending: _Pending) -> None:
+        """On the device's thread."""
+        if self.node.gone:
+            pending.urb.status = NO_DEVICE
+            self._finish(pending)
+        else:
+            self.node.coral.submit(pending.urb, lambda urb: self._finish(pending))
 
     def _check_memory(self, size: int) -> None:
         limits = self.node.limits
@@ -304,7 +318,7 @@ class File:
             pending = self.live.get(argument)
         if pending is None:
             raise Refused(errno.EINVAL)
-        self.node.coral.cancel(pending.urb)
+        self._cancel(pending)
         return 0
 
     # --- the interface and the device
@@ -351,9 +365,9 @@ class File:
         """A control request of the kernel itself, waited for."""
         answered = threading.Event()
         urb = Urb(endpoint=0, length=0, data=b"", setup=setup)
-        self.node.coral.submit(urb, lambda _: answered.set())
+        self.node.post(lambda: self.node.coral.submit(urb, lambda _: answered.set()))
         if not answered.wait(SYNCHRONOUS_TIMEOUT_S):
-            self.node.coral.cancel(urb)
+            self.node.post(lambda: self.node.coral.cancel(urb))
             raise Refused(errno.ETIMEDOUT)
         if urb.status != OK:
             raise Refused(-ERRNO[urb.status])
@@ -366,8 +380,14 @@ class File:
             files = list(self.node.files)
         for file in files:
             file.cancel_all()
-        if self.node.coral.bus_reset():
-            raise Refused(errno.ENODEV)  # it enumerates as another device
+        answers: SimpleQueue[bool] = SimpleQueue()
+        self.node.post(lambda: answers.put(self.node.coral.bus_reset()))
+        try:
+            came_back_as_another = answers.get(timeout=RESET_TIMEOUT_S)
+        except Empty:
+            raise Refused(errno.ETIMEDOUT) from None
+        if came_back_as_another:
+            raise Refused(errno.ENODEV)
         return 0
 
     # --- what it says of itself

@@ -16,9 +16,9 @@ from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.urb import (
     CANCELLED,
     IN,
-    INVALID,
     IO,
     NO_DEVICE,
+    NOT_FOUND,
     OK,
     OVERFLOW,
     SETUP_BYTES,
@@ -55,7 +55,7 @@ CONNECT_DEVICE_VERSION, EP_INFO_MAX_PACKET_SIZE, IDS_64_BITS, BULK_LENGTH_32_BIT
 CAPABILITIES = 1 << CONNECT_DEVICE_VERSION | 1 << EP_INFO_MAX_PACKET_SIZE | 1 << IDS_64_BITS | 1 << BULK_LENGTH_32_BITS
 
 SUCCESS = 0
-STATUS = {OK: SUCCESS, CANCELLED: 1, INVALID: 2, IO: 3, NO_DEVICE: 3, STALLED: 4, OVERFLOW: 6}
+STATUS = {OK: SUCCESS, CANCELLED: 1, NOT_FOUND: 2, IO: 3, NO_DEVICE: 3, STALLED: 4, OVERFLOW: 6}
 SPEEDS = {"high": 2, "super": 3}
 
 HELLO_HEAD = struct.Struct("<III")  # type, length, id: 32 bits until both said what they can
@@ -85,8 +85,8 @@ class Redirection:
         self._listener.bind(str(path))
         self._listener.listen(1)
         self._machine: _Machine | None = None
-        coral.on_connect.append(self._connected)
-        coral.on_disconnect.append(self._disconnected)
+        coral.on_connect = self._connected
+        coral.on_disconnect = self._disconnected
         self._thread = threading.Thread(target=self._serve, name="usbredir", daemon=True)
         self._thread.start()
 
@@ -185,13 +185,18 @@ class _Machine:
         self._connection.close()
 
     def connect(self) -> None:
-        """Tells the machine what was plugged in. Endpoints come first, as the protocol asks for."""
-        device, configuration = self._coral.device_descriptor, self._coral.config_descriptor
-        self._send(Packet.EP_INFO, _ep_info(configuration))
-        self._send(Packet.INTERFACE_INFO, _interface_info(configuration))
+        """Tells the machine what was plugged in."""
+        self._describe()
+        device = self._coral.device_descriptor
         vendor, product, version = struct.unpack_from("<HHH", device, 8)
         speed = SPEEDS[self._coral.speed]
         self._send(Packet.DEVICE_CONNECT, struct.pack("<BBBBHHH", speed, *device[4:7], vendor, product, version))
+
+    def _describe(self) -> None:
+        """Its endpoints, which come before the device, as the protocol asks for."""
+        configuration = self._coral.configuration_descriptor
+        self._send(Packet.EP_INFO, _ep_info(configuration))
+        self._send(Packet.INTERFACE_INFO, _interface_info(configuration))
 
     def disconnect(self) -> None:
         with self._lock:
@@ -206,7 +211,8 @@ class _Machine:
             self._polled.clear()
         for urb in urbs:
             self._coral.cancel(urb)
-        self._coral.bus_reset()
+        if self._coral.reset_in_place():
+            self._describe()  # the machine's hub reads the descriptors again, and finds another device
 
     def _configured(self, number: int, configuration: int) -> None:
         self._send(Packet.CONFIGURATION_STATUS, bytes([SUCCESS, configuration]), number)
@@ -267,7 +273,7 @@ class _Machine:
         self._poll(body[0], first=True)
 
     def _poll(self, endpoint: int, first: bool = False) -> None:
-        urb = Urb(endpoint, _packet_size(self._coral.config_descriptor, endpoint))
+        urb = Urb(endpoint, _packet_size(self._coral.configuration_descriptor, endpoint))
         with self._lock:
             if not first and endpoint not in self._polled:
                 return
