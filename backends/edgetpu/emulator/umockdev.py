@@ -21,8 +21,8 @@ from pathlib import Path
 
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.testbed import Place, Testbed
-from subgraft.backends.edgetpu.emulator.usbfs import SPEEDS, File, Limits, Node, Refused
-from subgraft.backends.edgetpu.emulator.usbfs_abi import GET_SPEED
+from subgraft.backends.edgetpu.emulator.usbfs import SPEEDS, File, Limits, Node
+from subgraft.backends.edgetpu.emulator.usbfs_abi import GET_SPEED, Refused
 from subgraft.delegates import Unavailable
 
 PRELOAD = "libumockdev-preload.so.0"  # Debian's libumockdev0, which comes with the package umockdev

@@ -12,7 +12,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Protocol
 
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.urb import (
@@ -52,6 +51,8 @@ from subgraft.backends.edgetpu.emulator.usbfs_abi import (
     TYPE_INTERRUPT,
     UINT,
     URB,
+    Memory,
+    Refused,
 )
 
 CAPABILITIES = 0x1F  # zero packets, continuation, no packet limit, scatter-gather, reap after disconnect; no mmap
@@ -71,22 +72,6 @@ ERRNO = {
     NO_DEVICE: -errno.ESHUTDOWN,
     NOT_FOUND: -errno.ENOENT,
 }
-
-
-class Refused(Exception):
-    """The ioctl fails with this errno."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(errno.errorcode[number])
-        self.number = number
-
-
-class Memory(Protocol):
-    """The memory of the process that made the ioctl; valid while it waits for the answer."""
-
-    def read(self, address: int, size: int) -> bytes: ...
-
-    def write(self, address: int, data: bytes) -> None: ...
 
 
 @dataclass(eq=False, slots=True)

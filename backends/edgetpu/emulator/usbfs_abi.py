@@ -1,8 +1,10 @@
-"""Numbers and structures of usbfs, from <linux/usbdevice_fs.h> of 64-bit Linux."""
+"""usbfs as its callers see it: numbers and structures from <linux/usbdevice_fs.h> of 64-bit Linux."""
 
 from __future__ import annotations
 
+import errno
 import struct
+from typing import Protocol
 
 POINTER = struct.Struct("<Q")
 UINT = struct.Struct("<I")
@@ -36,3 +38,19 @@ CLEAR_HALT = _request(_READ, 21, 4)
 GET_CAPABILITIES = _request(_READ, 26, 4)
 DISCONNECT_CLAIM = _request(_READ, 27, 264)
 GET_SPEED = _request(_NONE, 31, 0)
+
+
+class Refused(Exception):
+    """The ioctl fails with this errno."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(errno.errorcode[number])
+        self.number = number
+
+
+class Memory(Protocol):
+    """The memory of the process that made the ioctl; valid while it waits for the answer."""
+
+    def read(self, address: int, size: int) -> bytes: ...
+
+    def write(self, address: int, data: bytes) -> None: ...
