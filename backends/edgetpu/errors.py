@@ -53,7 +53,7 @@ class NeedsNewerRuntime(Rejected):
 
 
 class WrongTwin(ModelError):
-    """The uncompiled model is not what the compiled one was made from. Never falls back: which one is wrong is unknown."""
+    """The uncompiled model is not what the compiled one was made from. Never falls back: it is a wrong file."""
 
 
 class TimedOut(Failed):

@@ -56,18 +56,16 @@ class DeviceName:
 
     def pick(self, found: Sequence[Stick]) -> Stick:
         """The one that is meant. Raises NotFound with those that there are."""
-        sorted_ = sorted(found, key=lambda stick: by_path(stick.path))
-        if self.path:
-            fitting = [stick for stick in sorted_ if stick.path == self.path]
-        else:
-            fitting = sorted_[self.index :]
+        sticks = sorted(found, key=lambda stick: by_path(stick.path))
+        fitting = [stick for stick in sticks if stick.path == self.path] if self.path else sticks[self.index :]
         if fitting:
             return fitting[0]
-        if not sorted_:
+        if not sticks:
             raise NotFound(
-                "no Edge TPU is plugged in on USB; plug one in, or ask for 'edgetpu:emulated', which computes on the CPU"
+                "no Edge TPU is plugged in on USB; plug one in, or ask for 'edgetpu:emulated', which is computed by "
+                "the CPU"
             )
-        there = ", ".join(f"usb@{stick.path}" for stick in sorted_)
+        there = ", ".join(f"usb@{stick.path}" for stick in sticks)
         raise NotFound(f"there is no Edge TPU {self.text!r}; there are: {there}")
 
 
