@@ -399,14 +399,14 @@ def broken_up(*kinds):
 def test_every_kind_without_a_kernel_is_named_with_its_count(load):
     model = broken_up("TANH", "Zero", "One", "TANH", "Zero")
     message = (
-        r"^op 1 Zero: the CPU interpreter has no kernel for this custom op; missing in all: One \(1\), Zero \(2\); a custom "
-        r'op can be written in Python: load\(..., custom_ops={"One": function}\)$'
+        r"^op 1 Zero: the CPU interpreter has no kernel for this custom op; missing in all: One \(1\), Zero \(2\); "
+        r'a custom op can be written in Python: load\(..., custom_ops={"One": function}\)$'
     )
     with pytest.raises(Unsupported, match=message):
         made = load(model)
         made.allocate_tensors()
     with pytest.raises(
-        Unsupported, match="^op 1 Zero: the CPU interpreter has no kernel for this custom op; a custom op can"
+        Unsupported, match="^op 1 Zero: the CPU interpreter has no kernel for this custom op; a custom"
     ):
         load(broken_up("TANH", "Zero")).allocate_tensors()
 
@@ -422,7 +422,7 @@ def test_kinds_missing_in_bodies_are_counted_once():
     unknown = Op("Zero", (0,), (1,), is_custom=True)
     model = Model.of(Graph(tensors, (call,), (0,), (1,)), Graph(tensors, (unknown,), (0,), (1,), index=1))
     with pytest.raises(
-        Unsupported, match="^op 0 Zero: the CPU interpreter has no kernel for this custom op; a custom op can"
+        Unsupported, match="^op 0 Zero: the CPU interpreter has no kernel for this custom op; a custom"
     ):
         subgraft.load(model)
 
