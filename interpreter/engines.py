@@ -77,7 +77,9 @@ class Engines:
 
         Raises Unsupported, naming the op, and ModelError; where nothing may fall back DelegateError and NotDelegated.
         """
-        if not self._attachments and not self._setup.wishes.strict:
+        custom = self._setup.wishes.custom_ops
+        in_python = bool(custom.by_name) and any(custom.in_graph(graph) for graph in self._model.graphs)
+        if not self._attachments and not self._setup.wishes.strict and not in_python:
             try:
                 program = self._program(index, shapes)
                 log.info("planned %s: the CPU runs it as one program", _name(self._model.graphs[index]))
@@ -88,7 +90,7 @@ class Engines:
                     raise _explained(error, [graph]) from error
         plan, compiled, unknown = self._plan(index, shapes)
         _log(plan)
-        if any(step.owner or step.bodies for step in plan.steps):
+        if in_python or any(step.owner or step.bodies for step in plan.steps):
             try:
                 return self._frame(plan, plan.bodies, compiled, unknown, {}, ()), plan
             except BaseException as error:
@@ -125,7 +127,8 @@ class Engines:
         graphs = list(self._model.graphs)
         unknown: dict[int, frozenset[int]] = {}
         for graph in (graphs[index], *reachable(graphs[index], graphs)):
-            shaped = infer(self._cpu.model, graph, shapes if graph.index == index else {})
+            given = shapes if graph.index == index else {}
+            shaped = infer(self._cpu.model, graph, given, self._setup.wishes.custom_ops)
             graphs[graph.index] = replace(shaped.graph, services=self._services)
             unknown[graph.index] = shaped.unknown
         plan, compiled = self._planner.plan(graphs[index], graphs, unknown)
@@ -170,7 +173,8 @@ class Engines:
                     raise ModelError(f"op {step.segment.ops[0]} of graph {index} runs graph {body}, which is not there")
                 if body not in made:
                     made[body] = self._frame(bodies[body], bodies, compiled, unknown, made, (*within, index))
-        frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made)
+        custom = self._setup.wishes.custom_ops
+        frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made, custom)
         for lane in frame.lanes:
             lane.lost = self.watch.wake
         return frame
@@ -209,11 +213,14 @@ def _explained(error: Unsupported, graphs: Sequence[Graph], plan: Plan | None = 
     if not counts:
         return error
     text = str(error)
+    customs = sorted({op.kind for graph in graphs for op in graph.ops if op.is_custom and op.kind in counts})
     if EDGE_TPU_OP in counts:
         return Unsupported(f"{text}; the model was compiled for the Edge TPU, and nothing else runs it; {_cure(plan)}")
     listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
     if counts.total() > 1 and listed not in text:
         text = f"{text.partition(MISSING)[0]}{MISSING}{listed}"  # that of one segment does not tell of the others
+    if customs:
+        text += f'; a custom op can be written in Python: load(..., custom_ops={{"{customs[0]}": function}})'
     return Unsupported(text + (_refusals(plan, counts) if plan else ""))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from subgraft.delegates import DelegateError, Executable, Graph, NotDelegated, Refines, Segment, Verdict
 from subgraft.interpreter import checked
 from subgraft.interpreter.attachment import Attachment
+from subgraft.interpreter.custom_ops import CustomOps
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.report import Event, Report
 from subgraft.partitioner import Candidate, Limits, Pins, Plan, Step, partition
@@ -32,7 +33,7 @@ class Wishes:
     """What the user wants of a plan.
 
     fallback: the CPU takes over what a delegate does not compile. strict: nothing may be on the CPU but what a pin
-    keeps there.
+    keeps there. custom_ops: the user's own.
     """
 
     pins: Pins = field(default_factory=Pins)
@@ -40,6 +41,7 @@ class Wishes:
     cpu_cost: Callable[[Segment], float | None] = lambda segment: None
     fallback: bool = True
     strict: bool = False
+    custom_ops: CustomOps = field(default_factory=CustomOps)
 
 
 class Planner:
@@ -74,6 +76,7 @@ class Planner:
                     refused=refused,
                     cpu_cost=self._wishes.cpu_cost,
                     unknown_shapes=lambda g: unknown.get(g.index, frozenset()),
+                    alone=self._wishes.custom_ops.in_graph,
                     without_kernel=[kind for kind in CONTROL_FLOW if kind not in kernels],
                     missing=self._missing,
                 )
