@@ -36,7 +36,7 @@ class Bridge(Protocol):
     def output_waits(self) -> bool:
         """Whether the host has not taken all of the output yet."""
 
-    def send_output(self, data: bytes, chunk_bytes: int) -> None: ...
+    def send_output(self, data: memoryview, chunk_bytes: int) -> None: ...
 
     def send_event(self, data: bytes) -> None: ...
 
@@ -199,7 +199,7 @@ class Chip:
             if stage.tag in (INPUT, PARAMETERS):
                 return
             if stage.tag == OUTPUT:
-                self._bridge.send_output(run.give(), self._registers.chunk_bytes)
+                self._send(run, [descriptor.size for descriptor in stage.descriptors])
             elif not self._registers.announces(stage.tag):
                 self._log.violation("silent", f"interrupt {stage.tag - INTERRUPT} was raised, and its event is off")
             run.next_stage()
@@ -207,6 +207,14 @@ class Chip:
             run.finish()
             self._run = None
             self._log.counts["parameters stored" if run.stores_parameters else "inference"] += 1
+
+    def _send(self, run: Run, sizes: list[int]) -> None:
+        """Each DMA ends with a short packet, unless its size is a multiple of one."""
+        data, at = memoryview(run.give()), 0
+        for size in sizes:
+            if self._run is run:
+                self._bridge.send_output(data[at : at + size], self._registers.chunk_bytes)
+            at += size
 
     def die(self, hib_error: int, why: str) -> None:
         """A fatal error: nothing is taken any more until it is reset or has slept."""
@@ -219,5 +227,3 @@ class Chip:
     def _fail(self, hib_error: int, rule: str, text: str) -> None:
         self._log.violation(rule, text)
         self.die(hib_error, text)
-
-

@@ -52,9 +52,7 @@ def configuration_descriptor(mode: Mode, speed: Speed) -> bytes:
     """With all that follows it: interface, endpoints, DFU's functional descriptor."""
     if mode == "app":
         return APP_CONFIGURATION[speed] + APP_INTERFACE + _endpoints(speed)
-    functional = struct.pack(
-        "<BBBHHH", 9, 0x21, DFU_ATTRIBUTES, DFU_DETACH_MS, DFU_TRANSFER_BYTES, DFU_VERSION
-    )
+    functional = struct.pack("<BBBHHH", 9, 0x21, DFU_ATTRIBUTES, DFU_DETACH_MS, DFU_TRANSFER_BYTES, DFU_VERSION)
     below = DFU_INTERFACE + functional
     header = APP_CONFIGURATION[speed]
     return header[:2] + struct.pack("<H", len(header) + len(below)) + header[4:] + below

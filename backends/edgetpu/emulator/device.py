@@ -17,10 +17,9 @@ from itertools import chain
 from subgraft.backends.edgetpu.emulator import descriptors as usb
 from subgraft.backends.edgetpu.emulator import register_map
 from subgraft.backends.edgetpu.emulator.chip import INTERRUPT_WORD, Chip
-from subgraft.backends.edgetpu.emulator.control import answer
 from subgraft.backends.edgetpu.emulator.descriptors import Mode, Speed
 from subgraft.backends.edgetpu.emulator.dfu import BootRom
-from subgraft.backends.edgetpu.emulator.effects import HEADER_BYTES, Effect, effect
+from subgraft.backends.edgetpu.emulator.effects import HEADER_BYTES, effect
 from subgraft.backends.edgetpu.emulator.faults import Fault, FaultRules
 from subgraft.backends.edgetpu.emulator.log import Log, Transfer, Violation
 from subgraft.backends.edgetpu.emulator.pipes import InPipe, OutPipe
@@ -31,6 +30,7 @@ from subgraft.backends.edgetpu.emulator.registers import (
     UNWANTED_DATA,
     Registers,
 )
+from subgraft.backends.edgetpu.emulator.requests import answer
 from subgraft.backends.edgetpu.emulator.urb import CANCELLED, IO, NO_DEVICE, NOT_FOUND, OK, STALLED, Done, Urb
 
 HOT_C = 105.0  # what the temperature reads after a thermal fault
@@ -72,9 +72,7 @@ class EmulatedCoral:
         self._done: dict[Urb, Done] = {}
         self._believed: dict[Urb, int] = {}  # bytes that the host believes were sent, where a fault lies about it
         self._generation = 0
-        self.registers = Registers(
-            self.log.violation, self._slept, reset_values=reset_values, power_reads=power_reads
-        )
+        self.registers = Registers(self.log.violation, self._slept, reset_values=reset_values, power_reads=power_reads)
         self._chip = Chip(self.registers, self, self.log, seed)
         self._chip.check_bytes = check_bytes
         self.registers.working = lambda: self._chip.working
@@ -140,7 +138,7 @@ class EmulatedCoral:
         with self._lock:
             self._chip.check_bytes = on
 
-    def add_faults(self, *faults: Fault) -> None:
+    def inject(self, *faults: Fault) -> None:
         with self._lock:
             self.faults.add(*faults)
 
@@ -226,11 +224,12 @@ class EmulatedCoral:
     def output_waits(self) -> bool:
         return self._in[usb.OUTPUT_IN].has_data
 
-    def send_output(self, data: bytes, chunk_bytes: int) -> None:
-        self._in[usb.OUTPUT_IN].push(data, chunk_bytes)
+    def send_output(self, data: memoryview, chunk_bytes: int) -> None:
+        if usb.OUTPUT_IN in self._in:  # not so after what was sent before set off a change of mode
+            self._in[usb.OUTPUT_IN].push(data, chunk_bytes)
 
     def send_event(self, data: bytes) -> None:
-        if usb.EVENT_IN in self._in:  # not so after what was sent before set off a change of mode
+        if usb.EVENT_IN in self._in:
             self._in[usb.EVENT_IN].push(data, len(data))
 
     def send_interrupt(self, data: bytes) -> None:

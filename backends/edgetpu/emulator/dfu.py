@@ -78,7 +78,7 @@ class BootRom:
             return self._to_idle()
         if request == Request.ABORT and self.state is not State.ERROR:
             return self._to_idle()
-        return self._fail(Status.STALLED_PACKET, f"DFU request {request} in state {self.state.name}")
+        return self._stall(Status.STALLED_PACKET, f"DFU request {request} in state {self.state.name}")
 
     def fail(self) -> None:
         """Puts it into dfuERROR, as a flash that does not verify would."""
@@ -100,32 +100,32 @@ class BootRom:
 
     def _download(self, block: int, data: bytes) -> bytes | None:
         if self.state not in (State.IDLE, State.DNLOAD_IDLE):
-            return self._fail(Status.STALLED_PACKET, f"a block was sent in state {self.state.name}")
+            return self._stall(Status.STALLED_PACKET, f"a block was sent in state {self.state.name}")
         if self.state is State.IDLE:
             if not data:
-                return self._fail(Status.STALLED_PACKET, "an empty image was sent")
+                return self._stall(Status.STALLED_PACKET, "an empty image was sent")
             self._image.clear()
             self._next_block = 0
             self.firmware = None
         if block != self._next_block:
-            return self._fail(Status.ADDRESS, f"block {block} was sent where {self._next_block} was due")
+            return self._stall(Status.ADDRESS, f"block {block} was sent where {self._next_block} was due")
         self._next_block = (block + 1) & 0xFFFF
         if not data:
             self.state = State.MANIFEST_SYNC
             return b""
         if len(data) > DFU_TRANSFER_BYTES or len(self._image) + len(data) > MEMORY_BYTES:
-            return self._fail(Status.ADDRESS, f"{len(data)} bytes were sent after {len(self._image)}")
+            return self._stall(Status.ADDRESS, f"{len(data)} bytes were sent after {len(self._image)}")
         self._image += data
         self.state = State.DNLOAD_SYNC
         return b""
 
     def _upload(self, block: int, length: int) -> bytes | None:
         if self.state not in (State.IDLE, State.UPLOAD_IDLE) or length > DFU_TRANSFER_BYTES:
-            return self._fail(Status.STALLED_PACKET, f"{length} bytes were asked for in state {self.state.name}")
+            return self._stall(Status.STALLED_PACKET, f"{length} bytes were asked for in state {self.state.name}")
         if self.state is State.IDLE:
             self._next_block = 0
         if block != self._next_block:
-            return self._fail(Status.ADDRESS, f"block {block} was asked for where {self._next_block} was due")
+            return self._stall(Status.ADDRESS, f"block {block} was asked for where {self._next_block} was due")
         self._next_block = block + 1
         start = block * DFU_TRANSFER_BYTES
         memory = bytes(self._image) + self._left_over[len(self._image) :]
@@ -133,6 +133,7 @@ class BootRom:
         self.state = State.UPLOAD_IDLE if len(part) == length else State.IDLE
         return part
 
-    def _fail(self, status: Status, text: str) -> None:
+    def _stall(self, status: Status, text: str) -> bytes | None:
         self._violation("dfu", text)
         self.state, self._status = State.ERROR, status
+        return None

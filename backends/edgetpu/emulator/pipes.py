@@ -49,7 +49,7 @@ class InPipe:
         """Whether the host has not taken everything yet."""
         return bool(self._bursts)
 
-    def push(self, data: bytes, chunk_bytes: int) -> None:
+    def push(self, data: bytes | memoryview, chunk_bytes: int) -> None:
         if data:
             self._bursts.append(_Burst(memoryview(data), chunk_bytes))
             self.pump()
@@ -223,5 +223,3 @@ class OutPipe:
         self._waiting.popleft()
         self._end(entry.urb)
         return True
-
-

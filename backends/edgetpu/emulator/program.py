@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -14,8 +13,8 @@ from subgraft.backends.edgetpu.emulator.stream import INPUT, INTERRUPT, OUTPUT
 from subgraft.backends.edgetpu.layer import Layer
 from subgraft.backends.edgetpu.package import (
     DataHint,
-    Field,
     FenceHint,
+    Field,
     InstructionHint,
     InterruptHint,
     Package,
@@ -64,7 +63,7 @@ class Executable:
         """Bytes of the instructions of each chunk, in the order in which they come."""
         return tuple(self._patterns[chunk.index].length for chunk in self.chunks)
 
-    @cached_property
+    @property
     def parameter_bytes(self) -> int:
         return len(self.program.parameters)
 
@@ -204,12 +203,11 @@ def _announced(stages: tuple[Stage, ...], descriptors: Sequence[Descriptor]) -> 
     if sizes != [(stage.tag, stage.size) for stage in stages]:
         return ()
     return tuple(
-        Stage(stage.tag, stage.size, stage.steps, members)
-        for stage, (_, members) in zip(stages, found, strict=True)
+        Stage(stage.tag, stage.size, stage.steps, members) for stage, (_, members) in zip(stages, found, strict=True)
     )
 
 
 def _patterns(layers: Sequence[Layer], parameters: bytes, inputs: Sequence[Array]) -> list[bytes]:
-    seed = [zlib.crc32(parameters), *(zlib.crc32(np.ascontiguousarray(array)) for array in inputs)]
+    seed = [zlib.crc32(parameters), *(zlib.crc32(array.tobytes()) for array in inputs)]
     random = np.random.default_rng(seed)
     return [random.bytes(layer.size_bytes) for layer in layers]

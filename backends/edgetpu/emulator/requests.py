@@ -58,7 +58,9 @@ def _standard(device: Function, kind: int, request: int, value: int, index: int,
             found = descriptor(value >> 8, device.mode, device.speed)
             return None if found is None else found[:length]
         if request == GET_STATUS:
-            status = device.is_halted(index & 0xFF) if to_endpoint else SELF_POWERED if kind & RECIPIENT_BITS == 0 else 0
+            status = (
+                device.is_halted(index & 0xFF) if to_endpoint else SELF_POWERED if kind & RECIPIENT_BITS == 0 else 0
+            )
             return struct.pack("<H", status)[:length]
         if request == GET_CONFIGURATION:
             return b"\x01"[:length]
@@ -69,9 +71,7 @@ def _standard(device: Function, kind: int, request: int, value: int, index: int,
     return b"" if request in TAKEN or request in (CLEAR_FEATURE, SET_FEATURE) else None
 
 
-def _dfu(
-    device: Function, kind: int, request: int, value: int, index: int, length: int, data: bytes
-) -> bytes | None:
+def _dfu(device: Function, kind: int, request: int, value: int, index: int, length: int, data: bytes) -> bytes | None:
     if device.mode == "dfu":
         wants_in = request in (Request.UPLOAD, Request.GETSTATUS, Request.GETSTATE)
         return device.rom.request(request, value, index, length, data) if bool(kind & IN) == wants_in else None
@@ -81,9 +81,7 @@ def _dfu(
     return None
 
 
-def _register(
-    device: Function, kind: int, request: int, offset: int, length: int, data: bytes
-) -> bytes | None:
+def _register(device: Function, kind: int, request: int, offset: int, length: int, data: bytes) -> bytes | None:
     width = REGISTER_BYTES.get(request)
     if width is None or width != length:
         device.log.violation("register", f"request {request} for register {offset:05x} with {length} bytes")
