@@ -41,7 +41,7 @@ class Emulation:
         self.corals = tuple(
             EmulatedCoral(mode, speed, seed=seed, reenumerate_s=REENUMERATE_S) for seed in range(sticks)
         )
-        self.corals[0].add_faults(*rules)
+        self.corals[0].inject(*rules)
         self._bench = Bench(self.corals)
         self._control = ControlSocket(self._bench.testbed.path / "control", Remote(self.corals, self._settings()))
         many = f"{sticks} emulated Corals" if sticks > 1 else "an emulated Coral"
@@ -52,6 +52,10 @@ class Emulation:
     @property
     def environment(self) -> Mapping[str, str]:
         return {**self._bench.environment, VARIABLE: str(self._control.path)}
+
+    def in_flight(self, stick: int = 0) -> tuple[int, ...]:
+        """The endpoints that transfers of programs wait at, one for each transfer."""
+        return self._bench.sticks[stick].in_flight()
 
     def close(self) -> None:
         """Pulls the sticks and removes all traces."""

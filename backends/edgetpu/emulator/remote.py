@@ -51,13 +51,13 @@ class Remote:
             return {"error": f"{request.get('do')}: {type(error).__name__}: {error}"}
 
     def _fault(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
-        coral.add_faults(*Fault.parse(str(request["rule"])))
+        coral.inject(*Fault.parse(str(request["rule"])))
         return {}
 
     def _storm(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
         """Seeded faults, spread over so many inferences to come."""
         rules = storm(*(whole_number(request[name]) for name in ("seed", "faults", "inferences")))
-        coral.add_faults(*rules)
+        coral.inject(*rules)
         return {"rules": [str(rule) for rule in rules]}
 
     def _clear(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:

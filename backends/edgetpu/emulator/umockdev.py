@@ -136,6 +136,11 @@ class Stick:
         shown = self._shown
         return shown.place if shown else None
 
+    def in_flight(self) -> tuple[int, ...]:
+        """The endpoints that transfers of programs wait at, one for each transfer."""
+        shown = self._shown
+        return shown.node.in_flight() if shown else ()
+
     def _connect(self) -> None:
         with self._lock:
             if self._shown is None:

@@ -147,6 +147,11 @@ class Node:
         """Has the device do it, after what was posted before. A client never waits for what the device computes."""
         self._tasks.put(task)
 
+    def in_flight(self) -> tuple[int, ...]:
+        """The endpoint of each transfer that the device has."""
+        with self.lock:
+            return tuple(pending.urb.endpoint for file in self.files for pending in file.live.values())
+
     def memory_in_use(self) -> int:
         return sum(pending.size for file in self.files for pending in file.live.values())
 
