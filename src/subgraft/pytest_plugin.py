@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -159,7 +160,7 @@ def _look_for(config: pytest.Config, spec: str) -> UnderTest:
         return UnderTest(spec, None, None, error.reason)
 
 
-def _missing(config: pytest.Config, reason: str) -> None:
+def _missing(config: pytest.Config, reason: str) -> NoReturn:
     if config.getoption("require"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

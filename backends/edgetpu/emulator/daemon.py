@@ -8,6 +8,7 @@ from subgraft.backends.edgetpu.emulator.descriptors import Mode, Speed
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.faults import Fault
 from subgraft.backends.edgetpu.emulator.remote import ControlSocket, Remote, Setting, whole_number
+from subgraft.backends.edgetpu.emulator.teaching import teach
 from subgraft.backends.edgetpu.emulator.umockdev import Bench
 from subgraft.delegates import Models
 
@@ -42,6 +43,7 @@ class Emulation:
             EmulatedCoral(mode, speed, seed=seed, reenumerate_s=REENUMERATE_S) for seed in range(sticks)
         )
         self.corals[0].inject(*rules)
+        teach(self.corals, models, compiled)
         self._bench = Bench(self.corals)
         self._control = ControlSocket(self._bench.testbed.path / "control", Remote(self.corals, self._settings()))
         many = f"{sticks} emulated Corals" if sticks > 1 else "an emulated Coral"

@@ -56,7 +56,8 @@ class Remote:
 
     def _storm(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
         """Seeded faults, spread over so many inferences to come."""
-        rules = storm(*(whole_number(request[name]) for name in ("seed", "faults", "inferences")))
+        seed, faults, inferences = (whole_number(request[name]) for name in ("seed", "faults", "inferences"))
+        rules = storm(seed, faults, inferences)
         coral.inject(*rules)
         return {"rules": [str(rule) for rule in rules]}
 

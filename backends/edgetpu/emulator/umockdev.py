@@ -201,8 +201,8 @@ class Door:
 
     def _accept(self, key: selectors.SelectorKey) -> None:
         with self._lock:
-            listener = key.fileobj
-            if listener not in self._listeners:
+            listener = next((each for each in self._listeners if each is key.fileobj), None)
+            if listener is None:
                 return
             try:
                 connection, _ = listener.accept()
