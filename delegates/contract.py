@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -102,6 +102,29 @@ class Refines(Protocol):
 
     def refine(self, segment: Segment, device: Device) -> Sequence[Verdict]:
         """What this very device says, op by op, in the order of segment.ops."""
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """A Delegate whose devices go by several names, or that has devices which must be asked for."""
+
+    def choose(self, wanted: str) -> Device:
+        """The device that a user means.
+
+        wanted: what follows the delegate's name in a device string ("usb:0" of "edgetpu:usb:0"); "" when nothing does.
+        Raises Unavailable with what there is instead.
+        """
+
+
+@runtime_checkable
+class Indivisible(Protocol):
+    """A Delegate that takes some ops only together, such as those that one compiled program stands for."""
+
+    def block(self, op: Op, graph: Graph) -> Hashable | None:
+        """What this op belongs to; None: nothing.
+
+        Ops with equal answers are compiled as one segment without any other op, or none of them is.
+        """
 
 
 @runtime_checkable

@@ -294,3 +294,8 @@ class Segment:
         if self.graph.services is None:
             raise RuntimeError("this graph was made by hand; load it with subgraft.load() first")
         return self.graph.services
+
+
+# The main graphs of .tflite files that a user named. A delegate's factory that annotates a parameter with it is given
+# the graphs of those files: the interpreter reads them, as backends must not.
+Models = Sequence[Graph]

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from subgraft.delegates import Delegate, Device, Unavailable
+from subgraft.delegates import Chooses, Delegate, Device, Models, Unavailable
 from subgraft.interpreter import checked
+from subgraft.interpreter.services import main_graphs
 
 ENTRY_POINTS = "subgraft.delegates"
 SPEC = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:[:@](?P<device>.+))?")
@@ -67,12 +68,15 @@ def find(spec: str, options: Mapping[str, object] | None = None) -> Wanted:
 
 def choose(wanted: Wanted) -> Device:
     """The device to use. Raises Unavailable with what there is instead."""
-    found = checked.devices(wanted.delegate.name, wanted.delegate.devices())
+    delegate = wanted.delegate
+    if isinstance(delegate, Chooses):
+        return checked.answer(delegate.name, "choose", delegate.choose(wanted.device), Device)
+    found = checked.devices(delegate.name, delegate.devices())
     fitting = [device for device in found if _fits(device.id, wanted.device)]
     if fitting:
         return fitting[0]
     there = ", ".join(device.id for device in found) or "none at all"
-    raise Unavailable(f"{wanted.delegate.name} has no device {wanted.device or 'to use'}; devices there: {there}")
+    raise Unavailable(f"{delegate.name} has no device {wanted.device or 'to use'}; devices there: {there}")
 
 
 def _make(point: EntryPoint, options: Mapping[str, object]) -> Delegate:
@@ -82,11 +86,16 @@ def _make(point: EntryPoint, options: Mapping[str, object]) -> Delegate:
         if (error.name or "").startswith("subgraft"):
             raise
         raise Unavailable(f"{point.name} needs the Python package {error.name!r}; install it with pip") from error
-    known: Sequence[str] = list(inspect.signature(factory).parameters)
+    parameters = inspect.signature(factory).parameters
+    known: Sequence[str] = list(parameters)
     for name in options:
         if name not in known:
             raise ValueError(f"{point.name} has no option {name!r}; it has: {', '.join(known) or 'none'}")
-    return checked.delegate(factory(**options))
+    read = {
+        name: main_graphs(value) if parameters[name].annotation in (Models, "Models") else value
+        for name, value in options.items()
+    }
+    return checked.delegate(factory(**read))
 
 
 def _fits(device: str, wanted: str) -> bool:

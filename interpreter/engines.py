@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from subgraft.delegates import Executable, Graph, ModelError, Segment, Unavailable, Unsupported
+from subgraft.delegates import Graph, ModelError, Unavailable, Unsupported
 from subgraft.interpreter.attachment import Attachment
-from subgraft.interpreter.cpu import Cpu, Reference
-from subgraft.interpreter.cutter import cut
+from subgraft.interpreter.cpu import Cpu
 from subgraft.interpreter.discovery import Wanted
 from subgraft.interpreter.frame import Frame
 from subgraft.interpreter.lane import Policy
@@ -19,6 +18,7 @@ from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.planning import Compiled, Planner, Unknown, Wishes
 from subgraft.interpreter.report import Event, Report
+from subgraft.interpreter.services import Services
 from subgraft.interpreter.shapes import infer
 from subgraft.interpreter.watch import Watch
 from subgraft.partitioner import BODY_OPTIONS, Plan, reachable
@@ -45,21 +45,6 @@ class Setup:
     threads: int = 1
     probe_s: float = 2.0
     keep_all: bool = False
-
-
-class Services:
-    """What the interpreter does for segments; see SegmentServices."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        # A pool of one thread keeps nothing between calls, so a call that was given up may go on beside the session.
-        self._cpu = Cpu(model.native, _native.ThreadPool(1))
-
-    def to_tflite(self, segment: Segment) -> bytes:
-        return cut(self._model, segment)
-
-    def reference(self, segment: Segment) -> Executable:
-        return Reference(self._cpu, segment)
 
 
 class Engines:

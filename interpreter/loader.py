@@ -9,6 +9,7 @@ from subgraft.delegates import Delegate, Graph, Segment, Unavailable
 from subgraft.interpreter import checked, op_names
 from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find, label, name_of
 from subgraft.interpreter.engines import Engines, Setup
+from subgraft.interpreter.in_flight import InFlight, check_that_order_is_free
 from subgraft.interpreter.lane import Policy
 from subgraft.interpreter.model import Model, Signature
 from subgraft.interpreter.planning import Wishes
@@ -44,6 +45,7 @@ def load(
     verify_tolerance: float = 1e-3,
     probe_s: float = 2.0,
     wait: bool = False,
+    in_flight: int = 2,
 ) -> Session:
     """Loads a .tflite model and grafts what delegates can run of it onto them; the CPU runs the rest.
 
@@ -61,6 +63,7 @@ def load(
     verify_tolerance: of float outputs then, relative to their range.
     probe_s: between two looks for a device that is gone.
     wait: a second thread waits for its turn instead of getting an error.
+    in_flight: how many inferences run_async() runs at the same time.
     Raises ModelError, Unsupported, NoSuchDelegate and ValueError; TypeError for a delegate that breaks the contract;
     where nothing may fall back Unavailable and Rejected.
     """
@@ -70,6 +73,8 @@ def load(
         raise ValueError(f"verify_every is {verify_every}: it cannot be negative")
     if not verify_tolerance >= 0:
         raise ValueError(f"verify_tolerance is {verify_tolerance}: it cannot be negative")
+    if in_flight < 1:
+        raise ValueError(f"in_flight is {in_flight}: it must be at least 1")
     if not probe_s > 0:
         raise ValueError(f"probe_s is {probe_s}: it must be above 0")
     model = source if isinstance(source, Model) else Model.open(source)
@@ -82,12 +87,20 @@ def load(
     setup = Setup(wishes, Policy(may_fall_back, verify_every, verify_tolerance), threads, probe_s)
     report = Report()
     wanted, missing = _find(delegates, compiled or {}, report, may_fall_back)
-    engines = Engines(model, wanted, setup, report, missing)
-    try:
-        return Session(engines, graph, names, report, wait=wait)
-    except BaseException:
-        engines.close()
-        raise
+
+    def session(in_flight: Callable[[], InFlight] | None = None) -> Session:
+        engines = Engines(model, wanted, setup, report, missing)
+        try:
+            return Session(engines, graph, names, report, wait=wait, in_flight=in_flight)
+        except BaseException:
+            engines.close()
+            raise
+
+    def several() -> InFlight:
+        check_that_order_is_free(graph, model.graphs)
+        return InFlight(session, in_flight)
+
+    return session(several)
 
 
 def _entry(model: Model, key: str | None) -> tuple[Graph, Names]:

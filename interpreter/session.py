@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 
 import numpy as np
@@ -14,6 +15,7 @@ from subgraft.delegates import NUMPY_DTYPES, Array, Graph, SessionError, Tensor
 from subgraft.interpreter import profile
 from subgraft.interpreter.engines import Engine, Engines, Shapes
 from subgraft.interpreter.frame import Frame
+from subgraft.interpreter.in_flight import InFlight
 from subgraft.interpreter.profile import Profile
 from subgraft.interpreter.report import Report
 from subgraft.partitioner import Plan
@@ -66,8 +68,20 @@ class Session:
     report: what went another way than planned.
     """
 
-    def __init__(self, engines: Engines, graph: Graph, names: Names, report: Report, *, wait: bool) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        graph: Graph,
+        names: Names,
+        report: Report,
+        *,
+        wait: bool,
+        in_flight: Callable[[], InFlight] | None = None,
+    ) -> None:
+        """in_flight: makes what run_async() runs in."""
         self.report = report
+        self._make_in_flight = in_flight
+        self._in_flight: InFlight | None = None
         self._engines = engines
         self._graph = graph
         self._names = names
@@ -105,6 +119,24 @@ class Session:
             self._turn.release()
         named = dict(zip(self._names.outputs, results, strict=True))
         return named if out is None else _write(named, out)
+
+    def run_async(self, inputs: Mapping[str, Array]) -> Future[dict[str, Array]]:
+        """Starts one inference and returns a future of what run() returns, or raises.
+
+        inputs: as for run(); they are copied. At most `in_flight` of load() run at the same time: while that many do,
+        this call waits. They share the devices and the report, and each has memory of its own.
+        Raises ValueError for a model that keeps state between runs, and SessionError.
+        """
+        self._enter()
+        try:
+            self._names.in_order(inputs)
+            if self._in_flight is None:
+                if self._make_in_flight is None:
+                    raise SessionError("this session belongs to another one's run_async()")
+                self._in_flight = self._make_in_flight()
+            return self._in_flight.run(inputs)
+        finally:
+            self._turn.release()
 
     @property
     def plan(self) -> Plan:
@@ -179,6 +211,8 @@ class Session:
             with self._turn:
                 self._engine = None
                 self._kept.clear()
+                if self._in_flight is not None:
+                    self._in_flight.close()
                 self._finalizer()
 
     def __repr__(self) -> str:

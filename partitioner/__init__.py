@@ -3,6 +3,7 @@
 from subgraft.partitioner.assign import Candidate, Placement
 from subgraft.partitioner.bodies import BODY_OPTIONS, bodies_of, reachable
 from subgraft.partitioner.group import group
+from subgraft.partitioner.kept import keeps_order
 from subgraft.partitioner.partition import partition
 from subgraft.partitioner.pins import Pins
 from subgraft.partitioner.plan import Plan, Step
@@ -18,6 +19,7 @@ __all__ = [
     "Step",
     "bodies_of",
     "group",
+    "keeps_order",
     "partition",
     "reachable",
 ]

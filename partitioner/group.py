@@ -12,8 +12,12 @@ from subgraft.partitioner.kept import has_effects
 Owner = TypeVar("Owner", bound=Hashable)
 
 
-def group(graph: Graph, owners: Sequence[Owner]) -> list[tuple[Owner, list[int]]]:
+def group(
+    graph: Graph, owners: Sequence[Owner], blocks: Sequence[Hashable | None] | None = None
+) -> list[tuple[Owner, list[int]]]:
     """Waves of ready ops with one owner.
+
+    blocks: ops of one block, which share an owner, stay in one wave unless others must run in their middle.
 
     An op is ready when all its inputs exist. A wave takes every ready op of its owner until none is left, so no path
     leaves a segment and comes back into it: segments can run in the order returned, each as a whole.
@@ -25,8 +29,35 @@ def group(graph: Graph, owners: Sequence[Owner]) -> list[tuple[Owner, list[int]]
     Where ops of several owners are ready at the start, the one that leads to the fewest segments begins.
     """
     after = _followers(graph)
+    if blocks is not None and any(block is not None for block in blocks):
+        whole = _waves_of_blocks(owners, after, blocks)
+        if whole is not None:
+            return whole
+    return _waves(owners, after)
+
+
+def _waves(owners: Sequence[Owner], after: Sequence[Sequence[int]]) -> list[tuple[Owner, list[int]]]:
     starts = dict.fromkeys(owners[i] for i, count in enumerate(_counts(after)) if count == 0)
     return min((_drain(owners, after, start) for start in starts), key=len, default=[])
+
+
+def _waves_of_blocks(
+    owners: Sequence[Owner], after: Sequence[Sequence[int]], blocks: Sequence[Hashable | None]
+) -> list[tuple[Owner, list[int]]] | None:
+    """The same with every block as one op; None when a path leaves a block and comes back into it."""
+    firsts: dict[Hashable, int] = {}
+    heads = [i if block is None else firsts.setdefault(block, i) for i, block in enumerate(blocks)]
+    places = {head: n for n, head in enumerate(dict.fromkeys(heads))}
+    members: list[list[int]] = [[] for _ in places]
+    follow: list[dict[int, None]] = [{} for _ in places]
+    for i, followers in enumerate(after):
+        here = places[heads[i]]
+        members[here].append(i)
+        follow[here].update((places[heads[j]], None) for j in followers if places[heads[j]] != here)
+    waves = _waves([owners[ops[0]] for ops in members], [list(f) for f in follow])
+    if sum(len(members[n]) for _, wave in waves for n in wave) < len(owners):
+        return None
+    return [(owner, sorted(i for n in wave for i in members[n])) for owner, wave in waves]
 
 
 def _drain(owners: Sequence[Owner], after: Sequence[Sequence[int]], start: Owner) -> list[tuple[Owner, list[int]]]:

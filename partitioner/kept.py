@@ -52,8 +52,11 @@ NEVER_OFFERED = (arrays_only, no_side_effects, no_control_flow)
 OFFERED_IF_STATE_IS_KEPT = (no_state, no_chance)
 
 
+def keeps_order(op: Op, graph: Graph) -> bool:
+    """Whether what this op computes depends on what ran before, so that runs must follow each other."""
+    return not (no_side_effects(op, graph) and no_state(op, graph) and no_chance(op, graph))
+
+
 def has_effects(op: Op, graph: Graph) -> bool:
     """Whether the order of this op and another such op matters although no tensor says so."""
-    return not (
-        no_side_effects(op, graph) and no_control_flow(op, graph) and no_state(op, graph) and no_chance(op, graph)
-    )
+    return keeps_order(op, graph) or not no_control_flow(op, graph)

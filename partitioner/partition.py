@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from subgraft.delegates import Cost, Graph, Segment
 from subgraft.partitioner.assign import Candidate, Placement, Refusals, assign, reassign
+from subgraft.partitioner.blocks import blocks_of, incomplete, owned_blocks, torn
 from subgraft.partitioner.bodies import bodies_of, reachable
 from subgraft.partitioner.group import group
 from subgraft.partitioner.pins import Pins
@@ -73,11 +74,16 @@ class _Cutter:
         """One graph's plan. Ends because every round refuses at least one op to one delegate for good."""
         labels = [c.label for c in self.candidates]
         by_label = {c.label: c for c in self.candidates}
+        blocks = blocks_of(graph, self.candidates)
         refined = self.refined.setdefault(graph.index, set())
         while True:
             placements = reassign(graph, asked, self.pins, self.refused)
-            segments, alone = _segments(graph, placements, driven)
-            refused = refine(segments, by_label, refined) or too_small(segments, labels, self.limits)
+            segments, alone = _segments(graph, placements, owned_blocks(placements, blocks), driven)
+            refused = incomplete(graph, placements, blocks) or torn(graph, segments, blocks)
+            if not refused:
+                refused = refine(segments, by_label, refined)
+            if not refused:
+                refused = too_small(segments, labels, self.limits)
             if not refused:
                 estimates = [self._estimate(label, segment) for label, segment in segments]
                 refused = too_dear(segments, estimates) or too_many(segments, labels, self.limits)
@@ -102,13 +108,16 @@ class _Cutter:
 
 
 def _segments(
-    graph: Graph, placements: Sequence[Placement], driven: frozenset[int]
+    graph: Graph, placements: Sequence[Placement], blocks: Sequence[Hashable | None], driven: frozenset[int]
 ) -> tuple[list[Owned], list[tuple[int, ...]]]:
     """The segments in order, and for each the bodies that the session runs in its stead; none for most."""
-    owners: list[Hashable] = [(i,) if i in driven else p.owner for i, p in enumerate(placements)]
+    owners: list[Hashable] = [
+        (i,) if i in driven else p.owner if blocks[i] is None else (p.owner, blocks[i])
+        for i, p in enumerate(placements)
+    ]
     segments: list[Owned] = []
     bodies: list[tuple[int, ...]] = []
-    for _, ops in group(graph, owners):
+    for _, ops in group(graph, owners, blocks):
         segments.append((placements[ops[0]].owner, graph.segment(ops)))
         bodies.append(bodies_of(graph.ops[ops[0]]) if ops[0] in driven else ())
     return segments, bodies

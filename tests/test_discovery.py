@@ -1,10 +1,14 @@
 """Device strings, and what a user is told about the ones that lead nowhere."""
 
+from pathlib import Path
+
 import pytest
 
+from subgraft import Model
 from subgraft.backends.fake import Fake
-from subgraft.delegates import Unavailable
+from subgraft.delegates import ModelError, Models, Unavailable
 from subgraft.interpreter.discovery import Wanted, choose, find, names
+from subgraft.models import DIGITS_INT8
 
 
 def test_installed_delegates_are_found_by_entry_point():
@@ -104,3 +108,44 @@ def test_a_delegate_whose_library_is_missing_says_which(monkeypatch):
     monkeypatch.setattr(discovery, "entry_points", lambda group: [Point()])
     with pytest.raises(Unavailable, match="needy needs the Python package 'pyopencl'"):
         find("needy")
+
+
+class Choosy(Fake):
+    """Its first device must be asked for; its second also goes by "first"."""
+
+    def choose(self, wanted):
+        if wanted not in ("", "first", "1", "0"):
+            raise Unavailable(f"choosy has no {wanted}")
+        return self.devices()[0 if wanted == "0" else 1]
+
+
+def test_a_delegate_may_choose_among_its_devices_itself():
+    assert [choose(Wanted(Choosy(), wanted)).id for wanted in ("", "first", "1", "0")] == ["1", "1", "1", "0"]
+    with pytest.raises(Unavailable, match="choosy has no 2"):
+        choose(Wanted(Choosy(), "2"))
+
+
+def test_a_parameter_annotated_models_is_given_the_graphs_of_the_files(monkeypatch):
+    import subgraft.interpreter.discovery as discovery
+
+    class Reader(Fake):
+        def __init__(self, *, compiled: Models = ()):
+            super().__init__()
+            self.compiled_graphs = compiled
+
+    class Point:
+        name = "reader"
+
+        def load(self):
+            return Reader
+
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [Point()])
+    content = Path(DIGITS_INT8).read_bytes()
+    for given in (DIGITS_INT8, str(DIGITS_INT8), content, Model.open(content), [DIGITS_INT8], (content,)):
+        (graph,) = find("reader", {"compiled": given}).delegate.compiled_graphs
+        assert graph.segment(range(len(graph.ops))).to_tflite()[4:8] == b"TFL3"
+    assert len(find("reader", {"compiled": [DIGITS_INT8, content]}).delegate.compiled_graphs) == 2
+    with pytest.raises(ModelError, match="nonesuch"):
+        find("reader", {"compiled": "nonesuch.tflite"})
+    with pytest.raises(TypeError, match="a model is a path"):
+        find("reader", {"compiled": [3]})

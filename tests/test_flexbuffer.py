@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subgraft.delegates import ModelError
-from subgraft.interpreter.flexbuffer import decode, encode
+from subgraft.delegates.flexbuffer import encode
+from subgraft.interpreter.native import _native
+
+decode = _native.decode_flexbuffer
 
 scalars = (
     st.none()

@@ -1,4 +1,4 @@
-"""Flexbuffers, the schemaless format in which custom ops keep their options."""
+"""Writes flexbuffers, the schemaless format in which custom ops keep their options; native code reads them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,14 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from subgraft.interpreter.native import _native
-
 # Type numbers of the format; values here are always 8 bytes wide, which every reader accepts.
 NULL, INT, UINT, FLOAT, KEY, STRING, MAP, VECTOR, BLOB, BOOL = 0, 1, 2, 3, 4, 5, 9, 10, 25, 26
 WIDTH_BYTES = 8
 WIDTH_CODE = 3  # log2(WIDTH_BYTES)
 
 
-def decode(encoded: bytes) -> Any:
-    """None, bool, int, float, str, bytes, list or dict. A string that is no UTF-8 arrives as bytes.
-
-    Raises ModelError when the bytes are damaged, or nested over 64 deep.
-    """
-    return _native.decode_flexbuffer(encoded)
-
-
 def encode(value: Any) -> bytes:
-    """The inverse, for None, bool, int, float, str, bytes, sequences and mappings with str keys.
+    """Of None, bool, int, float, str, bytes, sequences and mappings with str keys.
 
     Raises TypeError for anything else, and OverflowError for an int over 64 bits.
     """
