@@ -5,7 +5,7 @@ Source: USB Device Firmware Upgrade specification 1.1; what the boot ROM makes o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from subgraft.backends.edgetpu.control import Control
@@ -23,16 +23,16 @@ MANIFEST_SYNC, MANIFEST = 6, 7
 UPLOAD_IDLE = 9
 ERROR = 10
 STATES = (
-    "appIDLE appDETACH dfuIDLE dfuDNLOAD-SYNC dfuDNBUSY dfuDNLOAD-IDLE dfuMANIFEST-SYNC dfuMANIFEST "
-    "dfuMANIFEST-WAIT-RESET dfuUPLOAD-IDLE dfuERROR"
-).split()
+    *("appIDLE", "appDETACH", "dfuIDLE", "dfuDNLOAD-SYNC", "dfuDNBUSY", "dfuDNLOAD-IDLE", "dfuMANIFEST-SYNC"),
+    *("dfuMANIFEST", "dfuMANIFEST-WAIT-RESET", "dfuUPLOAD-IDLE", "dfuERROR"),
+)
 PASSING = (DNLOAD_SYNC, DNBUSY, MANIFEST_SYNC, MANIFEST)  # the device is at work and goes on by itself
 
 # bStatus, section 6.1.2.
 STATUSES = (
-    "OK errTARGET errFILE errWRITE errERASE errCHECK_ERASED errPROG errVERIFY errADDRESS errNOTDONE errFIRMWARE "
-    "errVENDOR errUSBR errPOR errUNKNOWN errSTALLEDPKT"
-).split()
+    *("OK", "errTARGET", "errFILE", "errWRITE", "errERASE", "errCHECK_ERASED", "errPROG", "errVERIFY", "errADDRESS"),
+    *("errNOTDONE", "errFIRMWARE", "errVENDOR", "errUSBR", "errPOR", "errUNKNOWN", "errSTALLEDPKT"),
+)
 STATUS_OK = 0
 STATUS_BYTES = 6
 
@@ -100,7 +100,7 @@ class Status:
         return f"{_name(STATES, self.state)}, {_name(STATUSES, self.status)}"
 
 
-def _name(names: list[str], value: int) -> str:
+def _name(names: Sequence[str], value: int) -> str:
     return names[value] if value < len(names) else str(value)
 
 
@@ -139,7 +139,8 @@ class Download:
         for left in reversed(range(TRIES)):
             self._settle()
             try:
-                return attempt()
+                attempt()
+                return
             except (_Refused, Stalled) as error:
                 if not left:
                     raise self._failed(f"{error}; so it went {TRIES} times") from error
@@ -223,4 +224,3 @@ class Download:
 
 class _Refused(Exception):
     """The device took this image not, and may take the next."""
-

@@ -6,7 +6,7 @@ driver/run_controller.cc, driver/beagle/beagle_top_level_interrupt_manager.cc), 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from subgraft.backends.edgetpu import registers as r
@@ -35,15 +35,16 @@ CLOCKS: Mapping[str, Clocks] = {
 }
 
 
-def wake(registers: Registers, performance: str, chunk_bytes: int) -> None:
+def wake(registers: Registers, performance: str, chunk_bytes: int, left_awake: Callable[[], None]) -> None:
     """From whatever state the chip is in to one where it takes instructions.
 
     chunk_bytes: of output, which the device sends at a time.
+    left_awake: called when its last user did not put the chip to sleep; what it raises ends the sequence.
     Raises TimedOut, Lost and what else registers raise; then the chip is in no known state.
     """
     registers.change32(r.SCU_CTRL_0, (r.PCIE_INACTIVE_PHY_MODE, 0), (r.USB_INACTIVE_PHY_MODE, 0))
     _stop_clock_gating(registers)
-    _enter_reset(registers)
+    _enter_reset(registers, left_awake)
     _leave_reset(registers, CLOCKS[performance])
     registers.change32(r.SCU_CTRL_2, (r.CLOCK_GATE, r.GATED_BY_HARDWARE))
     registers.read32(r.OMC0_00)
@@ -75,8 +76,10 @@ def _stop_clock_gating(registers: Registers) -> None:
         registers.write32(r.SCU_CTRL_2, r.CLOCK_GATE.put(before, r.NOT_GATED))
 
 
-def _enter_reset(registers: Registers) -> None:
+def _enter_reset(registers: Registers, left_awake: Callable[[], None]) -> None:
     before = registers.read32(r.SCU_CTRL_3)
+    if r.FORCE_SLEEP.of(before) == r.WAKE:
+        left_awake()
     if r.FORCE_SLEEP.of(before) != r.SLEEP:
         _fall_asleep(registers, before)
 
