@@ -86,7 +86,7 @@ def _tile_rows(layer: Layer, layout: OutputLayout) -> tuple[Integers, Integers, 
     _check_layout(layer, layout)
     same_tile = (np.diff(layout.x_to_tile) == 0) & (np.diff(layout.x_to_row_size) == 0)
     steps = np.diff(layout.x_to_offset)
-    values, counts = np.unique(steps[same_tile], return_counts=True)
+    values, counts = np.unique(steps[same_tile & (steps >= layer.z)], return_counts=True)
     stride = int(values[counts.argmax()]) if len(values) else layer.z
     first = np.flatnonzero(np.concatenate([[True], ~(same_tile & (steps == stride))]))
     if layer.y * len(first) > MAX_RUNS:
@@ -114,8 +114,8 @@ def _check_layout(layer: Layer, layout: OutputLayout) -> None:
 
 def _check_bounds(layer: Layer, sources: Integers, pixels: Integers, stride: int) -> None:
     ends = (sources + (pixels - 1) * stride + layer.z) * layer.element_bytes
-    if (stride < layer.z and pixels.max() > 1) or ends.max() > layer.size_bytes:
-        raise _wrong(layer, f"tiles that end at byte {ends.max()} of {layer.size_bytes}, {stride} elements a pixel")
+    if ends.max() > layer.size_bytes:
+        raise _wrong(layer, f"tiles that end at byte {ends.max()} of {layer.size_bytes}")
 
 
 def _joined(sources: Integers, pixels: Integers, stride: int) -> tuple[Integers, Integers]:

@@ -22,6 +22,7 @@ void register_lstm(Registry& registry);             // UNIDIRECTIONAL_SEQUENCE_L
 void register_pad(Registry& registry);              // PAD PADV2 MIRROR_PAD
 void register_pooling(Registry& registry);          // MAX_POOL_2D AVERAGE_POOL_2D
 void register_rearrange(Registry& registry);        // TILE BROADCAST_TO REVERSE_V2 SPACE_TO_DEPTH ...
+void register_posenet(Registry& registry);          // PosenetDecoderOp
 void register_reduction(Registry& registry);        // MEAN SUM REDUCE_* ARG_MAX ARG_MIN
 void register_reshape(Registry& registry);          // RESHAPE SQUEEZE EXPAND_DIMS SHAPE
 void register_resize(Registry& registry);           // RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR

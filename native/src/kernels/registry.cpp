@@ -41,6 +41,7 @@ const Registry& Registry::builtin() {
     register_lstm(all);
     register_pad(all);
     register_pooling(all);
+    register_posenet(all);
     register_rearrange(all);
     register_reduction(all);
     register_reshape(all);

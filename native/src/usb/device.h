@@ -1,13 +1,17 @@
 // One opened USB device, whoever is behind it: libusb, a bus that Python serves, or nothing at all.
 #pragma once
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace subgraft::usb {
 
@@ -31,6 +35,10 @@ enum class Status : std::uint8_t {
 
 // As messages and Python name it: "TIMEOUT", "STALLED", "NO_DEVICE", ...
 const char* name_of(Status status);
+std::optional<Status> status_named(std::string_view name);
+// "control transfer c0 01 value a30c index 0001 length 4", for messages.
+std::string describe_control(std::uint8_t request_type, std::uint8_t request, std::uint16_t value, std::uint16_t index,
+                             std::size_t size);
 
 class Error : public std::runtime_error {
  public:
@@ -44,7 +52,8 @@ struct Transfer {
   bool is_interrupt = false;
   std::byte* buffer = nullptr;
   std::size_t size = 0;
-  // Called by Device::wait() or Device::submit(), on their thread, once per submit; it may submit again.
+  // Called by Device::wait() or Device::close(), on their thread, once per submit; it may submit again and must not
+  // throw.
   void (*done)(Transfer& transfer, void* context) = nullptr;
   void* context = nullptr;
 
@@ -67,7 +76,8 @@ class Device {
   virtual void submit(Transfer& transfer) = 0;
   // Asks to end a pending transfer; done follows from wait(), as cancelled or as what happened first.
   virtual void cancel(Transfer& transfer) = 0;
-  // Waits until at least one transfer is done, at most until `until`. Returns whether one was.
+  // Waits until at least one transfer is done, at most until `until`. Returns whether one was. Returns at once where
+  // waiting is in vain because no transfer is pending.
   virtual bool wait(Clock::time_point until) = 0;
 
   virtual void claim(int interface) = 0;
@@ -82,6 +92,24 @@ class Device {
 
   // Memory that this transport moves fastest; plain memory by default.
   virtual std::shared_ptr<std::byte> allocate(std::size_t size);
+
+  // No in a forked child: the threads on the other side stayed behind, so it is neither used nor destroyed there.
+  bool is_of_this_process() const { return getpid() == process_; }
+
+ private:
+  friend class Hold;
+  const pid_t process_ = getpid();
+  std::timed_mutex calls_;
+};
+
+// What a caller that shares the device with other threads holds while it calls: Python's methods do. Waits two seconds
+// for another holder, then throws Error(busy). Never taken with the GIL.
+class Hold {
+ public:
+  explicit Hold(Device& device);
+
+ private:
+  std::unique_lock<std::timed_mutex> lock_;
 };
 
 }  // namespace subgraft::usb

@@ -1,0 +1,58 @@
+// What the bindings of USB devices share.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "bind/unlocked.h"
+#include "usb/device.h"
+
+namespace subgraft {
+
+// The bytes of an object with the buffer protocol, kept where they are until this is destroyed, with the GIL.
+class ByteView {
+ public:
+  explicit ByteView(pybind11::handle object) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw pybind11::error_already_set();
+  }
+  ~ByteView() { PyBuffer_Release(&view_); }
+  ByteView(const ByteView&) = delete;
+  ByteView& operator=(const ByteView&) = delete;
+
+  const std::byte* data() const { return static_cast<const std::byte*>(view_.buf); }
+  std::size_t size() const { return static_cast<std::size_t>(view_.len); }
+
+ private:
+  Py_buffer view_{};
+};
+
+// Throws ArgumentError for what is no time; caps what the clock could not add.
+usb::Clock::duration seconds(double timeout_s);
+
+// Closing may wait, so the last reference lets go of the GIL. A forked child leaves the parent's device alone.
+template <typename Kind, typename... Arguments>
+std::shared_ptr<Kind> make_device(Arguments&&... arguments) {
+  return std::shared_ptr<Kind>(new Kind(std::forward<Arguments>(arguments)...), [](Kind* device) {
+    if (!device->is_of_this_process()) return;
+    if (!Py_IsInitialized() || !PyGILState_Check()) {
+      delete device;
+      return;
+    }
+    const Unlocked unlocked;
+    delete device;
+  });
+}
+
+// Runs `call` without the GIL, as the only caller of the device.
+template <typename Call>
+auto alone_with(usb::Device& device, Call call) {
+  const Unlocked unlocked;  // from here to the brace: no Python objects
+  const usb::Hold hold(device);
+  return call();
+}
+
+}  // namespace subgraft

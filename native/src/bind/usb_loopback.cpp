@@ -1,0 +1,121 @@
+// The two sides of a USB device that Python plays.
+#include <pthread.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "bind/bind.h"
+#include "bind/usb.h"
+#include "core/errors.h"
+#include "usb/loopback.h"
+
+namespace py = pybind11;
+
+namespace subgraft {
+namespace {
+
+using usb::Loopback;
+using usb::Urb;
+
+constexpr std::chrono::seconds kExitPatience{1};
+constexpr std::chrono::milliseconds kExitPoll{1};
+
+std::mutex living_mutex;
+std::vector<std::weak_ptr<Loopback>> living;
+
+std::shared_ptr<Loopback> make_loopback(int speed_mbps) {
+  auto loopback = make_device<Loopback>(speed_mbps);
+  const std::lock_guard lock(living_mutex);
+  std::erase_if(living, [](const auto& other) { return other.expired(); });
+  living.push_back(loopback);
+  return loopback;
+}
+
+// Whoever waits for a player or for a request comes back before the interpreter is torn down.
+void unplug_all() {
+  const py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
+  std::vector<std::weak_ptr<Loopback>> all;
+  {
+    const std::lock_guard lock(living_mutex);
+    all.swap(living);
+  }
+  for (const auto& one : all)
+    if (const auto loopback = one.lock(); loopback && loopback->is_of_this_process()) loopback->unplug();
+  const auto until = usb::Clock::now() + kExitPatience;
+  while (Unlocked::inside() != 0 && usb::Clock::now() < until) std::this_thread::sleep_for(kExitPoll);
+}
+
+std::optional<Urb> take(Loopback& loopback, double timeout_s) {
+  const auto until = usb::Clock::now() + seconds(timeout_s);
+  if (loopback.is_over()) return Urb{};  // without letting go of the GIL, which may never come back at exit
+  const Unlocked unlocked;               // from here to the brace: no Python objects
+  return loopback.take(until);
+}
+
+bool complete(Loopback& loopback, std::uint64_t id, const std::string& status, const py::object& data,
+              std::optional<std::size_t> actual) {
+  const auto code = usb::status_named(status);
+  if (!code) throw ArgumentError(concat("\"", status, "\" is no status of a USB transfer"));
+  if (!data.is_none() && actual) throw ArgumentError("actual is for what goes out, data for what comes in");
+  const ByteView view(data.is_none() ? py::bytes() : data);
+  if (view.size() != 0) actual = view.size();
+  const Unlocked unlocked;  // from here to the brace: no Python objects
+  return loopback.complete(id, *code, view.size() != 0 ? view.data() : nullptr, actual);
+}
+
+py::buffer_info buffer_of(Urb& urb) {
+  const auto size = static_cast<py::ssize_t>(urb.data ? urb.size : 0);
+  return {const_cast<std::byte*>(urb.data.get()), 1, "B", 1, {size}, {1}, /*readonly=*/true};
+}
+
+void bind_urb(py::module_& module) {
+  py::class_<Urb>(module, "Urb", py::buffer_protocol(), "One request to whoever plays a USB device.")
+      .def_buffer(buffer_of)
+      .def_readonly("id", &Urb::id, "Of a cancel: of the request that is no longer wanted.")
+      .def_property_readonly(
+          "kind", [](const Urb& urb) { return usb::name_of(urb.kind); },
+          "control, bulk, interrupt, claim, release, clear_halt, reset, cancel; close: no more come.")
+      .def_readonly("endpoint", &Urb::endpoint, "Bit 7: from the device.")
+      .def_readonly("interface", &Urb::interface, "Of a claim or a release.")
+      .def_property_readonly(
+          "setup",
+          [](const Urb& urb) {
+            return urb.kind == Urb::Kind::control
+                       ? py::bytes(reinterpret_cast<const char*>(urb.setup.data()), urb.setup.size())
+                       : py::bytes();
+          },
+          "The eight bytes that open a control transfer.")
+      .def_property_readonly(
+          "data", [](const py::object& self) { return py::memoryview(self); },
+          "What is sent to the device; may be kept.")
+      .def_readonly("length", &Urb::size, "Bytes sent, or at most to be received.")
+      .def_property_readonly(
+          "timeout_ms", [](const Urb& urb) { return urb.timeout.count(); },
+          "Of a control transfer or a command; 0: until it is cancelled.");
+}
+
+}  // namespace
+
+void bind_usb_loopback(py::module_& module) {
+  bind_urb(module);
+  py::class_<Loopback, usb::Device, std::shared_ptr<Loopback>>(
+      module, "Loopback", "A USB device that Python plays: take() a request, complete() it.")
+      .def(py::init(&make_loopback), py::arg("speed_mbps"))
+      .def("take", take, py::arg("timeout_s"),
+           "The next request; None when none came in time. After close() and unplug() one of kind \"close\", at once.")
+      .def("complete", complete, py::arg("id"), py::arg("status"), py::arg("data") = py::none(), py::kw_only(),
+           py::arg("actual") = py::none(),
+           "Ends a request: with what came in (`data`), or with how many bytes went out (`actual`; all of them when "
+           "COMPLETED and not given). False: nobody waits for it any more.")
+      .def("is_wanted", &Loopback::is_wanted, py::arg("id"), py::call_guard<py::gil_scoped_release>(),
+           "Whether somebody still waits for it: neither completed nor cancelled.")
+      .def("unplug", &Loopback::unplug, py::call_guard<py::gil_scoped_release>(),
+           "Ends everything pending and to come with NO_DEVICE.");
+  pthread_atfork(nullptr, nullptr, Unlocked::forget);
+  py::module_::import("atexit").attr("register")(py::cpp_function(unplug_all));
+}
+
+}  // namespace subgraft
