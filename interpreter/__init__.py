@@ -1,5 +1,6 @@
 """Load a model, run it, and take over when a delegate cannot."""
 
+from subgraft.interpreter.custom_ops import CustomOp
 from subgraft.interpreter.loader import load
 from subgraft.interpreter.model import Model, Signature
 from subgraft.interpreter.native import get_include
@@ -10,6 +11,7 @@ from subgraft.interpreter.tflite_api import Delegate, Interpreter, OpResolverTyp
 from subgraft.partitioner import Plan
 
 __all__ = [
+    "CustomOp",
     "Delegate",
     "Event",
     "Interpreter",

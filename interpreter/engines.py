@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from subgraft.delegates import Graph, ModelError, Unavailable, Unsupported
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.cpu import Cpu
-from subgraft.interpreter.discovery import Wanted
+from subgraft.interpreter.discovery import Wanted, name_of
 from subgraft.interpreter.frame import Frame
 from subgraft.interpreter.lane import Policy
 from subgraft.interpreter.model import Model
@@ -30,7 +30,10 @@ log = logging.getLogger("subgraft")
 DEEPEST = 64  # bodies within bodies
 MOST_REFUSALS_SHOWN = 3  # kinds
 MISSING = "; missing in all: "  # as native code puts it
-EDGE_TPU_OP = "edgetpu-custom-op"  # what the Edge TPU's compiler makes of the ops that it takes
+EDGE_TPU, EDGE_TPU_OP = (
+    "edgetpu",
+    "edgetpu-custom-op",
+)  # the delegate, and what the Edge TPU's compiler makes of the ops that it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,9 @@ class Engines:
 
         Raises Unsupported, naming the op, and ModelError; where nothing may fall back DelegateError and NotDelegated.
         """
-        if not self._attachments and not self._setup.wishes.strict:
+        custom = self._setup.wishes.custom_ops
+        in_python = bool(custom.by_name) and any(custom.in_graph(graph) for graph in self._model.graphs)
+        if not self._attachments and not self._setup.wishes.strict and not in_python:
             try:
                 program = self._program(index, shapes)
                 log.info("planned %s: the CPU runs it as one program", _name(self._model.graphs[index]))
@@ -85,7 +90,7 @@ class Engines:
                     raise _explained(error, [graph]) from error
         plan, compiled, unknown = self._plan(index, shapes)
         _log(plan)
-        if any(step.owner or step.bodies for step in plan.steps):
+        if in_python or any(step.owner or step.bodies for step in plan.steps):
             try:
                 return self._frame(plan, plan.bodies, compiled, unknown, {}, ()), plan
             except BaseException as error:
@@ -122,7 +127,8 @@ class Engines:
         graphs = list(self._model.graphs)
         unknown: dict[int, frozenset[int]] = {}
         for graph in (graphs[index], *reachable(graphs[index], graphs)):
-            shaped = infer(self._cpu.model, graph, shapes if graph.index == index else {})
+            given = shapes if graph.index == index else {}
+            shaped = infer(self._cpu.model, graph, given, self._setup.wishes.custom_ops)
             graphs[graph.index] = replace(shaped.graph, services=self._services)
             unknown[graph.index] = shaped.unknown
         plan, compiled = self._planner.plan(graphs[index], graphs, unknown)
@@ -167,7 +173,8 @@ class Engines:
                     raise ModelError(f"op {step.segment.ops[0]} of graph {index} runs graph {body}, which is not there")
                 if body not in made:
                     made[body] = self._frame(bodies[body], bodies, compiled, unknown, made, (*within, index))
-        frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made)
+        custom = self._setup.wishes.custom_ops
+        frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made, custom)
         for lane in frame.lanes:
             lane.lost = self.watch.wake
         return frame
@@ -206,16 +213,26 @@ def _explained(error: Unsupported, graphs: Sequence[Graph], plan: Plan | None = 
     if not counts:
         return error
     text = str(error)
+    customs = sorted({op.kind for graph in graphs for op in graph.ops if op.is_custom and op.kind in counts})
     if EDGE_TPU_OP in counts:
-        text += (
-            "; the model was compiled for the Edge TPU, and this release has no Edge TPU delegate: run the model that "
-            "it was compiled from"
-        )
-        return Unsupported(text)
+        return Unsupported(f"{text}; the model was compiled for the Edge TPU, and nothing else runs it; {_cure(plan)}")
     listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
     if counts.total() > 1 and listed not in text:
         text = f"{text.partition(MISSING)[0]}{MISSING}{listed}"  # that of one segment does not tell of the others
+    if customs:
+        text += f'; a custom op can be written in Python: load(..., custom_ops={{"{customs[0]}": function}})'
     return Unsupported(text + (_refusals(plan, counts) if plan else ""))
+
+
+def _cure(plan: Plan | None) -> str:
+    """Why the Edge TPU does not run what was compiled for it, or how to ask for one."""
+    if plan:
+        absent = [f"{label} is not available: {why}" for label, why in plan.absent if name_of(label) == EDGE_TPU]
+        if absent:
+            return "; ".join(absent)
+        if any(name_of(label) == EDGE_TPU for p in plan.placements for label, _ in p.verdicts):
+            return _refusals(plan, [EDGE_TPU_OP]).removeprefix("; ")
+    return f'load it with delegates=["{EDGE_TPU}"], or run the model that it was compiled from'
 
 
 def _refusals(plan: Plan, missing: Collection[str]) -> str:

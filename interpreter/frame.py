@@ -13,6 +13,7 @@ import numpy as np
 from subgraft.delegates import Array, Chains, Segment, SessionError
 from subgraft.interpreter.control import ControlStep
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
+from subgraft.interpreter.custom_ops import CustomOps, CustomStep
 from subgraft.interpreter.lane import Lane, Policy
 from subgraft.interpreter.planning import Compiled, Unknown
 from subgraft.interpreter.report import Report
@@ -42,6 +43,7 @@ class Frame:
         report: Report,
         policy: Policy,
         bodies: Mapping[int, Frame],
+        custom: CustomOps,
     ) -> None:
         """bodies: the frames of all graphs that control flow may run, by index; nested ones are there already."""
         graph = plan.graph
@@ -52,6 +54,7 @@ class Frame:
         self._report = report
         self._policy = policy
         self._bodies = bodies
+        self._custom = custom
         self._runs = 0
         self._pid = os.getpid()
         shared = _shared_variables(plan, self._unknown)
@@ -163,6 +166,9 @@ class Frame:
         if number in self._compiled:
             attachment, executable = self._compiled[number]
             return Lane(number, segment, attachment, executable, self._cpu, self.store, self._report, self._policy)
+        custom = self._custom.of_segment(segment)
+        if custom is not None:
+            return CustomStep(segment, custom, self.store)
         if self._unknown.isdisjoint((*segment.inputs, *segment.outputs)) and not any(
             t in self.store.state for t in segment.inputs
         ):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from subgraft.delegates import Delegate, Graph, Segment, Unavailable
 from subgraft.interpreter import checked, op_names
+from subgraft.interpreter.custom_ops import CustomOp, CustomOps
 from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find, label, name_of
 from subgraft.interpreter.engines import Engines, Setup
 from subgraft.interpreter.in_flight import InFlight, check_that_order_is_free
@@ -46,6 +47,7 @@ def load(
     probe_s: float = 2.0,
     wait: bool = False,
     in_flight: int = 2,
+    custom_ops: Mapping[str, CustomOp | Callable[..., Any]] | None = None,
 ) -> Session:
     """Loads a .tflite model and grafts what delegates can run of it onto them; the CPU runs the rest.
 
@@ -64,6 +66,7 @@ def load(
     probe_s: between two looks for a device that is gone.
     wait: a second thread waits for its turn instead of getting an error.
     in_flight: how many inferences run_async() runs at the same time.
+    custom_ops: what runs custom ops, by name: a function (inputs, options) -> output, or a CustomOp.
     Raises ModelError, Unsupported, NoSuchDelegate and ValueError; TypeError for a delegate that breaks the contract;
     where nothing may fall back Unavailable and Rejected.
     """
@@ -83,7 +86,7 @@ def load(
     pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)
     op_names.check(sorted(pins.deny_ops, key=str), model, "deny_ops")
     op_names.check([key for key in pins.prefer if not isinstance(key, int)], model, "prefer")
-    wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict)
+    wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict, CustomOps.of(custom_ops))
     setup = Setup(wishes, Policy(may_fall_back, verify_every, verify_tolerance), threads, probe_s)
     report = Report()
     wanted, missing = _find(delegates, compiled or {}, report, may_fall_back)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from subgraft.delegates import DelegateError, Executable, Graph, NotDelegated, Refines, Segment, Verdict
 from subgraft.interpreter import checked
 from subgraft.interpreter.attachment import Attachment
+from subgraft.interpreter.custom_ops import CustomOps
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.report import Event, Report
 from subgraft.partitioner import Candidate, Limits, Pins, Plan, Step, partition
@@ -31,7 +33,7 @@ class Wishes:
     """What the user wants of a plan.
 
     fallback: the CPU takes over what a delegate does not compile. strict: nothing may be on the CPU but what a pin
-    keeps there.
+    keeps there. custom_ops: the user's own.
     """
 
     pins: Pins = field(default_factory=Pins)
@@ -39,6 +41,7 @@ class Wishes:
     cpu_cost: Callable[[Segment], float | None] = lambda segment: None
     fallback: bool = True
     strict: bool = False
+    custom_ops: CustomOps = field(default_factory=CustomOps)
 
 
 class Planner:
@@ -73,6 +76,7 @@ class Planner:
                     refused=refused,
                     cpu_cost=self._wishes.cpu_cost,
                     unknown_shapes=lambda g: unknown.get(g.index, frozenset()),
+                    alone=self._wishes.custom_ops.in_graph,
                     without_kernel=[kind for kind in CONTROL_FLOW if kind not in kernels],
                     missing=self._missing,
                 )
@@ -84,6 +88,7 @@ class Planner:
         except BaseException:
             _close(compiled.values())
             raise
+        self._report_idle(plan, {label for _, label, _ in refused})
         return plan, self._in_place(plan, compiled)
 
     def _candidate(self, attachment: Attachment) -> Candidate:
@@ -138,6 +143,16 @@ class Planner:
         more = f" and {len(left) - len(shown)} more" if len(left) > len(shown) else ""
         raise NotDelegated(f"strict: {len(left)} ops would run on the CPU: {', '.join(shown)}{more}")
 
+    def _report_idle(self, plan: Plan, rejecting: Collection[str]) -> None:
+        """Says which delegates are there and refuse every op, so that nobody believes that they are at work.
+
+        rejecting: delegates that took ops and could not compile them, which is in the report already.
+        """
+        for label, attachment in self._attachments.items():
+            why = _refusal_of_all(plan, label) if attachment.device and label not in rejecting else ""
+            if why:
+                self._report.add(Event("plan", attachment.name, f"it takes no op of this model: {why}"))
+
     def _in_place(self, plan: Plan, compiled: dict[_Key, Executable]) -> Compiled:
         """What the plan's steps use; the rest is closed."""
         kernels = set(_native.kernel_names())
@@ -159,6 +174,26 @@ def _delegated(plan: Plan) -> Iterator[tuple[int, int, Step]]:
         for number, step in enumerate(body.steps):
             if step.owner:
                 yield body.graph.index, number, step
+
+
+def _refusal_of_all(plan: Plan, label: str) -> str:
+    """What speaks against every op that this delegate was offered; "" when it would take one, or was offered none."""
+    reasons: Counter[str] = Counter()
+    count = 0
+    for body in (plan, *plan.bodies.values()):
+        for placement in body.placements:
+            if placement.pinned or placement.kept:
+                continue
+            verdict = dict(placement.verdicts)[label]
+            if verdict:
+                return ""
+            count += 1
+            reasons.update(verdict.reasons)
+    common = [reason for reason, times in reasons.items() if times == count]
+    shown = common or [
+        f"{reason} ({times} of {count} ops)" for reason, times in reasons.most_common(MOST_REASONS_SHOWN)
+    ]
+    return "; ".join(shown)
 
 
 def _key(index: int, step: Step) -> _Key:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from subgraft.delegates import Graph, Unsupported
+from subgraft.interpreter.custom_ops import CustomOps
 from subgraft.interpreter.native import _native
 
 
@@ -17,16 +18,39 @@ class Shaped:
     unknown: frozenset[int] = frozenset()
 
 
-def infer(model: _native.Model, graph: Graph, inputs: Mapping[int, tuple[int, ...]] | None = None) -> Shaped:
-    """Asks the CPU's kernels; outputs of ops that have none here keep the file's shapes.
+def infer(
+    model: _native.Model,
+    graph: Graph,
+    inputs: Mapping[int, tuple[int, ...]] | None = None,
+    custom: CustomOps | None = None,
+) -> Shaped:
+    """Asks the CPU's kernels and the user's custom ops; outputs of ops that have none keep the file's shapes.
 
-    inputs: shapes of graph inputs that are not the file's. Raises Unsupported when they do not suit the ops.
+    inputs: shapes of graph inputs that are not the file's. Raises Unsupported when they do not suit the ops, and
+    InvokeError for a custom op that cannot say its shapes.
     """
-    kernels = set(_native.kernel_names())
-    ours = [i for i, op in enumerate(graph.ops) if op.kind in kernels]
-    given = dict.fromkeys(graph.inputs)
-    given.update((t, None) for op in graph.ops if op.kind not in kernels for t in op.outputs if t >= 0)
+    theirs = (custom or CustomOps()).in_graph(graph)
     shapes = dict(inputs or {})
+    shaped = _infer(model, graph, shapes, theirs)
+    for i in theirs:
+        op = graph.ops[i]
+        if any(t in shaped.unknown for t in op.inputs):
+            raise Unsupported(f"op {i} {op.kind}: the shape of its input is known only while running")
+        assert custom is not None
+        found = dict(zip(op.outputs, custom.by_name[op.kind].shapes_of(i, shaped.graph), strict=True))
+        if any(t >= 0 and shaped.graph.tensors[t].shape != shape for t, shape in found.items()):
+            shapes.update((t, shape) for t, shape in found.items() if t >= 0)
+            shaped = _infer(model, graph, shapes, theirs)
+    return shaped
+
+
+def _infer(model: _native.Model, graph: Graph, shapes: Mapping[int, tuple[int, ...]], without: Sequence[int]) -> Shaped:
+    """The same with the outputs of the ops `without` taken for inputs."""
+    kernels = set(_native.kernel_names())
+    others = {*without, *(i for i, op in enumerate(graph.ops) if op.kind not in kernels)}
+    ours = [i for i in range(len(graph.ops)) if i not in others]
+    given = dict.fromkeys(graph.inputs)
+    given.update((t, None) for i in sorted(others) for t in graph.ops[i].outputs if t >= 0)
     try:
         program = _native.Program(
             model,

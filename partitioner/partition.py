@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from subgraft.delegates import Cost, Graph, Segment
+from subgraft.delegates import Cost, Explains, Graph, Segment
 from subgraft.partitioner.assign import Candidate, Placement, Refusals, assign, reassign
 from subgraft.partitioner.blocks import blocks_of, incomplete, owned_blocks, torn
 from subgraft.partitioner.bodies import bodies_of, reachable
@@ -26,6 +26,7 @@ def partition(
     cpu_cost: CpuCost = lambda segment: None,
     unknown_shapes: Callable[[Graph], Collection[int]] = lambda graph: (),
     without_kernel: Collection[str] = (),
+    alone: Callable[[Graph], Collection[int]] = lambda graph: (),
     missing: Mapping[str, str] | None = None,
 ) -> Plan:
     """Cuts `graph`, and every body that its control flow may run, among the candidates and the CPU.
@@ -36,6 +37,7 @@ def partition(
     cpu_cost: seconds a segment would take on the CPU; None: no idea.
     unknown_shapes: tensors of a graph whose shape is known only while running.
     without_kernel: kinds of control flow that the session runs even when nothing of their bodies is on a delegate.
+    alone: ops of a graph that are a step of their own when no delegate takes them.
     missing: delegates that could not even be asked, with the cause; the plan mentions them.
     Raises ValueError for labels that are not unique and for pins of nodes that are not there.
     """
@@ -44,11 +46,11 @@ def partition(
         raise ValueError(f"two delegates go by the same name: {', '.join(labels)}")
     pins = replace(pins or Pins(), graph=graph.index)
     pins.check(graph, [*labels, *(missing or {})])
-    cutter = _Cutter(candidates, pins, limits or Limits(), dict(refused or {}), cpu_cost)
+    cutter = _Cutter(candidates, pins, limits or Limits(), dict(refused or {}), cpu_cost, alone)
     everything = [graph, *reachable(graph, graphs)]
     asked = {g.index: assign(g, candidates, pins, unknown_shapes(g)) for g in everything}
     plans = {g.index: cutter.cut(g, asked[g.index], frozenset()) for g in everything}
-    delegated = _delegated(plans)
+    delegated = _delegated(plans, alone)
     for g in everything:
         driven = _driven(g, delegated, without_kernel)
         if driven:
@@ -67,6 +69,7 @@ class _Cutter:
     limits: Limits
     refused: Refused
     cpu_cost: CpuCost
+    alone: Callable[[Graph], Collection[int]]
     refined: dict[int, set[tuple[str, tuple[int, ...]]]] = field(default_factory=dict)
     costs: dict[tuple[int, str | None, tuple[int, ...]], Estimate] = field(default_factory=dict)
 
@@ -75,10 +78,12 @@ class _Cutter:
         labels = [c.label for c in self.candidates]
         by_label = {c.label: c for c in self.candidates}
         blocks = blocks_of(graph, self.candidates)
+        single = frozenset(self.alone(graph))
         refined = self.refined.setdefault(graph.index, set())
         while True:
             placements = reassign(graph, asked, self.pins, self.refused)
-            segments, alone = _segments(graph, placements, owned_blocks(placements, blocks), driven)
+            apart = driven | {i for i in single if placements[i].owner is None}
+            segments, bodies = _segments(graph, placements, owned_blocks(placements, blocks), driven, apart)
             refused = incomplete(graph, placements, blocks) or torn(graph, segments, blocks)
             if not refused:
                 refused = refine(segments, by_label, refined)
@@ -92,10 +97,14 @@ class _Cutter:
             for key, reasons in refused.items():
                 self.refused[key] = (*self.refused.get(key, ()), *reasons)
         steps = tuple(
-            Step(label, segment, estimate.delegate, estimate.cpu_s, bodies)
-            for (label, segment), estimate, bodies in zip(segments, estimates, alone, strict=True)
+            Step(label, segment, estimate.delegate, estimate.cpu_s, driving, self._notes(label, segment))
+            for (label, segment), estimate, driving in zip(segments, estimates, bodies, strict=True)
         )
         return Plan(graph, steps, placements)
+
+    def _notes(self, label: str | None, segment: Segment) -> tuple[str, ...]:
+        delegate = next((c.delegate for c in self.candidates if c.label == label), None)
+        return tuple(delegate.notes(segment)) if isinstance(delegate, Explains) else ()
 
     def _estimate(self, label: str | None, segment: Segment) -> Estimate:
         key = (segment.graph.index, label, segment.ops)
@@ -108,12 +117,15 @@ class _Cutter:
 
 
 def _segments(
-    graph: Graph, placements: Sequence[Placement], blocks: Sequence[Hashable | None], driven: frozenset[int]
+    graph: Graph,
+    placements: Sequence[Placement],
+    blocks: Sequence[Hashable | None],
+    driven: frozenset[int],
+    apart: frozenset[int],
 ) -> tuple[list[Owned], list[tuple[int, ...]]]:
     """The segments in order, and for each the bodies that the session runs in its stead; none for most."""
     owners: list[Hashable] = [
-        (i,) if i in driven else p.owner if blocks[i] is None else (p.owner, blocks[i])
-        for i, p in enumerate(placements)
+        (i,) if i in apart else p.owner if blocks[i] is None else (p.owner, blocks[i]) for i, p in enumerate(placements)
     ]
     segments: list[Owned] = []
     bodies: list[tuple[int, ...]] = []
@@ -123,14 +135,14 @@ def _segments(
     return segments, bodies
 
 
-def _delegated(plans: Mapping[int, Plan]) -> Collection[int]:
-    """The graphs with a segment on a delegate, and those that run them, at any depth."""
+def _delegated(plans: Mapping[int, Plan], alone: Callable[[Graph], Collection[int]]) -> Collection[int]:
+    """The graphs with a segment that is not the native program's, and those that run them, at any depth."""
     callers: dict[int, list[int]] = {}
     for index, plan in plans.items():
         for op in plan.graph.ops:
             for body in bodies_of(op):
                 callers.setdefault(body, []).append(index)
-    found = {index for index, plan in plans.items() if any(step.owner for step in plan.steps)}
+    found = {index for index, plan in plans.items() if any(step.owner for step in plan.steps) or alone(plan.graph)}
     waiting = list(found)
     while waiting:
         outer = set(callers.get(waiting.pop(), ())) - found

@@ -11,9 +11,11 @@ from typing import IO, Any
 import numpy as np
 
 from subgraft.delegates import Array, Graph
+from subgraft.interpreter.custom_ops import CustomOp, CustomOps
 from subgraft.interpreter.discovery import Wanted, label
 from subgraft.interpreter.engines import Engines, Setup
 from subgraft.interpreter.model import Model, Signature
+from subgraft.interpreter.planning import Wishes
 from subgraft.interpreter.report import Report
 from subgraft.interpreter.tflite_api.delegate import Delegate
 from subgraft.interpreter.tflite_api.details import op_details, tensor_details
@@ -32,6 +34,7 @@ class Interpreter:
     experimental_delegates: what load_delegate() returned, in priority order.
     num_threads: of the CPU's kernels; default 1.
     experimental_preserve_all_tensors: every tensor keeps its value after invoke(), so that get_tensor() can read it.
+    custom_ops: as for load(); TFLite's own class does not have it.
     The other experimental arguments steer kernels that do not exist here and change nothing.
     Raises ValueError for a file that cannot be read and for arguments that make no sense.
     """
@@ -49,6 +52,8 @@ class Interpreter:
         experimental_compress_quantization_zero_points: bool = False,
         experimental_disable_delegate_node_fusion: bool = False,
         experimental_force_delegate_node_profiling: bool = False,
+        *,
+        custom_ops: Mapping[str, CustomOp | Callable[..., Any]] | None = None,
     ) -> None:
         if not isinstance(experimental_op_resolver_type, OpResolverType):
             raise ValueError(f"Unrecognized passed in op resolver type: {experimental_op_resolver_type}")
@@ -65,7 +70,8 @@ class Interpreter:
                 )
             wanted[label(delegate.wanted.spec, wanted)] = delegate.wanted
         self._report = Report()
-        setup = Setup(threads=threads, keep_all=experimental_preserve_all_tensors)
+        wishes = Wishes(custom_ops=CustomOps.of(custom_ops))
+        setup = Setup(wishes, threads=threads, keep_all=experimental_preserve_all_tensors)
         self._engines = Engines(model, wanted, setup, self._report, {})
         self._finalizer = weakref.finalize(self, self._engines.close)
         self._signatures: Mapping[str, Signature] = {s.key: s for s in model.signatures}

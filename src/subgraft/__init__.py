@@ -16,6 +16,7 @@ from subgraft.delegates import (
     Unsupported,
 )
 from subgraft.interpreter import (
+    CustomOp,
     Delegate,
     Event,
     Interpreter,
@@ -34,6 +35,7 @@ from subgraft.interpreter import (
 __version__ = _version("subgraft")
 
 __all__ = [
+    "CustomOp",
     "Delegate",
     "DelegateError",
     "Event",
