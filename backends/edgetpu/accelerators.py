@@ -151,7 +151,7 @@ def _process_with(path: Path) -> int:
         if process == os.getpid():
             continue
         try:
-            if any(Path(os.readlink(file)) == path for file in folder.iterdir()):
+            if any(file.readlink() == path for file in folder.iterdir()):
                 return process
         except OSError:
             continue  # another user's, or gone meanwhile

@@ -41,10 +41,10 @@ class Accelerator:
 
     def __init__(self, bus: Bus, found: Found, settings: Settings, image: Callable[[], bytes]) -> None:
         """Not for callers: see open()."""
+        self.bus = bus
         self.found = found  # where the device is now, or was last
         self.settings = settings
         self.recoveries = 0
-        self._bus = bus
         self._image = image
         self._process = os.getpid()
         self._locks: dict[str, DeviceLock] = {}
@@ -59,9 +59,7 @@ class Accelerator:
         self._cached: set[bytes] = set()
 
     @classmethod
-    def open(
-        cls, bus: Bus, found: Found, settings: Settings, image: Callable[[], bytes] | None = None
-    ) -> Accelerator:
+    def open(cls, bus: Bus, found: Found, settings: Settings, image: Callable[[], bytes] | None = None) -> Accelerator:
         """Wakes the device up, with `image` or else the installed firmware where it has none.
 
         Raises a DelegateError; then nothing stays open.
@@ -80,8 +78,8 @@ class Accelerator:
         """For run(). Raises Rejected, also for a package that is for emulated devices only."""
         if package.is_for_emulator and not self.found.emulated:
             raise Rejected(
-                f"the model was compiled for the emulated Edge TPU ({package.compiler_version}), and {self._where} is a "
-                "real one; compile it with Google's edgetpu_compiler"
+                f"the model was compiled for the emulated Edge TPU ({package.compiler_version}), and {self._where} is "
+                "a real one; compile it with Google's edgetpu_compiler"
             )
         return Prepared.of(package)
 
@@ -123,6 +121,13 @@ class Accelerator:
             self.found = self._seen_again()
             self._wake(dirty=True)
             self.recoveries += 1
+
+    def is_at(self, bus: Bus, found: Found) -> bool:
+        """Whether it is the one that `found` names; in-process emulated buses each have devices of their own."""
+        name = accelerators.lock_name(found)
+        if name is None:
+            return bus is self.bus and found.path == self.found.path
+        return name in self._locks
 
     def health(self) -> Health:
         """OK also where it needed to be recovered and was."""
@@ -182,7 +187,7 @@ class Accelerator:
 
     def _wake(self, *, dirty: bool) -> None:
         """From a device on the bus to an engine with nothing cached. Raises a DelegateError, and then it is broken."""
-        awake = Opening(self._bus, self.found, self.settings, self._image).run(dirty=dirty)
+        awake = Opening(self.bus, self.found, self.settings, self._image).run(dirty=dirty)
         self.found, self._awake = awake.found, awake
         try:
             self._lock()  # under another name, when it came back at another place
@@ -219,7 +224,7 @@ class Accelerator:
         """The device where it was, in whatever mode. Raises Lost."""
         patience = Deadline(RETURN_PATIENCE_S)
         while True:
-            for found in accelerators.attached(self._bus):
+            for found in accelerators.attached(self.bus):
                 if found.path == self.found.path:
                     return found
             if patience.is_over:

@@ -211,8 +211,8 @@ class Opening:
             return
         if self._settings.require_superspeed:
             raise LinkTooSlow(
-                f"the Edge TPU {self._where} is on a USB 2 link ({self._found.speed_mbps} Mbit/s); use a USB 3 port and "
-                "cable, or leave out require_superspeed and USB_FAIL_IF_SLOWER_THAN_SUPERSPEED"
+                f"the Edge TPU {self._where} is on a USB 2 link ({self._found.speed_mbps} Mbit/s); use a USB 3 port "
+                "and cable, or leave out require_superspeed and USB_FAIL_IF_SLOWER_THAN_SUPERSPEED"
             )
         LOG.warning("%s is on a USB 2 link, where inferences take several times as long", self._where)
 
