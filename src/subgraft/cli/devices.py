@@ -45,14 +45,6 @@ class Shown:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A delegate without devices, and why."""
-
-    delegate: str
-    error: Unavailable
-
-
 class Unusable(CommandError):
     """Nothing of a delegate that was named can be used; the code is that of the cause."""
 
@@ -77,21 +69,24 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Raises Unusable when a delegate that was named has no device that can be used."""
-    shown: list[Shown] = []
-    missing: list[Missing] = []
+    found: dict[str, list[Shown]] = {}
+    missing: dict[str, Unavailable] = {}
     for name in args.delegates or names():
         try:
-            shown += _devices(name, with_temperature=args.temperature)
+            found[name] = _devices(name, with_temperature=args.temperature)
         except Unavailable as error:
-            missing.append(Missing(name, error))
+            missing[name] = error
+    shown = [one for some in found.values() for one in some]
     result = {
         "devices": [one.to_dict() for one in shown],
-        "unavailable": [{"delegate": m.delegate, "reason": m.error.reason} for m in missing],
+        "unavailable": [{"delegate": name, "reason": error.reason} for name, error in missing.items()],
     }
     if not args.json:
         _print(shown, missing, with_temperature=args.temperature)
     for name in args.delegates:
-        _expect_one(name, shown, missing, result)
+        problem = missing.get(name) or _problem_of_all(found[name])
+        if problem:
+            raise Unusable(name, problem, result)
     if args.json:
         print_json(result)
     return ExitCode.OK
@@ -119,7 +114,7 @@ def _with_temperature(delegate: Delegate, one: Shown) -> Shown:
         return replace(one, cold=error.reason)
 
 
-def _print(shown: Sequence[Shown], missing: Sequence[Missing], *, with_temperature: bool) -> None:
+def _print(shown: Sequence[Shown], missing: Mapping[str, Unavailable], *, with_temperature: bool) -> None:
     if shown:
         headers = ["device", "description", "link", "state", "emulated"]
         rows = [_row(one) for one in shown]
@@ -134,8 +129,8 @@ def _print(shown: Sequence[Shown], missing: Sequence[Missing], *, with_temperatu
             _print_reason(one.spec, one.facts.problem.reason)
         if one.cold:
             _print_reason(one.spec, one.cold)
-    for absent in missing:
-        _print_reason(absent.delegate, absent.error.reason)
+    for name, error in missing.items():
+        _print_reason(name, error.reason)
 
 
 def _row(one: Shown) -> list[str]:
@@ -153,11 +148,7 @@ def _print_reason(who: str, reason: str) -> None:
     print(wrapped(f"{who}: {first}"), *rest, sep="\n")
 
 
-def _expect_one(name: str, shown: Sequence[Shown], missing: Sequence[Missing], result: Mapping[str, Any]) -> None:
-    """Raises Unusable when the delegate has no device that can be used."""
-    for absent in missing:
-        if absent.delegate == name:
-            raise Unusable(name, absent.error, result)
-    problems = [one.facts.problem for one in shown if one.device.delegate == name]
-    if problems and problems[0] and all(problems):
-        raise Unusable(name, problems[0], result)
+def _problem_of_all(shown: Sequence[Shown]) -> Unavailable | None:
+    """The first one's, when none of the devices can be used."""
+    problems = [one.facts.problem for one in shown if one.facts.problem]
+    return problems[0] if problems and len(problems) == len(shown) else None
