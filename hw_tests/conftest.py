@@ -11,6 +11,7 @@ import pytest
 from pairs import Pair
 
 from subgraft.delegates import Device
+from subgraft.interpreter.discovery import name_of
 from subgraft.models import DIGITS_FLOAT, DIGITS_INT8
 
 pytest_plugins = ["subgraft.pytest_plugin"]
@@ -18,6 +19,7 @@ pytest_plugins = ["subgraft.pytest_plugin"]
 SHARED = Path(os.environ.get("SUBGRAFT_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 SUFFIX = "_edgetpu.tflite"
 COMPILE_TIMEOUT_S = 120
+DELEGATE_OF_TESTS = {"test_edgetpu": "edgetpu"}
 QUICK = ("mobilenet_v1_0.25_128_quant",)  # of the shared pairs, what is tested without -m exhaustive
 
 
@@ -40,6 +42,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "pair" in metafunc.fixturenames:
         parameters = [pytest.param(pair, id=pair.name, marks=marks) for pair, marks in _pairs(config)]
         metafunc.parametrize("pair", parameters, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The tests of one accelerator are none for another one."""
+    other = [item for item in items if isinstance(item, pytest.Function) and _is_for_another(item)]
+    items[:] = [item for item in items if item not in other]
+    config.hook.pytest_deselected(items=other)
+
+
+def _is_for_another(item: pytest.Function) -> bool:
+    device = getattr(item, "callspec", None) and item.callspec.params.get("accelerator_spec")
+    return item.path.stem in DELEGATE_OF_TESTS and name_of(str(device)) != DELEGATE_OF_TESTS[item.path.stem]
 
 
 def _pairs(config: pytest.Config) -> list[tuple[Pair, list[pytest.MarkDecorator]]]:

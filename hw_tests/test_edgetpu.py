@@ -16,7 +16,7 @@ from pairs import Pair
 
 import subgraft
 from subgraft.delegates import NUMPY_DTYPES, Array, Device
-from subgraft.interpreter.discovery import Wanted, name_of
+from subgraft.interpreter.discovery import Wanted
 from subgraft.pytest_plugin import emulator_of
 from subgraft.testing import Emulator
 
@@ -63,12 +63,6 @@ FAULTS = (
 )
 
 Make = Callable[..., Wanted]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _is_an_edge_tpu(accelerator_spec: str) -> None:
-    if name_of(accelerator_spec) != "edgetpu":
-        pytest.skip("these are the Edge TPU's tests")
 
 
 def feeds(session: subgraft.Session) -> list[dict[str, Array]]:
