@@ -46,13 +46,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The tests of one accelerator are none for another one."""
-    other = [item for item in items if isinstance(item, pytest.Function) and _is_for_another(item)]
-    items[:] = [item for item in items if item not in other]
-    config.hook.pytest_deselected(items=other)
+    other = [_is_for_another(item) for item in items]
+    config.hook.pytest_deselected(items=[item for item, is_other in zip(items, other, strict=True) if is_other])
+    items[:] = [item for item, is_other in zip(items, other, strict=True) if not is_other]
 
 
-def _is_for_another(item: pytest.Function) -> bool:
-    device = getattr(item, "callspec", None) and item.callspec.params.get("accelerator_spec")
+def _is_for_another(item: pytest.Item) -> bool:
+    device = getattr(item, "callspec", None) and item.callspec.params.get("accelerator_spec")  # type: ignore[attr-defined]
     return item.path.stem in DELEGATE_OF_TESTS and name_of(str(device)) != DELEGATE_OF_TESTS[item.path.stem]
 
 
