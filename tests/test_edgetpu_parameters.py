@@ -162,6 +162,23 @@ def test_a_header_holds_only_what_the_layer_needs() -> None:
     assert several.layouts[0].header == ("multipliers", "biases", "zero_points")
 
 
+@pytest.mark.parametrize("biases", [np.zeros(3, np.int32), np.zeros(4, np.int64)])
+def test_biases_that_no_layout_fits_say_why(biases: np.ndarray) -> None:
+    weights = np.zeros((4, 1, 1, 4), np.int8)
+    made = conv(weights, np.zeros(4, np.int32))
+    assert made.layouts
+    tensors = [
+        Tensor("x", (1, 8, 8, 4), "int8", quantization=Quantization((1.0,), (0,))),
+        Tensor.constant("w", weights, Quantization((1.0,), (0,))),
+        Tensor.constant("b", biases),
+        Tensor("y", (1, 8, 8, 4), "int8", quantization=Quantization((1.0,), (0,))),
+    ]
+    unfit = Graph(tuple(tensors), (Op("CONV_2D", (0, 1, 2), (3,)),), (0,), (3,))
+    (layer,) = parameters.layers(unfit.segment([0]))
+    assert not layer.layouts
+    assert "no 4 constants of type int32" in layer.unknown
+
+
 def test_a_layer_beyond_the_end_of_the_stream_is_refused() -> None:
     layout = Layout(4, 1, 4, 16, (), 0)
     assert layout.size_bytes == 64
@@ -201,7 +218,9 @@ def test_layers_of_unknown_layout_say_why(
     [
         ({"quantization": None}, "not quantized"),
         ({"quantization": Quantization((0.5, 0.5), (0, 0))}, "2 scales"),
+        ({"quantization": Quantization((0.5,), (128,))}, "zero points that no int8 has"),
         ({"buffer": b"\0" * 15}, "too short"),
+        ({"shape": (-4, -4)}, "empty"),
         ({"dtype": "float32", "buffer": b"\0" * 64}, "float32"),
     ],
 )

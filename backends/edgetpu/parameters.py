@@ -50,6 +50,7 @@ LANE_STEP = 16
 NARROW_LANES = 4  # of convolutions with one output
 ENTRY_BYTES = 4  # of each header entry
 SIGN_BIT = 0x80
+RANGES = {"uint8": range(256), "int8": range(-128, 128)}
 
 MULTIPLIERS, BIASES, ZERO_POINTS = "multipliers", "biases", "zero_points"
 WEIGHTS = "weights"
@@ -245,7 +246,8 @@ def _layer(graph: Graph, index: int) -> ParameterLayer:
     outputs, taps, inputs = shape
     quantization = graph.tensors[weights].quantization
     source, target = (graph.tensors[t].quantization for t in (op.inputs[0], op.outputs[0]))
-    if reason := _not_quantized(source, quantization, target, outputs):
+    reason = _not_quantized(source, graph.tensors[weights], target, outputs) or _unfit_bias(graph, bias, outputs)
+    if reason:
         return ParameterLayer(index, op.kind, name, weights, bias, unknown=reason, tensor_bytes=size)
     assert source and quantization and target
     content = _content(graph, weights, bias, shape, multipliers(source, quantization, target))
@@ -278,7 +280,7 @@ def _lanes(op: Op, outputs: int, is_diagonal: bool) -> tuple[int, ...]:
 def _stored_shape(graph: Graph, op: Op) -> tuple[int, int, int] | str:
     """Outputs, taps and inputs; or why the layout is not known."""
     weights, source = graph.tensors[op.inputs[1]], graph.tensors[op.inputs[0]]
-    if weights.dtype not in ("uint8", "int8") or weights.sparsity is not None or 0 in weights.shape:
+    if weights.dtype not in RANGES or weights.sparsity is not None or min(weights.shape, default=0) < 1:
         return f"its weights are {weights.dtype}, sparse or empty"
     if len(weights.buffer or b"") < math.prod(weights.shape):
         return "its weights are too short"
@@ -297,14 +299,24 @@ def _stored_shape(graph: Graph, op: Op) -> tuple[int, int, int] | str:
     return outputs, height * width, 1
 
 
-def _not_quantized(
-    source: Quantization | None, weights: Quantization | None, target: Quantization | None, outputs: int
-) -> str:
-    if not (weights and source and target and len(source.scales) == len(target.scales) == 1):
+def _not_quantized(source: Quantization | None, weights: Tensor, target: Quantization | None, outputs: int) -> str:
+    quantization = weights.quantization
+    if not (quantization and source and target and len(source.scales) == len(target.scales) == 1):
         return "a tensor of it is not quantized"
-    if len(weights.scales) not in (1, outputs) or len(weights.zero_points) not in (0, 1, outputs):
-        return f"its weights have {len(weights.scales)} scales and {len(weights.zero_points)} zero points"
+    scales, points = quantization.scales, quantization.zero_points
+    if len(scales) not in (1, outputs) or len(points) not in (0, 1, outputs):
+        return f"its weights have {len(scales)} scales and {len(points)} zero points"
+    if any(point not in RANGES[weights.dtype] for point in points):
+        return f"its weights have zero points that no {weights.dtype} has"
     return "" if target.scales[0] > 0 else f"its output has the scale {target.scales[0]:g}"
+
+
+def _unfit_bias(graph: Graph, bias: int, outputs: int) -> str:
+    if bias < 0:
+        return ""
+    tensor = graph.tensors[bias]
+    fits = tensor.dtype == "int32" and len(tensor.buffer or b"") >= outputs * ENTRY_BYTES
+    return "" if fits else f"its biases are no {outputs} constants of type int32"
 
 
 def _content(graph: Graph, weights: int, bias: int, shape: tuple[int, int, int], scales: Array) -> Parameters:
@@ -312,9 +324,8 @@ def _content(graph: Graph, weights: int, bias: int, shape: tuple[int, int, int],
     quantization = tensor.quantization
     assert quantization is not None
     points = np.array(quantization.zero_points or (0,), np.int64) + (SIGN_BIT if tensor.dtype == "int8" else 0)
-    biases = np.zeros(outputs, np.int32)
-    if bias >= 0 and graph.tensors[bias].dtype == "int32":
-        biases = np.frombuffer(graph.tensors[bias].buffer or biases, np.int32, outputs)
+    buffer = graph.tensors[bias].buffer if bias >= 0 else None
+    biases = np.zeros(outputs, np.int32) if buffer is None else np.frombuffer(buffer, np.int32, outputs)
     return Parameters(
         stored(tensor, shape),
         np.broadcast_to(scales, outputs),
@@ -325,8 +336,9 @@ def _content(graph: Graph, weights: int, bias: int, shape: tuple[int, int, int],
 
 def multipliers(source: Quantization, weights: Quantization, target: Quantization) -> Array:
     """What accumulators are multiplied with, as the compiler rounds it; one, or one for each output."""
-    scales = np.array(weights.scales, np.float32)
-    return (np.float32(source.scales[0]) * scales) * (np.float32(1) / np.float32(target.scales[0]))
+    with np.errstate(all="ignore"):  # damaged scales are no reason to warn: no package has what comes of them
+        scales = np.array(weights.scales, np.float32)
+        return (np.float32(source.scales[0]) * scales) * (np.float32(1) / np.float32(target.scales[0]))
 
 
 def stored(tensor: Tensor, shape: tuple[int, int, int]) -> Array:
