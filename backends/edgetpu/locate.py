@@ -14,10 +14,12 @@ import numpy as np
 
 from subgraft.backends.edgetpu import parameters
 from subgraft.backends.edgetpu.package import Package
+from subgraft.backends.edgetpu.parameter_layers import layers
 from subgraft.backends.edgetpu.parameters import WORD_BYTES, Layout, ParameterLayer, Parameters
 from subgraft.delegates import Array, Segment
 
 ALIKE = 0.5  # the share of equal bytes from which on a place is the layer's; of other weights 1 to 20 % are equal
+ALMOST = 0.9  # the same of constants of other ops, whose layout is less sure
 PIECES = 6  # by which a layer with differences is looked for
 PIECE_BYTES = 32
 MOST_HITS = 8  # of one piece: more of it is padding or a constant layer
@@ -80,12 +82,12 @@ class Located:
 
 
 def locate(package: Package, segment: Segment) -> Located:
-    """The place of each convolution and fully connected layer of the segment in the package's parameters."""
+    """The place of the parameters of each layer of the segment in the package's."""
     caching, inference = package.parameter_caching, package.inference
     cached = caching.parameters if caching is not None and caching is not inference else b""
     search = _Search(cached + inference.parameters, (0, len(cached)))
     found: dict[int, Placed] = {}
-    listed = parameters.layers(segment)
+    listed = layers(segment)
     for step in (search.exactly, search.by_pieces, search.by_remainder):
         for layer in listed:
             if layer.layouts and layer.op not in found:
@@ -130,7 +132,7 @@ class _Search:
                 for offset in where(encoded, layout):
                     alike = self._alike(encoded, layout, offset) if self._is_free(offset, layout) else 0.0
                     best = max(best, (alike, layout, offset), key=lambda found: found[0])
-            if best[0] >= ALIKE:
+            if best[0] >= (ALIKE if layer.is_convolution else ALMOST):
                 return self._take(layer, best[1], best[2])
         return None
 
@@ -138,6 +140,8 @@ class _Search:
         """The first unexplained stretch that is long enough, unless it holds the same bytes in another order."""
         content = layer.parameters
         assert content is not None
+        if not layer.is_convolution:
+            return None
         counts = np.bincount(content.weights.reshape(-1), minlength=256)
         for layout in layer.layouts:
             for offset in self._gaps():
