@@ -128,6 +128,14 @@ class Indivisible(Protocol):
 
 
 @runtime_checkable
+class Explains(Protocol):
+    """A Delegate with more to say of a segment than its cost: where its program comes from, what was checked."""
+
+    def notes(self, segment: Segment) -> Sequence[str]:
+        """Sentences for the plan, about a segment that is this delegate's. Opens no device."""
+
+
+@runtime_checkable
 class KeepsState(Protocol):
     """A Delegate that takes ops with state: it reads variable tensors among its inputs and writes them as outputs."""
 

@@ -204,6 +204,8 @@ class SegmentServices(Protocol):
 
     def reference(self, segment: Segment) -> Executable: ...
 
+    def read(self, tflite: bytes) -> Graph: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -277,6 +279,10 @@ class Segment:
     def reference(self) -> Executable:
         """The CPU's executable of this segment: for fallback, verification, emulators and the fake delegate."""
         return self._services().reference(self)
+
+    def read(self, tflite: bytes) -> Graph:
+        """The main graph of a .tflite file, such as a compiler makes of to_tflite(). Raises ModelError."""
+        return self._services().read(tflite)
 
     def handed_to(self, reader: Segment) -> tuple[int, ...]:
         """The tensors made here that only `reader`, a segment of the same graph, reads."""

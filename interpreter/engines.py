@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from subgraft.delegates import Graph, ModelError, Unavailable, Unsupported
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.cpu import Cpu
-from subgraft.interpreter.discovery import Wanted
+from subgraft.interpreter.discovery import Wanted, name_of
 from subgraft.interpreter.frame import Frame
 from subgraft.interpreter.lane import Policy
 from subgraft.interpreter.model import Model
@@ -30,7 +30,10 @@ log = logging.getLogger("subgraft")
 DEEPEST = 64  # bodies within bodies
 MOST_REFUSALS_SHOWN = 3  # kinds
 MISSING = "; missing in all: "  # as native code puts it
-EDGE_TPU_OP = "edgetpu-custom-op"  # what the Edge TPU's compiler makes of the ops that it takes
+EDGE_TPU, EDGE_TPU_OP = (
+    "edgetpu",
+    "edgetpu-custom-op",
+)  # the delegate, and what the Edge TPU's compiler makes of the ops that it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,17 +215,24 @@ def _explained(error: Unsupported, graphs: Sequence[Graph], plan: Plan | None = 
     text = str(error)
     customs = sorted({op.kind for graph in graphs for op in graph.ops if op.is_custom and op.kind in counts})
     if EDGE_TPU_OP in counts:
-        text += (
-            "; the model was compiled for the Edge TPU, and this release has no Edge TPU delegate: run the model that "
-            "it was compiled from"
-        )
-        return Unsupported(text)
+        return Unsupported(f"{text}; the model was compiled for the Edge TPU, and nothing else runs it; {_cure(plan)}")
     listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
     if counts.total() > 1 and listed not in text:
         text = f"{text.partition(MISSING)[0]}{MISSING}{listed}"  # that of one segment does not tell of the others
     if customs:
         text += f'; a custom op can be written in Python: load(..., custom_ops={{"{customs[0]}": function}})'
     return Unsupported(text + (_refusals(plan, counts) if plan else ""))
+
+
+def _cure(plan: Plan | None) -> str:
+    """Why the Edge TPU does not run what was compiled for it, or how to ask for one."""
+    if plan:
+        absent = [f"{label} is not available: {why}" for label, why in plan.absent if name_of(label) == EDGE_TPU]
+        if absent:
+            return "; ".join(absent)
+        if any(name_of(label) == EDGE_TPU for p in plan.placements for label, _ in p.verdicts):
+            return _refusals(plan, [EDGE_TPU_OP]).removeprefix("; ")
+    return f'load it with delegates=["{EDGE_TPU}"], or run the model that it was compiled from'
 
 
 def _refusals(plan: Plan, missing: Collection[str]) -> str:

@@ -124,6 +124,16 @@ class Lane:
                 raise Unsupported(f"segment {self._number} has no fallback: {error}") from error
         return self._fallback
 
+    def may_fall_back(self) -> bool:
+        """Whether the CPU is allowed to take over, and can."""
+        if not self._policy.fallback:
+            return False
+        try:
+            self.fallback()
+        except Unsupported:
+            return False
+        return True
+
     def renew(self, device: Device) -> bool:
         """Compiles the segment anew for a device that is back; whether it can be used."""
         self.is_dead = False
@@ -180,7 +190,7 @@ class Lane:
             attachment.busy_with_it.release()
 
     def _go_without(self, reason: str) -> bool:
-        if not self._policy.fallback:
+        if not self.may_fall_back():
             raise Failed(f"{self.attachment.label} cannot run segment {self._number}: {reason}")
         return False
 
@@ -242,13 +252,14 @@ class Lane:
     def _absorb(self, error: Failed, executable: Executable) -> None:
         overran = isinstance(error, Overrun)
         phase = "deadline" if overran else "output" if isinstance(error, WrongOutput) else "run"
-        self._note(phase, error.reason, "subgraft ran it on the CPU")
+        takes_over = self.may_fall_back()
+        self._note(phase, error.reason, "subgraft ran it on the CPU" if takes_over else "")
         if overran:
             self._leave(executable)
         self.attachment.failed()
         if self.attachment.state is Health.GONE:
             self.lost()
-        if not self._policy.fallback:
+        if not takes_over:
             raise error
 
     def _leave(self, executable: Executable) -> None:

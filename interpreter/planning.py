@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from subgraft.delegates import DelegateError, Executable, Graph, NotDelegated, Refines, Segment, Verdict
@@ -87,6 +88,7 @@ class Planner:
         except BaseException:
             _close(compiled.values())
             raise
+        self._report_idle(plan, {label for _, label, _ in refused})
         return plan, self._in_place(plan, compiled)
 
     def _candidate(self, attachment: Attachment) -> Candidate:
@@ -141,6 +143,16 @@ class Planner:
         more = f" and {len(left) - len(shown)} more" if len(left) > len(shown) else ""
         raise NotDelegated(f"strict: {len(left)} ops would run on the CPU: {', '.join(shown)}{more}")
 
+    def _report_idle(self, plan: Plan, rejecting: Collection[str]) -> None:
+        """Says which delegates are there and refuse every op, so that nobody believes that they are at work.
+
+        rejecting: delegates that took ops and could not compile them, which is in the report already.
+        """
+        for label, attachment in self._attachments.items():
+            why = _refusal_of_all(plan, label) if attachment.device and label not in rejecting else ""
+            if why:
+                self._report.add(Event("plan", attachment.name, f"it takes no op of this model: {why}"))
+
     def _in_place(self, plan: Plan, compiled: dict[_Key, Executable]) -> Compiled:
         """What the plan's steps use; the rest is closed."""
         kernels = set(_native.kernel_names())
@@ -162,6 +174,26 @@ def _delegated(plan: Plan) -> Iterator[tuple[int, int, Step]]:
         for number, step in enumerate(body.steps):
             if step.owner:
                 yield body.graph.index, number, step
+
+
+def _refusal_of_all(plan: Plan, label: str) -> str:
+    """What speaks against every op that this delegate was offered; "" when it would take one, or was offered none."""
+    reasons: Counter[str] = Counter()
+    count = 0
+    for body in (plan, *plan.bodies.values()):
+        for placement in body.placements:
+            if placement.pinned or placement.kept:
+                continue
+            verdict = dict(placement.verdicts)[label]
+            if verdict:
+                return ""
+            count += 1
+            reasons.update(verdict.reasons)
+    common = [reason for reason, times in reasons.items() if times == count]
+    shown = common or [
+        f"{reason} ({times} of {count} ops)" for reason, times in reasons.most_common(MOST_REASONS_SHOWN)
+    ]
+    return "; ".join(shown)
 
 
 def _key(index: int, step: Step) -> _Key:

@@ -26,6 +26,9 @@ class Services:
     def reference(self, segment: Segment) -> Executable:
         return Reference(self._cpu, segment)
 
+    def read(self, tflite: bytes) -> Graph:
+        return _main_graph(tflite)
+
 
 def main_graphs(sources: Any) -> Models:
     """The main graph of each model, ready to be cut into segments.

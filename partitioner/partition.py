@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from subgraft.delegates import Cost, Graph, Segment
+from subgraft.delegates import Cost, Explains, Graph, Segment
 from subgraft.partitioner.assign import Candidate, Placement, Refusals, assign, reassign
 from subgraft.partitioner.blocks import blocks_of, incomplete, owned_blocks, torn
 from subgraft.partitioner.bodies import bodies_of, reachable
@@ -97,10 +97,14 @@ class _Cutter:
             for key, reasons in refused.items():
                 self.refused[key] = (*self.refused.get(key, ()), *reasons)
         steps = tuple(
-            Step(label, segment, estimate.delegate, estimate.cpu_s, driving)
+            Step(label, segment, estimate.delegate, estimate.cpu_s, driving, self._notes(label, segment))
             for (label, segment), estimate, driving in zip(segments, estimates, bodies, strict=True)
         )
         return Plan(graph, steps, placements)
+
+    def _notes(self, label: str | None, segment: Segment) -> tuple[str, ...]:
+        delegate = next((c.delegate for c in self.candidates if c.label == label), None)
+        return tuple(delegate.notes(segment)) if isinstance(delegate, Explains) else ()
 
     def _estimate(self, label: str | None, segment: Segment) -> Estimate:
         key = (segment.graph.index, label, segment.ops)

@@ -20,6 +20,7 @@ class Step:
     owner: a delegate's label; None: the CPU.
     cost, cpu_s: the delegate's estimate and the CPU's in seconds; None where they have no idea.
     bodies: for control flow whose bodies have segments on delegates: the subgraphs that the session runs for it.
+    notes: what the delegate says of it.
     """
 
     owner: str | None
@@ -27,6 +28,7 @@ class Step:
     cost: Cost | None = None
     cpu_s: float | None = None
     bodies: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Plan:
         for number, step in enumerate(self.steps):
             yield ""
             yield from _wrap(f"segment {number} on {step.owner or 'the CPU'}{_estimates(step)}", "    ")
+            for note in step.notes:
+                yield from textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="      ")
             for i in step.segment.ops:
                 head = f"{i:6d}  {self.graph.ops[i].kind[:40]}"
                 yield from _reasons(head, self.placements[i].telling)
@@ -99,6 +103,7 @@ class Plan:
             "compute_s": step.cost.compute_s if step.cost else None,
             "transfer_s": step.cost.transfer_s if step.cost else None,
             "cpu_s": step.cpu_s,
+            "notes": list(step.notes),
         }
 
     def _op_dict(self, i: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 import graphs as make
 import subgraft
 from subgraft.backends.fake import Fake, Fault
-from subgraft.delegates import Failed, Health, NotDelegated, Op, Overrun, Rejected, Unavailable
+from subgraft.delegates import Failed, Health, NotDelegated, Op, Overrun, Rejected, Unavailable, Verdict
 from subgraft.interpreter.model import Model
 from waiting import until
 
@@ -464,3 +464,68 @@ def test_a_health_that_raises_unavailable_means_gone(model, expected):
         np.testing.assert_array_equal(answer(session), expected)
         np.testing.assert_array_equal(answer(session), expected)
         assert ("health", "the stick was pulled out") in [(e.phase, e.reason) for e in session.report]
+
+
+def without_a_kernel(*kinds):
+    """A chain whose ops of the kind "MadeUp" no CPU runs."""
+    graph = make.chain(*["TANH"] * len(kinds))
+    ops = (replace(op, kind=kind, is_custom=not kind.isupper()) for op, kind in zip(graph.ops, kinds, strict=True))
+    return Model.of(replace(graph, ops=tuple(ops)))
+
+
+class Blind(Fake):
+    """Computes nothing, and so needs no kernels."""
+
+    def compile(self, segment, device):
+        fails = self.next_run
+
+        def run(inputs, outputs):
+            if fails() & {"fail", "gone"}:
+                raise Failed("the cable is loose")
+
+        return SimpleNamespace(run=run, close=lambda: None)
+
+
+@pytest.mark.parametrize("faults", ["fail@1", "gone@1"])
+def test_what_only_the_device_can_run_fails_with_the_devices_own_reason(faults, caplog):
+    with subgraft.load(without_a_kernel("MadeUp", "TANH"), [Blind(kinds="MadeUp", faults=faults)]) as session:
+        (planned,) = session.report
+        assert planned.phase == "plan" and "no fallback for this segment" in planned.reason
+        caplog.clear()
+        with pytest.raises(Failed, match="the cable is loose"):
+            answer(session)
+        assert "CPU" not in caplog.text
+        if faults.startswith("fail"):
+            answer(session)
+        else:
+            with pytest.raises(Failed, match="cannot run segment 0: it is gone since it failed"):
+                answer(session)
+
+
+def test_a_delegate_that_takes_nothing_says_so_once(model, caplog):
+    with subgraft.load(model, [Fake(kinds="CONV_2D")]) as session:
+        (event,) = session.report
+    assert str(event) == (
+        "plan on fake:0: it takes no op of this model: ADD is not among its kinds (2 of 5 ops); "
+        "TANH is not among its kinds (2 of 5 ops); MUL is not among its kinds (1 of 5 ops)"
+    )
+    assert caplog.text.count("takes no op") == 1
+
+
+def test_a_reason_against_every_op_is_said_alone(model):
+    picky = Fake()
+    picky.check = lambda op, graph: Verdict(("it sleeps", *(["no TANH"] if op.kind == "TANH" else [])))
+    with subgraft.load(model, [picky]) as session:
+        assert [event.reason for event in session.report] == ["it takes no op of this model: it sleeps"]
+
+
+@pytest.mark.parametrize(
+    ("delegates", "options"),
+    [
+        ([Fake(), Fake()], {}),  # the second would take all, and comes second
+        ([Fake(kinds="CONV_2D")], {"deny_nodes": range(5)}),
+    ],
+)
+def test_a_delegate_that_goes_without_for_another_reason_is_not_reported(model, delegates, options):
+    with subgraft.load(model, delegates, **options) as session:
+        assert not session.report.events

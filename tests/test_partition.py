@@ -292,6 +292,7 @@ def test_the_plan_as_plain_values():
         "compute_s": 0.1,
         "transfer_s": 0.0,
         "cpu_s": 1.0,
+        "notes": [],
     }
     assert data["ops"][2]["reasons"] == {"x": ["no C here"]}
     assert data["bodies"]["3"]["segments"][0]["owner"] == "x"
@@ -348,3 +349,17 @@ def test_whatever_is_asked_for_the_plan_keeps_every_promise(problem):
 @given(problems())
 def test_the_same_problem_has_the_same_plan(problem):
     assert solve(problem).to_dict() == solve(problem).to_dict()
+
+
+class Talkative(Picky):
+    def notes(self, segment):
+        return [f"{len(segment.ops)} ops of {segment.graph.name}", "a second sentence " + "that is long " * 12]
+
+
+def test_what_a_delegate_says_of_a_segment_is_in_the_plan():
+    plan = partition(make.chain("ADD", "TANH"), [Candidate("talkative", Talkative("talkative", "TANH"))])
+    assert [step.notes[:1] for step in plan.steps] == [(), ("1 ops of chain",)]
+    assert plan.to_dict()["segments"][1]["notes"][0] == "1 ops of chain"
+    lines = plan.explain().splitlines()
+    assert lines[lines.index("segment 1 on talkative") + 1] == "    1 ops of chain"
+    assert max(map(len, lines)) <= 100

@@ -1,4 +1,4 @@
-"""What can go wrong with an Edge TPU, as subclasses of the contract's three, and the one seam for USB's codes."""
+"""What can go wrong with an Edge TPU, as subclasses of the contract's errors, and the one seam for USB's codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from subgraft.delegates import DelegateError, Failed, Rejected, Unavailable
+from subgraft.delegates import DelegateError, Failed, ModelError, Rejected, Unavailable
 
 
 class UsbError(Protocol):
@@ -52,8 +52,8 @@ class NeedsNewerRuntime(Rejected):
     """The model was compiled for a later runtime than this one."""
 
 
-class WrongTwin(Rejected):
-    """The uncompiled model is not what the compiled one was made from."""
+class WrongTwin(ModelError):
+    """The uncompiled model is not what the compiled one was made from. Never falls back: it is a wrong file."""
 
 
 class TimedOut(Failed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import subgraft
@@ -34,6 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME.KEY=VALUE",
         help="an option of the delegate NAME; may be repeated",
     )
+    group.add_argument(
+        "--compiled",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="what the delegate NAME's compiler made of the model; may be repeated. NAME may be left out for the first",
+    )
+    group.add_argument(
+        "--emulates",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="the model that MODEL was compiled from, for an emulated device; otherwise like --compiled",
+    )
     group.add_argument("--strict", action="store_true", help="fail unless every op runs on a delegate")
     group.add_argument("--no-fallback", action="store_true", help="fail when a delegate does; the CPU does not step in")
     group.add_argument("--deny-op", action="append", default=[], metavar="KIND", help="no delegate gets these ops")
@@ -55,12 +70,14 @@ def is_strict(args: argparse.Namespace) -> bool:
 def open_session(args: argparse.Namespace, model: Model, *, strict: bool) -> Session:
     """Raises what load() raises, and UsageError for options that contradict the model or each other."""
     wanted = _wanted(args)
-    if not wanted and (args.deny_op or args.deny_node or args.option):
-        raise UsageError("--deny-op, --deny-node and --option are about delegates, and there is no --delegate")
+    if not wanted and (args.deny_op or args.deny_node or args.option or args.compiled or args.emulates):
+        raise UsageError(
+            "--deny-op, --deny-node, --option, --compiled and --emulates are about delegates; there is no --delegate"
+        )
     with checked_by_the_library():
         return subgraft.load(
             model,
-            _with_options(wanted, args.option),
+            _with_options(wanted, args),
             fallback=not args.no_fallback,
             strict=strict,
             threads=args.threads if args.threads is not None else _threads(),
@@ -75,7 +92,7 @@ def plan_only(args: argparse.Namespace, model: Model) -> Plan:
     """The main graph's plan without compiling anything: that of a model which cannot be loaded."""
     candidates: dict[str, Candidate] = {}
     missing: dict[str, str] = {}
-    for spec, options in _with_options(_wanted(args), args.option):
+    for spec, options in _with_options(_wanted(args), args):
         absent = ""
         try:
             found = find(spec, options)
@@ -110,11 +127,11 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _with_options(wanted: list[str], texts: list[str]) -> list[tuple[str, dict[str, str]]]:
+def _with_options(wanted: list[str], args: argparse.Namespace) -> list[tuple[str, dict[str, object]]]:
     """Each delegate's device string with its own options."""
     names = [name_of(spec) for spec in wanted]
-    options: dict[str, dict[str, str]] = {name: {} for name in names}
-    for text in texts:
+    options: dict[str, dict[str, object]] = {name: {} for name in names}
+    for text in args.option:
         key, equals, value = text.partition("=")
         name, dot, option = key.partition(".")
         if not (equals and dot and option):
@@ -122,7 +139,22 @@ def _with_options(wanted: list[str], texts: list[str]) -> list[tuple[str, dict[s
         if name not in options:
             raise UsageError(f"--option {text!r}: there is no --delegate {name}")
         options[name][option] = value
+    for option, texts in (("compiled", args.compiled), ("emulates", args.emulates)):
+        for text in texts:
+            name, file = _named(text, names)
+            files = options[name].setdefault(option, [])
+            if not isinstance(files, list):
+                raise UsageError(f"--{option} and --option {name}.{option} say the same: give one of them")
+            if not Path(file).is_file():
+                raise UsageError(f"--{option} {text}: there is no file {file}")
+            files.append(file)
     return [(spec, options[name]) for spec, name in zip(wanted, names, strict=True)]
+
+
+def _named(text: str, names: list[str]) -> tuple[str, str]:
+    """The delegate and the file of "NAME=FILE", or of "FILE": the first delegate's."""
+    name, equals, file = text.partition("=")
+    return (name, file) if equals and name in names else (names[0], text)
 
 
 def _switch(variable: str) -> bool:
