@@ -97,4 +97,3 @@ def test_a_host_that_needs_headers_apart_gets_them(device: Loopback) -> None:
     engine.run(one.script, [one.input], [output], 5)
     assert player.out_sizes[:4] == [8, 20, 20, 8]  # header, 48 bytes
     np.testing.assert_array_equal(output, one.output)
-

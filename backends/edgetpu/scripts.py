@@ -26,7 +26,9 @@ def native_script(program: Program) -> _native.EdgeTpuScript:
             instructions=[bitstream.data for bitstream in program.bitstreams],
             parameters=program.parameters,
             inputs=[(layer.tensor_bytes, layer.size_bytes, flip_mask(layer)) for layer in program.inputs],
-            outputs=[(layer.tensor_bytes, layer.size_bytes, flip_mask(layer), runs(layer)) for layer in program.outputs],
+            outputs=[
+                (layer.tensor_bytes, layer.size_bytes, flip_mask(layer), runs(layer)) for layer in program.outputs
+            ],
             scratch_bytes=program.scratch_bytes,
         )
     except ValueError as error:
