@@ -136,6 +136,10 @@ class ThreadPool:
     @property
     def size(self) -> int: ...
 
+class Resources:
+    def __init__(self) -> None: ...
+    def reset(self) -> None: ...
+
 class Program:
     def __init__(
         self,
@@ -146,6 +150,7 @@ class Program:
         outputs: Sequence[int] | None = None,
         *,
         pool: ThreadPool,
+        resources: Resources | None = None,
         external: bool = False,
         keep_all: bool = False,
         shapes: Mapping[int, Sequence[int]] = ...,
@@ -262,6 +267,11 @@ class Loopback(UsbDevice):
     ) -> bool: ...
     def is_wanted(self, id: int) -> bool: ...
     def unplug(self) -> None: ...
+
+class LibUsb:
+    def __init__(self, path: str | None = None) -> None: ...
+    def list(self) -> list[tuple[int, tuple[int, ...], int, int, int, int]]: ...
+    def open(self, bus: int, ports: Sequence[int]) -> UsbDevice: ...
 
 class EdgeTpuError(RuntimeError):
     kind: str

@@ -27,7 +27,7 @@ std::mutex living_mutex;
 std::vector<std::weak_ptr<Loopback>> living;
 
 std::shared_ptr<Loopback> make_loopback(int speed_mbps) {
-  auto loopback = make_device<Loopback>(speed_mbps);
+  auto loopback = share(std::make_unique<Loopback>(speed_mbps));
   const std::lock_guard lock(living_mutex);
   std::erase_if(living, [](const auto& other) { return other.expired(); });
   living.push_back(loopback);
