@@ -118,9 +118,11 @@ bool Loopback::wait(Clock::time_point until) {
 
 void Loopback::close() {
   std::unique_lock lock(mutex_);
-  is_closed_ = true;
+  if (std::exchange(is_closed_, true)) return;
   finish_all(Status::cancelled);
   run_callbacks(lock);
+  lock.lock();
+  answered_.wait_for(lock, farewell_, [&] { return has_said_farewell_; });
 }
 
 // ---- the player's side
@@ -172,6 +174,12 @@ void Loopback::unplug() {
   std::unique_lock lock(mutex_);
   is_unplugged_ = true;
   finish_all(Status::no_device);
+}
+
+void Loopback::farewell() {
+  std::unique_lock lock(mutex_);
+  has_said_farewell_ = true;
+  answered_.notify_all();
 }
 
 // ---- both; the mutex is held
