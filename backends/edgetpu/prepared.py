@@ -70,7 +70,7 @@ def native_script(program: Program) -> _native.EdgeTpuScript:
     )
 
 
-def _fields(step: transfers.Step) -> tuple[object, ...]:
+def _fields(step: transfers.Step) -> tuple[str | int, ...]:
     """As native code takes it."""
     match step:
         case transfers.Send():
