@@ -91,9 +91,9 @@ def weight_bytes(of: Numerics) -> Array:
     return np.flatnonzero(mask)
 
 
-def changed_tensors(one: Mapping[int, Mapping[str, Tensor]], other: Mapping[int, Mapping[str, Tensor]]) -> int:
+def changed_tensors(one: Mapping[int, Mapping[int, Tensor]], other: Mapping[int, Mapping[int, Tensor]]) -> int:
     assert one.keys() == other.keys()
-    return sum(one[op][part] != other[op][part] for op in one for part in one[op])
+    return sum(one[op][t] != other[op][t] for op in one for t in one[op])
 
 
 @pytest.mark.parametrize("zero_constants", [False, True], ids=["", "zeroed"])
@@ -147,8 +147,8 @@ def test_every_flip_of_a_live_weight_bias_or_multiplier_changes_the_decoded_tens
 def test_every_bit_of_a_multiplier_changes_the_scale(bit: int) -> None:
     computed = numerics("dense_256")
     stream = computed.located.stream
-    (op,) = computed.decoded(stream)
-    before = computed.decoded(stream)[op]["weights"].quantization
+    ((op, weights),) = [(placed.layer.op, placed.layer.weights) for placed in computed.located.placed]
+    before = computed.decoded(stream)[op][weights].quantization
     for output in (0, 37, 255):
         (placed,) = computed.located.placed
         assert placed.layout
@@ -156,7 +156,7 @@ def test_every_bit_of_a_multiplier_changes_the_scale(bit: int) -> None:
         at = placed.offset + group * placed.layout.record_bytes + 4 * lane
         received = flipped(stream, at + bit // 8, bit % 8)
         try:
-            after = computed.decoded(received)[op]["weights"].quantization
+            after = computed.decoded(received)[op][weights].quantization
         except Damaged:
             assert bit >= 23  # of the mantissa none makes a number that cannot be
             continue
