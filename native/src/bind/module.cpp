@@ -9,4 +9,5 @@ PYBIND11_MODULE(_native, module) {
   subgraft::bind_usb(module);
   subgraft::bind_libusb(module);
   subgraft::bind_usb_loopback(module);
+  subgraft::bind_edgetpu(module);
 }
