@@ -146,6 +146,15 @@ def test_it_answers_as_the_cpu_does(twin: Twin) -> None:
         assert not session.report.events, str(session.report)
 
 
+def test_the_compiled_model_alone_answers_as_the_cpu_does_with_the_other(
+    twin: Twin, compiled: Path, make_accelerator: Make
+) -> None:
+    alone = make_accelerator(emulates=str(twin.model), timeout_s=TIMEOUT_S)
+    with subgraft.load(compiled, [alone], fallback=False) as session:
+        for number in range(FEEDS):
+            twin.check(session, number)
+
+
 def test_it_can_be_opened_and_closed_again_and_again(twin: Twin) -> None:
     before = None
     for number in range(REOPENED):
