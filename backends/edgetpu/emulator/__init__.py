@@ -1,0 +1,1 @@
+"""A Coral that exists in software."""
