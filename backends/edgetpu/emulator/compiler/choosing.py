@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from subgraft.backends.edgetpu import rules
 from subgraft.backends.edgetpu.emulator.compiler.errors import CompilationFailed, InvalidModel
-from subgraft.delegates import Graph, Op, Rule
+from subgraft.delegates import NUMPY_DTYPES, Graph, Op, Rule, Tensor
 
 MAPPED = "Mapped to Edge TPU"
 ANOTHER_SUBGRAPH = "More than one subgraph is not supported"
@@ -20,6 +23,7 @@ SAYINGS: Mapping[Rule, str] = {
     rules.bytes_only: "Operation is working on an unsupported data type",
     rules.three_dimensions: "Tensor has unsupported rank (up to 3 innermost dimensions mapped)",
 }
+MOST_DIMENSIONS = 8
 STATEFUL = "UNIDIRECTIONAL_SEQUENCE_LSTM"  # its transfers are announced by the device, which the stand-in cannot write
 
 
@@ -75,6 +79,8 @@ def status_of(op: Op, graph: Graph, settings: Settings) -> str:
         return UNKNOWN
     if settings.runtime is not None and published.since > settings.runtime:
         return NEWER
+    if not _is_sound(op, graph):
+        return LIMITED
     for rule in (*rules.EVERY_OP, *published.limits):
         if not rule(op, graph):
             return SAYINGS.get(rule, LIMITED)
@@ -82,6 +88,24 @@ def status_of(op: Op, graph: Graph, settings: Settings) -> str:
     if not flowing or any(graph.tensors[t].is_variable for t in (*flowing, *op.outputs)):
         return LIMITED
     return MAPPED
+
+
+def _is_sound(op: Op, graph: Graph) -> bool:
+    """Whether its sizes, constants and zero points can be, which no rule of the documentation asks."""
+    tensors = [graph.tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0]
+    return bool(op.outputs) and min(op.outputs) >= 0 and all(_is_possible(tensor) for tensor in tensors)
+
+
+def _is_possible(tensor: Tensor) -> bool:
+    if len(tensor.shape) > MOST_DIMENSIONS or min(tensor.shape, default=1) < 1:
+        return False
+    dtype = NUMPY_DTYPES.get(tensor.dtype)
+    if dtype and tensor.buffer is not None and len(tensor.buffer) < math.prod(tensor.shape) * dtype.itemsize:
+        return False
+    if tensor.dtype not in rules.BYTES or tensor.quantization is None:
+        return True
+    limits = np.iinfo(tensor.dtype)
+    return all(limits.min <= point <= limits.max for point in tensor.quantization.zero_points)
 
 
 def partition(graph: Graph, wanted: Sequence[bool]) -> tuple[Part, ...]:

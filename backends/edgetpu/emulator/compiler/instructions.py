@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from subgraft.backends.edgetpu.package import (
     Bitstream,
     DataHint,
-    FenceHint,
     Field,
     Hint,
     InstructionHint,
@@ -38,11 +37,11 @@ START, END = 0x0F80, 0x04000FC0
 START_LENGTH_AT = 24  # the first word tells how long the chunk is, in 32-bit words without two
 MAX_DESCRIPTOR_BYTES = 64 << 10  # larger transfers are emitted in pieces; the hints have them whole
 
-MARK = b"stand-in:" + b"emulated only"  # in the first words, for whoever looks at the bytes
+MARK = b"for emulation only: subgraft"  # in the first words, for whoever looks at the bytes
 WORK_WORD = 0x7353  # the low bits of words that stand for tile programs: never SCALAR_WORD
 WORK_BYTES = WORD_BYTES - 2
 WORDS_PER_OP = 64
-ELEMENTS_PER_WORD = 2048
+ELEMENTS_PER_WORD = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +149,3 @@ def _payload(content: bytes) -> bytes:
     low = struct.pack("<H", WORK_WORD)
     padded = content.ljust(-(-len(content) // WORK_BYTES) * WORK_BYTES, b"\0")
     return b"".join(low + padded[at : at + WORK_BYTES] for at in range(0, len(padded), WORK_BYTES))
-
-
-__all__ = ["Block", "FenceHint", "assemble", "interrupt", "mark", "transfer", "work"]

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from subgraft.backends.edgetpu.emulator.compiler.instructions import (
     work,
 )
 from subgraft.backends.edgetpu.emulator.compiler.parameter_stream import Streams
-from subgraft.backends.edgetpu.emulator.compiler.tiling import input_layer, output_layer
+from subgraft.backends.edgetpu.emulator.compiler.tiling import check_size, input_layer, output_layer
 from subgraft.backends.edgetpu.layer import DTYPES, INPUT_LAYER, MAX_NAME_BYTES, OUTPUT_LAYER, Layer
 from subgraft.backends.edgetpu.package import (
     CHIP,
@@ -113,8 +114,9 @@ def _schedule(
     for i in segment.ops:
         if i == middle:
             yield from (transfer("input", name, *part) for name, part in late)
-        elements = sum(int(np.prod(graph.tensors[t].shape)) for t in graph.ops[i].outputs if t >= 0)
-        yield work(digest, i, elements)
+        sizes = [prod(graph.tensors[t].shape) for t in graph.ops[i].outputs if t >= 0]
+        check_size(sum(sizes))
+        yield work(digest, i, sum(sizes))
         yield from (transfer("output", made[t].name, 0, made[t].size_bytes) for t in graph.ops[i].outputs if t in made)
     yield interrupt()
 

@@ -145,14 +145,14 @@ def _whole(model: _native.Model, index: int, draft: _native.Draft, buffers: _Buf
 def _op(model: _native.Model, subgraph: int, index: int, draft: _native.Draft) -> _native.OpDef:
     old, new = model.subgraph(subgraph).op(index), _native.OpDef()
     code = model.opcode(old.opcode)
-    new.opcode = draft.add_opcode(code.name, code.is_custom, code.version)
     new.inputs, new.outputs, new.intermediates = old.inputs, old.outputs, old.intermediates
     new.mutating_variable_inputs = old.mutating_variable_inputs
     new.custom_options_format = old.custom_options_format
     try:
+        new.opcode = draft.add_opcode(code.name, code.is_custom, code.version)
         draft.set_options(new, old.options_table, old.options)
     except (ValueError, RuntimeError) as error:
-        raise CompilationFailed(f"The options of {code.name} cannot be copied: {error}") from error
+        raise CompilationFailed(f"The op {code.name} cannot be copied: {error}") from error
     if options := model.custom_options(subgraph, index):
         draft.set_custom_options(new, options)
     return new
@@ -160,8 +160,11 @@ def _op(model: _native.Model, subgraph: int, index: int, draft: _native.Draft) -
 
 def _tensor(old: _native.TensorDef, buffers: _Buffers, places: Mapping[int, int]) -> _native.TensorDef:
     new = _native.TensorDef()
-    for name in COPIED:
-        setattr(new, name, getattr(old, name))
+    try:
+        for name in COPIED:
+            setattr(new, name, getattr(old, name))
+    except ValueError as error:
+        raise CompilationFailed(f"The tensor {old.name} cannot be copied: {error}") from error
     new.buffer = buffers.place(old.buffer)
     new.quantization = _quantization(old.quantization, places)
     return new

@@ -22,26 +22,31 @@ MAPPED_DIMENSIONS = 3
 
 def input_layer(tensor: Tensor) -> Layer:
     y, x, z = _dimensions(tensor)
+    check_size(y * x * z)
     return _layer(tensor, (y, x, z), y * x * z, None)
 
 
 def output_layer(tensor: Tensor) -> Layer:
     y, x, z = _dimensions(tensor)
+    check_size(y * x * _padded(z))
     layout, elements = _vector(z) if y == x == 1 else _grid(y, x, z)
     return _layer(tensor, (y, x, z), elements, layout)
 
 
-def _layer(tensor: Tensor, shape: tuple[int, int, int], elements: int, layout: OutputLayout | None) -> Layer:
-    size_bytes = -(-elements // SIZE_STEP) * SIZE_STEP
-    if size_bytes > MAX_LAYER_BYTES:
+def check_size(size_bytes: int) -> None:
+    """Raises CompilationFailed for a tensor that no device could hold."""
+    if size_bytes > MAX_LAYER_BYTES - SIZE_STEP:
         raise CompilationFailed("Compilation failed due to large activation tensors in model.")
+
+
+def _layer(tensor: Tensor, shape: tuple[int, int, int], elements: int, layout: OutputLayout | None) -> Layer:
     quantization = tensor.quantization
     assert quantization and tensor.dtype in ("int8", "uint8")
     zero_point = (quantization.zero_points or (0,))[0] + (SIGN if tensor.dtype == "int8" else 0)
     y, x, z = shape
     return Layer(
         name=tensor.name,
-        size_bytes=size_bytes,
+        size_bytes=-(-elements // SIZE_STEP) * SIZE_STEP,
         y=y,
         x=x,
         z=z,
@@ -55,6 +60,10 @@ def _layer(tensor: Tensor, shape: tuple[int, int, int], elements: int, layout: O
     )
 
 
+def _padded(z: int) -> int:
+    return -(-z // Z_STEP) * Z_STEP
+
+
 def _dimensions(tensor: Tensor) -> tuple[int, int, int]:
     y, x, z = (1, 1, 1, *tensor.shape)[-MAPPED_DIMENSIONS:]
     assert y * x * z == prod(tensor.shape), "the rules let no batches pass"
@@ -63,14 +72,14 @@ def _dimensions(tensor: Tensor) -> tuple[int, int, int]:
 
 def _vector(z: int) -> tuple[OutputLayout, int]:
     zero = np.zeros(1, np.int64)
-    step = min(VECTOR_TILE, -(-z // Z_STEP) * Z_STEP)
-    offsets = np.minimum(np.arange(GRID * GRID) * step, -(-z // Z_STEP) * Z_STEP)
+    step = min(VECTOR_TILE, _padded(z))
+    offsets = np.minimum(np.arange(GRID * GRID) * step, _padded(z))
     return OutputLayout(zero, zero, offsets, zero, zero, zero), z
 
 
 def _grid(y: int, x: int, z: int) -> tuple[OutputLayout, int]:
     """Rows and columns spread over the tiles, each tile's rows behind each other, z padded. Elements: of all tiles."""
-    padded = -(-z // Z_STEP) * Z_STEP
+    padded = _padded(z)
     heights, widths = _spread(y), _spread(x)
     areas = np.outer(heights, widths).reshape(-1) * padded
     layout = OutputLayout(
