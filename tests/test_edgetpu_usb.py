@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gc
 import os
+import struct
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
 
-from subgraft._native import Loopback, Urb, UsbError, UsbTransfer
+from subgraft._native import LibUsb, Loopback, NullDevice, Urb, UsbError, UsbTransfer
+from subgraft.backends.edgetpu.buses import Found, LibusbBus, path_of, ports_of
+from subgraft.backends.edgetpu.errors import NoUsbLibrary
 from waiting import until
 
 OUT, IN, EVENTS, INTERRUPTS = 0x01, 0x81, 0x82, 0x83
@@ -334,19 +338,25 @@ def test_closing_ends_what_is_pending_and_the_player(device: Loopback) -> None:
     assert code_of(lambda: device.claim(0)) == "NO_DEVICE"
 
 
-def test_a_second_thread_is_told_that_the_device_is_in_use(device: Loopback) -> None:
+def test_a_second_thread_may_call_while_one_waits(device: Loopback) -> None:
     read = device.submit_in(IN, 4)
     waiting = threading.Thread(target=device.wait, args=(20,))
     waiting.start()
-    begun = time.monotonic()
-    time.sleep(0.05)
-    with pytest.raises(UsbError, match="another thread is using this USB device") as caught:
-        device.claim(0)
-    assert caught.value.code == "BUSY"
-    assert time.monotonic() - begun < 5
-    device.complete(taken(device).id, "COMPLETED", b"done")
+    Player(device, accept)
+    assert device.control_in(*READ_32, 4, 5000) == bytes(4)
     waiting.join(5)
     assert read.status == "COMPLETED"
+
+
+def test_closing_ends_the_wait_of_another_thread(device: Loopback) -> None:
+    read = device.submit_in(IN, 4)
+    waiting = threading.Thread(target=device.wait, args=(20,))
+    waiting.start()
+    time.sleep(0.02)
+    device.close()
+    waiting.join(5)
+    assert not waiting.is_alive()
+    assert read.status == "CANCELLED"
 
 
 def test_thousands_of_transfers_leave_no_thread_file_or_memory(device: Loopback) -> None:
@@ -444,3 +454,141 @@ def test_a_forked_child_is_refused_and_ends(device: Loopback) -> None:
     """
     child = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=30)
     assert (child.returncode, child.stderr) == (7, "")
+
+
+# ---- the device that computes nothing
+
+COMPLETION = bytes([0] * 12 + [4, 0, 0, 0])
+INSTRUCTIONS, INPUTS, PARAMETERS = 0, 1, 2
+
+
+def payload(tag: int, size: int) -> bytes:
+    return struct.pack("<IB3x", size, tag) + bytes(size)
+
+
+def test_the_null_device_answers_a_request_once_its_inputs_are_there() -> None:
+    device = NullDevice([b"abc", b"de"], inputs=2)
+    reads = [device.submit_in(IN, 8), device.submit_in(IN, 8), device.submit_in(EVENTS, 16)]
+    interrupt = device.submit_in(INTERRUPTS, 4, interrupt=True)
+    first = device.submit_out(OUT, payload(INSTRUCTIONS, 64) + payload(INPUTS, 100))
+    assert device.wait(5)
+    assert [transfer.status for transfer in (first, *reads)] == ["COMPLETED", None, None, None]
+    second = device.submit_out(OUT, payload(INPUTS, 100))
+    assert device.wait(5)
+    assert [transfer.data for transfer in reads] == [b"abc", b"de", COMPLETION]
+    assert (second.status, interrupt.status) == ("COMPLETED", None)
+    device.close()
+    assert interrupt.status == "CANCELLED"
+
+
+@pytest.mark.parametrize("step", [1, 3, 8, 50])
+def test_the_null_device_reads_a_stream_however_it_is_cut(step: int) -> None:
+    device = NullDevice([b"abcdefgh"])
+    stream = payload(INSTRUCTIONS, 20) + payload(INPUTS, 0) + payload(INSTRUCTIONS, 20) + payload(INPUTS, 33)
+    for at in range(0, len(stream), step):
+        device.submit_out(OUT, stream[at : at + step])
+    reads = [device.submit_in(IN, 5) for _ in range(5)]
+    events = [device.submit_in(EVENTS, 16) for _ in range(3)]
+    assert device.wait(5)
+    assert [read.data for read in reads] == [b"abcde", b"fgh", b"abcde", b"fgh", b""]
+    assert [event.status for event in events] == ["COMPLETED", "COMPLETED", None]
+    assert reads[4].status is None
+
+
+def test_the_null_device_completes_cached_parameters_but_not_streamed_ones_by_themselves() -> None:
+    device = NullDevice([b"out"])
+    events = [device.submit_in(EVENTS, 16) for _ in range(3)]
+    caching = payload(INSTRUCTIONS, 64) + payload(PARAMETERS, 1000)
+    inference = payload(INSTRUCTIONS, 64) + payload(INPUTS, 10) + payload(PARAMETERS, 1000)
+    device.submit_out(OUT, caching + inference)
+    assert device.wait(5)
+    assert [event.status for event in events] == ["COMPLETED", None, None]
+    read = device.submit_in(IN, 1024)
+    assert device.wait(5)
+    assert read.data == b"out"
+    assert [event.status for event in events] == ["COMPLETED", "COMPLETED", None]
+
+
+# ---- the libraries
+
+
+def in_child(script: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_without_libusb_the_error_names_every_file_tried_and_the_cure() -> None:
+    with pytest.raises(
+        UsbError, match=r"tried /nonexistent \(.*\); install it .* or name .* in SUBGRAFT_LIBUSB$"
+    ) as caught:
+        LibUsb("/nonexistent")
+    assert caught.value.code == "NOT_FOUND"
+
+
+def test_a_library_that_is_not_libusb_is_refused_with_what_it_lacks() -> None:
+    with pytest.raises(
+        UsbError, match=r"^libc\.so\.6 is no libusb-1\.0 .*: it lacks libusb_init, libusb_exit, "
+    ) as caught:
+        LibUsb("libc.so.6")
+    assert caught.value.code == "NOT_SUPPORTED"
+
+
+def test_the_variable_names_the_library_and_nothing_else_is_tried() -> None:
+    script = """
+        from subgraft.backends.edgetpu.buses import default_bus
+        from subgraft.backends.edgetpu.errors import NoUsbLibrary
+        try:
+            default_bus()
+        except NoUsbLibrary as error:
+            print(type(error.__cause__).__name__, error)
+    """
+    said = in_child(script, SUBGRAFT_LIBUSB="/nonexistent")
+    assert said.startswith("ImportError libusb-1.0 cannot be loaded, tried /nonexistent (")
+    assert "pyusb" not in said
+
+
+@pytest.mark.skipif(find_library("usb-1.0") is None, reason="pyusb needs libusb-1.0, which is not installed")
+def test_without_libusb_pyusb_is_taken_and_without_both_the_error_names_both() -> None:
+    script = """
+        import importlib, sys
+        from subgraft import _native
+        from subgraft.backends.edgetpu import buses
+
+        class NoLibusb:
+            def __init__(self, path):
+                error = _native.UsbError("libusb-1.0 cannot be loaded")
+                error.code = "NOT_FOUND"
+                raise error
+
+        _native.LibUsb = NoLibusb
+        print(buses.default_bus().name)
+        sys.modules["usb"] = sys.modules["usb.core"] = None
+        try:
+            buses.default_bus()
+        except buses.NoUsbLibrary as error:
+            print(error)
+    """
+    assert in_child(script) == "pyusb\nlibusb-1.0 cannot be loaded; pyusb is not installed (pip install pyusb)\n"
+
+
+def test_libusb_lists_and_opens_nothing_where_nothing_is_plugged_in() -> None:
+    try:
+        bus = LibusbBus()
+    except NoUsbLibrary as error:
+        pytest.skip(str(error))
+    assert all(isinstance(found, Found) for found in bus.list())
+    nowhere = Found("250-7.7.7", 250, 1, 0x18D1, 0x9302, 5000)
+    assert code_of(lambda: bus.open(nowhere)) == "NO_DEVICE"
+
+
+@pytest.mark.parametrize("path", ["1-1", "2-1.3", "10-4.1.2.3"])
+def test_a_path_is_a_bus_and_its_ports(path: str) -> None:
+    bus, _, _ = path.partition("-")
+    assert path_of(int(bus), ports_of(path)) == path
