@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import subgraft
-from edgetpu_wire import Wire
+from edgetpu_wire import Wire, by_emulator, by_reference
 from graphs import wired
 from model_table import CASES
 from shared_models import needs_shared
 from stand_in import content, one_package, packages, quantized, relu_chain
+from subgraft.backends.edgetpu.emulator import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.compiler import (
     CompilationFailed,
     CompilerError,
@@ -25,10 +27,14 @@ from subgraft.backends.edgetpu.emulator.compiler import (
 from subgraft.backends.edgetpu.emulator.compiler.choosing import choose, partition
 from subgraft.backends.edgetpu.emulator.compiler.reading import read
 from subgraft.backends.edgetpu.emulator.compiler.tiling import output_layer
+from subgraft.backends.edgetpu.emulator.teaching import teach
+from subgraft.backends.edgetpu.errors import WrongTwin
 from subgraft.backends.edgetpu.layer import MAX_LAYER_BYTES
 from subgraft.backends.edgetpu.locate import locate
 from subgraft.backends.edgetpu.package import CUSTOM_OP, STAND_IN, DataHint, Program
+from subgraft.backends.edgetpu.parameters import CONVOLUTIONS
 from subgraft.backends.edgetpu.transfers import script
+from subgraft.backends.edgetpu.twin import COMPARED, NOT_COMPARED, match
 from subgraft.delegates import Array, Graph, Op, Options, Tensor
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.services import main_graphs
@@ -53,10 +59,14 @@ def device_parts(tflite: bytes, settings: Settings) -> list[tuple[int, ...]]:
     return [part.ops for part in choose(graph, settings).parts if part.on_device]
 
 
-def check_answers(tflite: bytes, settings: Settings) -> Wire:
+def check_answers(tflite: bytes, settings: Settings, *, emulated: bool = False) -> Wire:
     """The compiled model, its custom ops played byte by byte, gives the bits that the CPU gives of the original."""
     (made,) = compile_models([tflite], settings)
-    wire = Wire(main_graphs(tflite)[0], device_parts(tflite, settings))
+    original = main_graphs(tflite)[0]
+    coral = EmulatedCoral("app", check_bytes=True)
+    if emulated and made.subgraphs:
+        teach([coral], [original], main_graphs(made.tflite))
+    wire = Wire(by_emulator(coral) if emulated else by_reference(original, device_parts(tflite, settings)))
     with subgraft.load(tflite) as cpu, subgraft.load(made.tflite, delegates=[wire], fallback=False) as session:
         for seed in range(2):
             inputs = random_inputs(cpu, seed)
@@ -65,6 +75,7 @@ def check_answers(tflite: bytes, settings: Settings) -> Wire:
             for name, output in expected.items():
                 assert np.array_equal(output, answers[name]), name
     assert len(wire.packages) == made.subgraphs
+    assert coral.violations == ()
     return wire
 
 
@@ -77,11 +88,46 @@ def test_a_compiled_model_gives_the_bits_of_the_original(name: str) -> None:
 
 
 @needs_shared
+@pytest.mark.parametrize("name", [*SAMPLE, "made/mobilenetv3small_int8"])
+def test_the_emulated_device_computes_the_bits_of_the_original(name: str) -> None:
+    check_answers(content(name), Settings(several=True), emulated=True)
+
+
+@needs_shared
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("several", [False, True], ids=["first", "all"])
 @pytest.mark.parametrize("name", INTEGER)
 def test_every_integer_model_gives_the_bits_of_the_original(name: str, several: bool) -> None:
     check_answers(content(name), Settings(several=several))
+
+
+@needs_shared
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", INTEGER)
+def test_the_emulated_device_computes_the_bits_of_every_integer_model(name: str) -> None:
+    check_answers(content(name), Settings(several=True), emulated=True)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_compiled_model_is_the_twin_of_the_original(name: str) -> None:
+    tflite = content(name)
+    (graph,), (compiled,) = main_graphs(tflite), main_graphs(compile_model(tflite))
+    twin = match(graph, compiled)
+    known = [layer for layer in twin.layers if layer.kind in CONVOLUTIONS]
+    assert all(layer.parameters == COMPARED and layer.scales != NOT_COMPARED for layer in known)
+
+
+@needs_shared
+def test_a_compiled_model_is_not_the_twin_of_another_quantization() -> None:
+    tflite = content("edgetpu/mobilenet_v1_0.25_128_quant")
+    (graph,), (compiled,) = main_graphs(tflite), main_graphs(compile_model(tflite))
+    tensors, t = list(graph.tensors), graph.ops[0].outputs[0]
+    old = tensors[t].quantization
+    assert old
+    tensors[t] = replace(tensors[t], quantization=replace(old, scales=(old.scales[0] * 2,)))
+    with pytest.raises(WrongTwin, match="quantized in another way"):
+        match(replace(graph, tensors=tensors), compiled)
 
 
 def test_there_are_15_integer_models_to_try() -> None:
@@ -253,7 +299,7 @@ def test_a_pipeline_s_segments_feed_each_other() -> None:
     passed = inputs
     for m in made:
         part = [next(ops) for _ in range(sum(count for _, count, _ in m.operations))]
-        with subgraft.load(m.tflite, delegates=[Wire(original, [part])], fallback=False) as session:
+        with subgraft.load(m.tflite, delegates=[Wire(by_reference(original, [part]))], fallback=False) as session:
             passed = session.run(passed)
     assert all(np.array_equal(passed[name], output) for name, output in expected.items())
 

@@ -12,6 +12,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from subgraft.backends.edgetpu.package import (
     Bitstream,
     DataHint,
@@ -40,6 +42,7 @@ MAX_DESCRIPTOR_BYTES = 64 << 10  # larger transfers are emitted in pieces; the h
 MARK = b"for emulation only: subgraft"  # in the first words, for whoever looks at the bytes
 WORK_WORD = 0x7353  # the low bits of words that stand for tile programs: never SCALAR_WORD
 WORK_BYTES = WORD_BYTES - 2
+WEIGHTS_POINT_AT, SOURCE_POINT_AT, MULTIPLIER_AT, TARGET_POINT_AT = 62, 78, 29, 29  # in three words in a row
 WORDS_PER_OP = 64
 ELEMENTS_PER_WORD = 1024
 
@@ -80,6 +83,16 @@ def work(digest: bytes, op: int, elements: int) -> Block:
     """Stands for the tile programs of one op that writes so many elements."""
     count = WORDS_PER_OP + elements // ELEMENTS_PER_WORD
     return Block(_payload(hashlib.shake_256(digest + op.to_bytes(4, "little")).digest(count * WORK_BYTES)))
+
+
+def constants(weights: int, source: int, multiplier: np.float32, target: int) -> Block:
+    """Those of a layer quantized per tensor, where Google's compiler has them (see immediates.py).
+
+    weights, source, target: zero points, unsigned. multiplier: input scale * weight scale / output scale.
+    """
+    zero_points = weights << WEIGHTS_POINT_AT | source << SOURCE_POINT_AT
+    factor = int(multiplier.view(np.uint32)) << MULTIPLIER_AT
+    return Block(_joined(WORK_WORD | field for field in (zero_points, factor, target << TARGET_POINT_AT)))
 
 
 def mark(digest: bytes) -> Block:

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from subgraft.backends.edgetpu import parameter_layers
 from subgraft.backends.edgetpu.emulator.compiler.flatbuffer_writer import (
     Slots,
     Structs,
@@ -23,6 +24,7 @@ from subgraft.backends.edgetpu.emulator.compiler.flatbuffer_writer import (
 from subgraft.backends.edgetpu.emulator.compiler.instructions import (
     Block,
     assemble,
+    constants,
     interrupt,
     mark,
     transfer,
@@ -44,7 +46,8 @@ from subgraft.backends.edgetpu.package import (
     InstructionHint,
     InterruptHint,
 )
-from subgraft.delegates import Segment
+from subgraft.backends.edgetpu.parameters import SIGN_BIT, ParameterLayer
+from subgraft.delegates import Graph, Segment, Tensor
 
 COMPILER_VERSION = f"{STAND_IN} 1, for the emulated Edge TPU only"
 DATA_HINT, INSTRUCTION_HINT, INTERRUPT_HINT = 1, 2, 3  # AnyHint of executable.fbs
@@ -110,15 +113,31 @@ def _schedule(
     if streams.streamed:
         yield transfer("parameters", "", 0, len(streams.streamed))
     made = dict(zip(segment.outputs, outputs, strict=True))
+    layers = {layer.op: layer for layer in parameter_layers.layers(segment) if layer.layouts}
     middle = segment.ops[len(segment.ops) // 2]
     for i in segment.ops:
         if i == middle:
             yield from (transfer("input", name, *part) for name, part in late)
         sizes = [prod(graph.tensors[t].shape) for t in graph.ops[i].outputs if t >= 0]
         check_size(sum(sizes))
+        if i in layers and layers[i].multiplier is not None:
+            yield _constants(graph, layers[i])
         yield work(digest, i, sum(sizes))
         yield from (transfer("output", made[t].name, 0, made[t].size_bytes) for t in graph.ops[i].outputs if t in made)
     yield interrupt()
+
+
+def _constants(graph: Graph, layer: ParameterLayer) -> Block:
+    op, content = graph.ops[layer.op], layer.parameters
+    assert content is not None and content.zero_points is not None and layer.multiplier is not None
+    source, target = (_zero_point(graph.tensors[t]) for t in (op.inputs[0], op.outputs[0]))
+    return constants(int(content.zero_points[0]), source, layer.multiplier, target)
+
+
+def _zero_point(tensor: Tensor) -> int:
+    """Unsigned."""
+    points = tensor.quantization.zero_points if tensor.quantization else ()
+    return (*points, 0)[0] + (SIGN_BIT if tensor.dtype == "int8" else 0)
 
 
 def _parts(layer: Layer) -> Sequence[tuple[int, int]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from subgraft.backends.edgetpu.parameters import WORD_BYTES, encode, layers
+from subgraft.backends.edgetpu.parameter_layers import layers
+from subgraft.backends.edgetpu.parameters import WORD_BYTES, encode
 from subgraft.delegates import Segment
 
 ON_CHIP_BYTES = 8 << 20  # what coral.ai says there is for caching parameters, about

@@ -10,13 +10,13 @@ import numpy as np
 from subgraft.backends.edgetpu.emulator.compiler.errors import CompilationFailed
 from subgraft.backends.edgetpu.flatbuffer import Integers
 from subgraft.backends.edgetpu.layer import MAX_LAYER_BYTES, Layer, OutputLayout
+from subgraft.backends.edgetpu.parameters import SIGN_BIT
 from subgraft.delegates import Tensor
 
 GRID = 4  # the chip has 4 x 4 tiles
 Z_STEP = 4
 VECTOR_TILE = 64  # elements of a vector on one tile
 SIZE_STEP = 8  # transfers are multiples
-SIGN = 128  # between TFLite's zero point of int8 and the device's
 MAPPED_DIMENSIONS = 3
 
 
@@ -42,7 +42,7 @@ def check_size(size_bytes: int) -> None:
 def _layer(tensor: Tensor, shape: tuple[int, int, int], elements: int, layout: OutputLayout | None) -> Layer:
     quantization = tensor.quantization
     assert quantization and tensor.dtype in ("int8", "uint8")
-    zero_point = (quantization.zero_points or (0,))[0] + (SIGN if tensor.dtype == "int8" else 0)
+    zero_point = (quantization.zero_points or (0,))[0] + (SIGN_BIT if tensor.dtype == "int8" else 0)
     y, x, z = shape
     return Layer(
         name=tensor.name,
