@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from subgraft.backends.edgetpu.errors import PackageError, WrongTwin
 from subgraft.backends.edgetpu.layer import Layer
