@@ -9,6 +9,8 @@ from subgraft.backends.edgetpu.package import CUSTOM_OP, Package, package_of
 from subgraft.delegates import Graph, Op, Options, Quantization, Tensor
 from subgraft.interpreter.model import Model
 
+SAMPLE = ("edgetpu/split_concat", "edgetpu/mobilenet_v1_0.25_128_quant", "real/kws_ref_model", "edgetpu/gabor_64x64_p4")
+
 
 @cache
 def content(name: str) -> bytes:
