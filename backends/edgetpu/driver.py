@@ -27,6 +27,9 @@ RETURN_PATIENCE_S = 0.5  # with a lost device, which may be on its way back
 LOOK_PAUSE_S = 0.01
 TURN_TIMEOUT_S = 2 * opening.OPEN_TIMEOUT_S  # with another thread that recovers the device or sends parameters
 
+# Bits 1 to 4 of an interrupt's word (libedgetpu driver/beagle/beagle_top_level_interrupt_manager.cc).
+TOP_LEVEL_INTERRUPTS = ("thermal shutdown", "PCIe error", "memory self-test", "thermal warning")
+
 LOG = logging.getLogger("subgraft.edgetpu")
 
 T = TypeVar("T")
@@ -55,6 +58,7 @@ class Accelerator:
         self._engine: _native.EdgeTpuEngine | None = None
         self._broken: DelegateError | None = None
         self._is_closed = False
+        self._interrupts = 0  # that were logged
         self._token = 0
         self._cached: set[bytes] = set()
 
@@ -196,7 +200,7 @@ class Accelerator:
             self._let_go()
             raise
         self._slots = threading.Semaphore(self.settings.requests_in_flight)
-        self._token, self._cached, self._broken = 0, set(), None
+        self._token, self._cached, self._broken, self._interrupts = 0, set(), None, 0
 
     def _put_to_sleep(self) -> bool:
         """Whether the device is in order now."""
@@ -275,6 +279,16 @@ class Accelerator:
                 held.callback(slots.release)
             yield
 
+    def _note_interrupts(self, engine: _native.EdgeTpuEngine) -> None:
+        """Logs what the device has to say of itself, each kind once."""
+        word = engine.interrupts
+        if word == self._interrupts:
+            return
+        new, self._interrupts = word & ~self._interrupts, word
+        said = [name for bit, name in enumerate(TOP_LEVEL_INTERRUPTS, 1) if new >> bit & 1]
+        if said:
+            LOG.warning("the Edge TPU %s reports: %s; let it cool down", self._where, ", ".join(said))
+
     def _failure(self, engine: _native.EdgeTpuEngine, error: _native.UsbError | _native.EdgeTpuError) -> DelegateError:
         """What to raise, with the device marked as broken where it is. Called with the turn."""
         if isinstance(error, _native.EdgeTpuError):
@@ -311,6 +325,7 @@ class Request:
                 raise accelerator._failure(self._engine, error) from error
         finally:
             self._slots.release()
+        accelerator._note_interrupts(self._engine)
 
 
 def _engine(awake: Awake, settings: Settings) -> _native.EdgeTpuEngine:
