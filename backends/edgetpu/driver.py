@@ -14,8 +14,7 @@ from subgraft import _native
 from subgraft.backends.edgetpu import accelerators, diagnosis, firmware, opening
 from subgraft.backends.edgetpu.accelerators import name_of
 from subgraft.backends.edgetpu.buses import Bus, Found
-from subgraft.backends.edgetpu.deadline import Deadline
-from subgraft.backends.edgetpu.errors import Busy, Fatal, Lost, TimedOut, WrongBytes, translate
+from subgraft.backends.edgetpu.errors import Busy, Fatal, TimedOut, WrongBytes, translate
 from subgraft.backends.edgetpu.locks import DeviceLock
 from subgraft.backends.edgetpu.opening import Awake, Opening
 from subgraft.backends.edgetpu.package import Package
@@ -23,8 +22,6 @@ from subgraft.backends.edgetpu.prepared import Prepared
 from subgraft.backends.edgetpu.settings import Settings
 from subgraft.delegates import Array, DelegateError, Failed, Health, Rejected, Unavailable
 
-RETURN_PATIENCE_S = 0.5  # with a lost device, which may be on its way back
-LOOK_PAUSE_S = 0.01
 TURN_TIMEOUT_S = 2 * opening.OPEN_TIMEOUT_S  # with another thread that recovers the device or sends parameters
 
 # Bits 1 to 4 of an interrupt's word (libedgetpu driver/beagle/beagle_top_level_interrupt_manager.cc).
@@ -122,7 +119,7 @@ class Accelerator:
                 return
             LOG.warning("recovering the Edge TPU %s: %s", self._where, self._broken.reason)
             self._let_go()
-            self.found = self._seen_again()
+            self.found = opening.seen_again(self.bus, self.found)
             self._wake(dirty=True)
             self.recoveries += 1
 
@@ -223,17 +220,6 @@ class Accelerator:
             engine.drain()
         if awake:
             awake.device.close()
-
-    def _seen_again(self) -> Found:
-        """The device where it was, in whatever mode. Raises Lost."""
-        patience = Deadline(RETURN_PATIENCE_S)
-        while True:
-            for found in accelerators.attached(self.bus):
-                if found.path == self.found.path:
-                    return found
-            if patience.is_over:
-                raise Lost(f"the Edge TPU {self._where} is not plugged in any more")
-            patience.sleep(LOOK_PAUSE_S)
 
     def _send_parameters(self, engine: _native.EdgeTpuEngine, prepared: Prepared) -> None:
         """Fills the parameter memory unless it holds what is needed already (libedgetpu driver/driver.cc)."""
