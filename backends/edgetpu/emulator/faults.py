@@ -48,7 +48,9 @@ TO_DEVICE = frozenset({"flip", "truncate", "reorder"})
 PLACES = ("any", "control", "out", "in", "event", "interrupt")
 FOREVER = 1 << 62
 FORM = re.compile(
-    r"(?P<action>\w+)(@(?P<place>\w+)(:(?P<nth>\d+))?)?(\*(?P<count>\d+|all))?(=(?P<arg>[-\w.]+))?", re.ASCII
+    r"(?P<action>\w+)(@(?P<place>0x[0-9a-fA-F]{1,2}|[a-z]+)(:(?P<nth>\d{1,9}))?)?"
+    r"(\*(?P<count>\d{1,9}|all))?(=(?P<arg>[-\w.]+))?",
+    re.ASCII,
 )
 
 
