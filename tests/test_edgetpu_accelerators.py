@@ -59,7 +59,9 @@ def test_a_device_that_is_not_there_is_told_with_those_that_are(wanted: str) -> 
         find(bus(), wanted)
 
 
-@pytest.mark.parametrize("wanted", ["USB", "usb:x", "usb::1", "usb:-1", "usb:0@1-2", "gpu", "usb@1", "usb@1-", "usb1", "usb:", "²"])
+@pytest.mark.parametrize(
+    "wanted", ["USB", "usb:x", "usb::1", "usb:-1", "usb:0@1-2", "gpu", "usb@1", "usb@1-", "usb1", "usb:", "²"]
+)
 def test_a_string_that_names_nothing_is_told_how_to_write_one(wanted: str) -> None:
     with pytest.raises(NotFound, match='write "usb", "usb:0", ":0" or "usb@2-1.3"'):
         find(bus(), wanted)
