@@ -11,7 +11,8 @@ from edgetpu_pairs import OTHER_RELEASE, TRUE_PAIRS, compiled, graph, names, pac
 from shared_models import needs_shared
 from subgraft.backends.edgetpu import parameters
 from subgraft.backends.edgetpu.errors import PackageError
-from subgraft.backends.edgetpu.locate import Located, locate, multipliers_in
+from subgraft.backends.edgetpu.immediates import Immediates, ZeroPoints
+from subgraft.backends.edgetpu.locate import Located, locate
 from subgraft.backends.edgetpu.package import CUSTOM_OP
 from subgraft.backends.edgetpu.parameters import Layout, ParameterLayer
 from subgraft.delegates import Graph, Op, Options, Quantization, Segment, Tensor
@@ -92,11 +93,20 @@ def test_all_parameter_bytes_of_the_pairs_are_compared() -> None:
 
 @needs_shared
 @pytest.mark.parametrize("name", names())
-def test_the_multiplier_of_every_layer_quantized_per_tensor_is_in_the_instructions(name: str) -> None:
-    known = multipliers_in(package(name).inference)
-    for layer in parameters.layers(on_the_device(name)):
+def test_the_constants_of_every_layer_quantized_per_tensor_are_in_the_instructions(name: str) -> None:
+    immediates, segment = Immediates(package(name).inference), on_the_device(name)
+    for layer in parameters.layers(segment):
         if layer.multiplier is not None:
-            assert int(layer.multiplier.view(np.uint32)) in known, layer.name
+            op = segment.graph.ops[layer.op]
+            source, target = (unsigned_zero_point(segment.graph.tensors[t]) for t in (op.inputs[0], op.outputs[0]))
+            in_stream = "zero_points" in layer.layouts[0].header
+            weights = 0 if in_stream else unsigned_zero_point(segment.graph.tensors[layer.weights])
+            assert ZeroPoints(weights, source, target) in immediates.beside(layer.multiplier), layer.name
+
+
+def unsigned_zero_point(tensor: Tensor) -> int:
+    assert tensor.quantization
+    return tensor.quantization.zero_points[0] + (128 if tensor.dtype == "int8" else 0)
 
 
 @needs_shared

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from subgraft.backends.edgetpu import parameters
-from subgraft.backends.edgetpu.package import Package, Program
+from subgraft.backends.edgetpu.package import Package
 from subgraft.backends.edgetpu.parameters import WORD_BYTES, Layout, ParameterLayer, Parameters
 from subgraft.delegates import Array, Segment
 
@@ -21,11 +21,6 @@ ALIKE = 0.5  # the share of equal bytes from which on a place is the layer's; of
 PIECES = 16  # by which a layer with differences is looked for
 PIECE_BYTES = 32
 MOST_HITS = 8  # of one piece: more of it is padding or a constant layer
-
-# Where a float32 multiplier of a layer quantized per tensor stands in the words of 16 bytes of the instructions, found
-# in all 237 such layers of the compiled models at hand.
-WORD_BITS = 128
-MULTIPLIER_BIT = 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +93,6 @@ def locate(package: Package, segment: Segment) -> Located:
                 if placed is not None:
                     found[layer.op] = placed
     return Located(tuple(found.get(layer.op) or _missing(layer) for layer in listed), search.stream)
-
-
-def multipliers_in(program: Program) -> frozenset[int]:
-    """What may be a multiplier in the program's instructions: the bits of a float32 each."""
-    found: set[int] = set()
-    for chunk in program.bitstreams:
-        words = np.frombuffer(chunk.data, "<u8", len(chunk.data) // (WORD_BITS // 8) * 2)[::2]
-        found.update(((words >> np.uint64(MULTIPLIER_BIT)) & np.uint64(0xFFFFFFFF)).tolist())
-    return frozenset(found)
 
 
 def _missing(layer: ParameterLayer) -> Placed:

@@ -25,7 +25,7 @@ Weights are unsigned: int8 has its top bit inverted. Padding: inputs up to a mul
 4 and what is off the diagonal hold the zero point, and those outputs the multiplier of the first one; further lanes
 hold 0, but the multiplier 1 where there are over 64 outputs.
 multiplier = (input scale * weight scale) * (1 / output scale), each step rounded to float32; of layers that are
-quantized per tensor it is a constant in the instructions (see locate.multipliers_in).
+quantized per tensor it is a constant in the instructions (see immediates.py).
 
 Not known: depthwise convolutions with several outputs for each of several inputs, grouped and transposed
 convolutions, and LSTM.
