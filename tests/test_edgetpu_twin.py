@@ -144,7 +144,7 @@ def test_one_changed_weight_in_any_layer_is_refused(name: str) -> None:
         values[place] ^= 1
         with pytest.raises(WrongTwin) as caught:
             match(with_values(whole, layer.weights, values), other)
-        reason = caught.value.reason
+        reason = str(caught.value)
         assert repr(layer.name) in reason and repr(tensor.name) in reason
         assert f"{list(place)} of its weights" in reason
         assert f"is {values[place]} here and {values[place] ^ 1} there; 1 of {values.size:,} differ" in reason
@@ -161,9 +161,9 @@ def test_one_changed_bias_is_refused(name: str) -> None:
         values[-1] += 1
         with pytest.raises(WrongTwin) as caught:
             match(with_values(whole, layer.bias, values), other)
-        assert repr(layer.name) in caught.value.reason
+        assert repr(layer.name) in str(caught.value)
         # Of layers without any bias the whole record changes, as its header grows.
-        assert repr(tensor.name) in caught.value.reason or not tensor.data.any()
+        assert repr(tensor.name) in str(caught.value) or not tensor.data.any()
 
 
 @pytest.mark.parametrize("name", [MOVENET, "posenet_mobilenet_v1_075_481_641_16_quant_decoder", "dense_256"])
@@ -172,7 +172,7 @@ def test_another_scale_of_a_layer_quantized_per_channel_is_refused(name: str) ->
     layer = next(layer for layer in layers(whole) if "multipliers" in layer.layouts[0].header)
     with pytest.raises(WrongTwin, match=r"output 0 is multiplied by \S+ here and \S+ there") as caught:
         match(rescaled(whole, layer.weights, 1.001), graph(compiled(name)))
-    assert repr(layer.name) in caught.value.reason
+    assert repr(layer.name) in str(caught.value)
 
 
 def test_another_scale_of_a_layer_quantized_per_tensor_is_refused() -> None:
@@ -181,7 +181,7 @@ def test_another_scale_of_a_layer_quantized_per_tensor_is_refused() -> None:
     layer = layers(whole)[5]
     with pytest.raises(WrongTwin, match="quantized in another way .* multiplies by .* here, but not there") as caught:
         match(rescaled(whole, layer.weights, 1.001), graph(compiled(name)))
-    assert repr(layer.name) in caught.value.reason
+    assert repr(layer.name) in str(caught.value)
 
 
 @pytest.mark.parametrize("which", ["weights", "output"])
@@ -228,7 +228,7 @@ def test_one_layer_trained_again_is_refused(name: str, which: int) -> None:
         other = with_values(other, layer.bias, random.integers(-9999, 9999, whole.tensors[layer.bias].shape, np.int32))
     with pytest.raises(WrongTwin) as caught:
         match(other, graph(compiled(name)))
-    assert repr(layer.name) in caught.value.reason
+    assert repr(layer.name) in str(caught.value)
 
 
 def test_all_layers_trained_again_are_refused() -> None:
