@@ -227,7 +227,10 @@ class EdgeTpu:
     def _found(self, device: Device) -> Found | None:
         """The device on its bus now."""
         bus = self._emulation.bus if self._emulation.has(device) else self._usb()
-        ids = {self._emulation.id_of(found) if found.emulated else accelerators.name_of(found): found for found in accelerators.attached(bus)}
+        ids = {
+            self._emulation.id_of(found) if found.emulated else accelerators.name_of(found): found
+            for found in accelerators.attached(bus)
+        }
         return ids.get(device.id)
 
     def _stick(self, device: Device) -> Stick:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from subgraft.backends.edgetpu import rules
 from subgraft.backends.edgetpu.cache import Cache
-from subgraft.backends.edgetpu.compiler import Compiled, Compiler
-from subgraft.backends.edgetpu.emulator.compiler import compile_segment
+from subgraft.backends.edgetpu.compiler import Compiled, Compiler, Operation
+from subgraft.backends.edgetpu.emulator.compiler import CompilerError, Settings, compile_models
 from subgraft.backends.edgetpu.errors import WrongTwin
 from subgraft.backends.edgetpu.loadable import Loadable
 from subgraft.backends.edgetpu.package import CUSTOM_OP, STAND_IN, Package, package_of
@@ -126,7 +126,7 @@ class Made:
         try:
             compiler = self._compiler(emulated)
             if compiler is None:
-                return Result(STAND_IN, Compiled(compile_segment(tflite)))
+                return Result(STAND_IN, _stand_in(tflite))
             by = f"edgetpu_compiler {compiler.version}"
             kept = self._cache.get(tflite, by.encode())
             if kept is not None:
@@ -136,6 +136,15 @@ class Made:
             return Result(by, failure=error.reason)
         self._cache.put(compiled.tflite, tflite, by.encode())
         return Result(by, compiled)
+
+
+def _stand_in(tflite: bytes) -> Compiled:
+    """Compiled for emulated devices, in this process. Raises Rejected."""
+    try:
+        (made,) = compile_models([tflite], Settings())
+    except CompilerError as error:
+        raise Rejected(f"the {STAND_IN} did not compile it: {error}") from error
+    return Compiled(made.tflite, tuple(Operation(*operation) for operation in made.operations))
 
 
 def _left(result: Result, op: Op) -> Verdict:

@@ -160,6 +160,8 @@ def _notes(part: Part) -> list[str]:
     total = sum(layer.bytes for layer in part.layers)
     compared = total - sum(layer.bytes for layer in named)
     count = len(part.layers)
+    if not count:
+        return ["compiled beforehand: matched by names, shapes and quantization; there are no parameters to compare"]
     head = (
         f"compiled beforehand: parameters compared in {count - len(named)} of {count} layers, "
         f"{compared:,} of {total:,} bytes"
