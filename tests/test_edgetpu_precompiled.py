@@ -1,4 +1,4 @@
-"""Programs compiled beforehand: what they stand for, alone and beside the model, and which files do not belong together."""
+"""Programs compiled beforehand: what they stand for, alone and beside the model, and which files are refused."""
 
 from __future__ import annotations
 

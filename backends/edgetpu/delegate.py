@@ -13,7 +13,6 @@ from subgraft.backends.edgetpu import accelerators
 from subgraft.backends.edgetpu.breaker import Breaker
 from subgraft.backends.edgetpu.buses import Bus, Found, default_bus
 from subgraft.backends.edgetpu.cache import Cache
-from subgraft.backends.edgetpu.driver import shared
 from subgraft.backends.edgetpu.emulation import Emulation
 from subgraft.backends.edgetpu.errors import NotFound
 from subgraft.backends.edgetpu.executable import EdgeTpuExecutable
@@ -181,7 +180,7 @@ class EdgeTpu:
         return EdgeTpuExecutable(self._stick(device), loadable, segment)
 
     def health(self, device: Device) -> Health:
-        """GONE while it is not where it was, or left alone. A stick that is back elsewhere counts from the next look on."""
+        """GONE while it is not where it was, or left alone; back elsewhere counts from the next look on."""
         stick = self._sticks.get(device.id)
         if stick is not None and stick.is_left_alone():
             return Health.GONE

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from subgraft.backends.edgetpu import rules
 from subgraft.backends.edgetpu.cache import Cache
-from subgraft.backends.edgetpu.compiler import Compiled, Compiler, Operation
+from subgraft.backends.edgetpu.compiler import PROGRAM, Compiled, Compiler, Operation
 from subgraft.backends.edgetpu.emulator.compiler import CompilerError, Settings, compile_models
 from subgraft.backends.edgetpu.errors import WrongTwin
 from subgraft.backends.edgetpu.loadable import Loadable
@@ -17,7 +18,8 @@ from subgraft.backends.edgetpu.replaced import bound
 from subgraft.backends.edgetpu.twin import match_all
 from subgraft.delegates import Graph, Op, Rejected, Segment, Verdict
 
-MOST_RESULTS = 64  # kept in memory: of one model's segments, while it is planned and compiled
+MOST_GRAPHS = 8  # that are planned at the same time, or whose devices may come back
+MOST_RESULTS = 64  # kept in memory: of the segments of a few models, while they are planned and compiled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +31,18 @@ class Result:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A segment that a plan in the making has."""
+
+    segment: Segment
+    tflite: bytes
+
+
 class Made:
     """Ops of an uncompiled model, each supported segment compiled on its own.
+
+    Segments of one model are compiled together in the end, so that the device keeps the parameters of all of them.
 
     named: a compiler by name or path; "": edgetpu_compiler on PATH, or the stand-in for an emulated device.
     is_emulated: whether the device in use is, asked when ops are checked.
@@ -42,7 +54,9 @@ class Made:
         self._cache = cache
         self._is_emulated = is_emulated
         self._found: Compiler | Rejected | None = None
+        self._lock = threading.RLock()  # several sessions may plan at once
         self._results: dict[tuple[bool, bytes], Result] = {}
+        self._planned: dict[int, list[Planned]] = {}  # by graph
 
     def check(self, op: Op, graph: Graph) -> Verdict:
         against = rules.check(op, graph).reasons
@@ -54,15 +68,17 @@ class Made:
 
     def refine(self, segment: Segment, emulated: bool) -> Sequence[Verdict]:
         """What the compiler left to the CPU. A segment that it fails at is load()'s business."""
-        result = self._result(segment, emulated)
         content = [Verdict()] * len(segment.ops)
+        with self._lock:
+            planned = self._plan(segment)
+            result = self._alone(planned.tflite, emulated)
         if result.compiled is None:
             return content
         made = segment.read(result.compiled.tflite)
         if [op.kind for op in made.ops] == [CUSTOM_OP]:
             return content
         try:
-            twin = match_all(segment.read(segment.to_tflite()), [made])
+            twin = match_all(segment.read(planned.tflite), [made])
         except WrongTwin:
             return content
         taken = {place for part in twin.parts for place in part.segment.ops}  # places in segment.ops
@@ -71,7 +87,8 @@ class Made:
         ]
 
     def load(self, segment: Segment, emulated: bool) -> Loadable:
-        result = self._result(segment, emulated)
+        with self._lock:
+            result = self._together(self._plan(segment), emulated)
         if result.compiled is None:
             raise Rejected(result.failure)
         made = segment.read(result.compiled.tflite)
@@ -87,7 +104,8 @@ class Made:
         return Loadable.of(package, segment, inputs, outputs, ordered)
 
     def notes(self, segment: Segment) -> Sequence[str]:
-        result = self._result(segment, self._is_emulated())
+        with self._lock:
+            result = self._alone(self._plan(segment).tflite, self._is_emulated())
         return [f"compiled by {result.by}"] if result.compiled else []
 
     def _missing(self, emulated: bool) -> str:
@@ -111,40 +129,95 @@ class Made:
             raise Rejected(self._found.reason)
         return self._found
 
-    def _result(self, segment: Segment, emulated: bool) -> Result:
-        """Compiles a segment once, also when that fails."""
-        tflite = segment.to_tflite()
-        key = (emulated, hashlib.sha256(tflite).digest())
+    def _plan(self, segment: Segment) -> Planned:
+        """Takes note of the segment, in the place of those of its graph that it overlaps with."""
+        siblings = self._siblings(segment)
+        for planned in siblings:
+            if planned.segment.ops == segment.ops:
+                return planned
+        inside = set(segment.ops)
+        siblings[:] = [planned for planned in siblings if inside.isdisjoint(planned.segment.ops)]
+        siblings.append(Planned(segment, segment.to_tflite()))
+        return siblings[-1]
+
+    def _siblings(self, segment: Segment) -> list[Planned]:
+        """What is known of the plan of its graph."""
+        graph = id(segment.graph)  # of an object that its segments keep alive
+        siblings = self._planned.pop(graph, [])
+        self._planned[graph] = siblings  # the latest last
+        if len(self._planned) > MOST_GRAPHS:
+            del self._planned[next(iter(self._planned))]
+        return siblings
+
+    def _alone(self, tflite: bytes, emulated: bool) -> Result:
+        """One segment compiled without regard to others, once, also when that fails."""
+        key = (emulated, _digest([tflite]))
         if key not in self._results:
-            while len(self._results) >= MOST_RESULTS:
-                del self._results[next(iter(self._results))]
-            self._results[key] = self._compile(tflite, emulated)
+            self._keep(key, self._compile([tflite], emulated)[0])
         return self._results[key]
 
-    def _compile(self, tflite: bytes, emulated: bool) -> Result:
+    def _together(self, wanted: Planned, emulated: bool) -> Result:
+        """One segment compiled with the others of its model; alone where it is the only one, or where that fails."""
+        siblings = self._siblings(wanted.segment)
+        tflites = [planned.tflite for planned in siblings]
+        if len(tflites) == 1 or not all(self._is_whole(planned, emulated) for planned in siblings):
+            return self._alone(wanted.tflite, emulated)
+        key = (emulated, _digest([wanted.tflite, *tflites]))
+        if key not in self._results:
+            for planned, result in zip(siblings, self._compile(tflites, emulated), strict=True):
+                self._keep((emulated, _digest([planned.tflite, *tflites])), result)
+        result = self._results[key]
+        return result if result.compiled else self._alone(wanted.tflite, emulated)
+
+    def _is_whole(self, planned: Planned, emulated: bool) -> bool:
+        """Whether the compiler made one program of it when it was alone."""
+        compiled = self._alone(planned.tflite, emulated).compiled
+        return compiled is not None and [op.kind for op in planned.segment.read(compiled.tflite).ops] == [CUSTOM_OP]
+
+    def _keep(self, key: tuple[bool, bytes], result: Result) -> None:
+        while len(self._results) >= MOST_RESULTS:
+            del self._results[next(iter(self._results))]
+        self._results[key] = result
+
+    def _compile(self, tflites: Sequence[bytes], emulated: bool) -> list[Result]:
         by = ""
         try:
             compiler = self._compiler(emulated)
             if compiler is None:
-                return Result(STAND_IN, _stand_in(tflite))
-            by = f"edgetpu_compiler {compiler.version}"
-            kept = self._cache.get(tflite, by.encode())
-            if kept is not None:
-                return Result(by, Compiled(kept))
-            compiled = compiler.compile(tflite, self._timeout_s)
+                by = f"the {STAND_IN}"
+                return [Result(by, compiled) for compiled in _stand_in(tflites)]
+            by = f"{PROGRAM} {compiler.version}"
+            kept = [self._cache.get(*_parts(by, tflites, place)) for place in range(len(tflites))]
+            found = [Result(by, Compiled(tflite)) for tflite in kept if tflite is not None]
+            if len(found) == len(tflites):
+                return found
+            made = compiler.compile(tflites, self._timeout_s)
         except Rejected as error:
-            return Result(by, failure=error.reason)
-        self._cache.put(compiled.tflite, tflite, by.encode())
-        return Result(by, compiled)
+            return [Result(by, failure=error.reason)] * len(tflites)
+        for place, compiled in enumerate(made):
+            self._cache.put(compiled.tflite, *_parts(by, tflites, place))
+        return [Result(by, compiled) for compiled in made]
 
 
-def _stand_in(tflite: bytes) -> Compiled:
+def _parts(by: str, tflites: Sequence[bytes], place: int) -> tuple[bytes, ...]:
+    """What the result for one of several models depends on."""
+    return (by.encode(), str(place).encode(), *tflites)
+
+
+def _digest(parts: Sequence[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.digest()
+
+
+def _stand_in(tflites: Sequence[bytes]) -> list[Compiled]:
     """Compiled for emulated devices, in this process. Raises Rejected."""
     try:
-        (made,) = compile_models([tflite], Settings())
+        made = compile_models(tflites, Settings())
     except CompilerError as error:
         raise Rejected(f"the {STAND_IN} did not compile it: {error}") from error
-    return Compiled(made.tflite, tuple(Operation(*operation) for operation in made.operations))
+    return [Compiled(one.tflite, tuple(Operation(*operation) for operation in one.operations)) for one in made]
 
 
 def _left(result: Result, op: Op) -> Verdict:
