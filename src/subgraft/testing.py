@@ -1,0 +1,132 @@
+"""For tests that run on emulated devices: injects faults, pulls plugs, and tells what the device saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from subgraft.delegates import Device, Unavailable
+
+VARIABLE = "SUBGRAFT_EMULATOR"  # the control socket, set by `subgraft emulate`
+ANSWER_TIMEOUT_S = 30.0
+
+Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@runtime_checkable
+class Emulates(Protocol):
+    """A delegate that emulates devices in this process, and takes the requests of an Emulator for them."""
+
+    def ask_emulator(self, device: Device) -> Ask:
+        """Raises Unavailable for a device that is not emulated here."""
+
+
+class Emulator:
+    """The emulated sticks of one emulator. Each call is done when it returns. Thread-safe.
+
+    Raises ValueError for a request that the emulator does not take, ConnectionError when it is gone.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    @classmethod
+    def connect(cls, path: str | None = None) -> Emulator:
+        """The emulator that this program runs under. Raises Unavailable when there is none."""
+        where = path or os.environ.get(VARIABLE)
+        if not where:
+            raise Unavailable("no emulator here; start this program with 'subgraft emulate -- COMMAND'")
+        return cls(_Line(where))
+
+    def fault(self, rule: str, stick: int = 0) -> None:
+        """Adds a fault rule; docs/edgetpu.md has the list."""
+        self._do("fault", stick, rule=rule)
+
+    def clear(self, stick: int = 0) -> None:
+        """No more faults, an empty log."""
+        self._do("clear", stick)
+
+    def unplug(self, stick: int = 0) -> None:
+        self._do("unplug", stick)
+
+    def plug(self, mode: str = "dfu", stick: int = 0) -> None:
+        """mode: "dfu", as a stick is when it got power, or "app", as one is that runs its firmware."""
+        self._do("plug", stick, mode=mode)
+
+    def state(self, stick: int = 0) -> Mapping[str, Any]:
+        """mode, speed, connected, and how many sticks there are."""
+        return self._do("state", stick)
+
+    def log(self, stick: int = 0) -> Mapping[str, Any]:
+        """transfers: the latest, one text each; counts: how many of each kind there were; notes."""
+        return self._do("log", stick)
+
+    def violations(self, stick: int = 0) -> list[str]:
+        """What the program did that hardware would not forgive."""
+        return [f"{each['rule']}: {each['text']}" for each in self._do("violations", stick)["violations"]]
+
+    def set(self, name: str, value: object, stick: int = 0) -> None:
+        """Changes what the host or the stick is like, such as "memory_bytes", what USB transfers may hold together."""
+        self._do("set", stick, name=name, value=value)
+
+    def _do(self, action: str, stick: int, **arguments: object) -> Mapping[str, Any]:
+        answer = self._ask({"do": action, "stick": stick, **arguments})
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return answer
+
+
+class _Line:
+    """A connection to a control socket, opened when first needed, and by each process for itself.
+
+    In a virtual machine it is a character device.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: tuple[int, int] | None = None  # process, file descriptor
+
+    def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self._lock:
+            connection = self._connected()
+            _write_all(connection, json.dumps(request).encode() + b"\n")
+            answer = bytearray()
+            deadline = time.monotonic() + ANSWER_TIMEOUT_S
+            while not answer.endswith(b"\n"):
+                ready, _, _ = select.select([connection], [], [], max(0.0, deadline - time.monotonic()))
+                part = os.read(connection, 1 << 16) if ready else b""
+                if not part:
+                    os.close(connection)
+                    self._connection = None
+                    raise ConnectionError(f"the emulator at {self._path} {'has ended' if ready else 'does not answer'}")
+                answer += part
+        result = json.loads(answer)
+        assert isinstance(result, dict)
+        return result
+
+    def _connected(self) -> int:
+        if self._connection is None or self._connection[0] != os.getpid():
+            self._connection = (os.getpid(), _open(self._path))
+        return self._connection[1]
+
+
+def _open(path: str) -> int:
+    if not stat.S_ISSOCK(Path(path).stat().st_mode):
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    return connection.detach()
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
