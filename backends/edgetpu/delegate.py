@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from subgraft.backends.edgetpu import accelerators
 from subgraft.backends.edgetpu.breaker import Breaker
 from subgraft.backends.edgetpu.buses import Bus, Found, default_bus
 from subgraft.backends.edgetpu.cache import Cache
-from subgraft.backends.edgetpu.emulation import Emulation
+from subgraft.backends.edgetpu.emulation import NAME, Emulation
 from subgraft.backends.edgetpu.errors import NotFound
 from subgraft.backends.edgetpu.executable import EdgeTpuExecutable
 from subgraft.backends.edgetpu.loadable import Origin
@@ -22,14 +22,17 @@ from subgraft.backends.edgetpu.opening import CLOSE_TIMEOUT_S, OPEN_TIMEOUT_S
 from subgraft.backends.edgetpu.package import CUSTOM_OP
 from subgraft.backends.edgetpu.precompiled import Alone, Beside
 from subgraft.backends.edgetpu.settings import Settings
+from subgraft.backends.edgetpu.sharing import Lease, shared
 from subgraft.backends.edgetpu.stick import Status, Stick
 from subgraft.delegates import (
     Chooses,
     Cost,
     Delegate,
+    Describes,
     Device,
     Executable,
     Explains,
+    Facts,
     Graph,
     Health,
     Indivisible,
@@ -37,14 +40,13 @@ from subgraft.delegates import (
     Op,
     Refines,
     Segment,
+    Thermometer,
     Timed,
     Unavailable,
     Verdict,
 )
 from subgraft.delegates.options import seconds, whole
 
-NAME = "edgetpu"
-EMULATED = re.compile(r"emulated(?::(?P<index>\d{1,4}))?")
 COMPILE_TIMEOUT_S = 180.0  # as edgetpu_compiler gives itself
 MARGIN_S = 1.0
 EMULATED_HINT = "; for one that is emulated on the CPU ask for 'edgetpu:emulated'"
@@ -131,22 +133,20 @@ class EdgeTpu:
         return 2 * self.settings.timeout_s + OPEN_TIMEOUT_S + CLOSE_TIMEOUT_S + MARGIN_S
 
     def devices(self) -> Sequence[Device]:
-        emulated = list(self._emulation.devices) if self._is_emulated() else []
+        """What is plugged in; emulated ones only when they were asked for."""
+        emulated = self._emulation.devices() if self._is_emulated() else []
         try:
             there = [accelerators.device_of(found) for found in accelerators.attached(self._usb())]
         except Unavailable:
             if not emulated:
                 raise
             there = []
-        if not there and not emulated:
-            self.choose("")
-        return [*there, *emulated]
+        return [*there, *emulated] or [self.choose("")]
 
     def choose(self, wanted: str) -> Device:
         """The device that a device string means; "": the first real one. Raises Unavailable."""
-        match = EMULATED.fullmatch(wanted)
-        if match:
-            device = self._emulation.device(int(match["index"] or 0))
+        if self._emulation.is_meant(wanted):
+            device = self._emulation.device(wanted)
         else:
             try:
                 device = accelerators.device_of(accelerators.find(self._usb(), wanted))
@@ -176,7 +176,7 @@ class EdgeTpu:
         emulated = self._emulation.has(device)
         loadable = self._origin(segment.graph).load(segment, emulated)
         if emulated:
-            self._emulation.teach(device, loadable)
+            self._emulation.teach(loadable)
         return EdgeTpuExecutable(self._stick(device), loadable, segment)
 
     def health(self, device: Device) -> Health:
@@ -185,20 +185,29 @@ class EdgeTpu:
         if stick is not None and stick.is_left_alone():
             return Health.GONE
         try:
-            found = self._found(device)
+            self._found(device)
+        except Unavailable:
+            return self._elsewhere(device)
+        self._missed.discard(device.id)
+        return Health.OK
+
+    def _elsewhere(self, device: Device) -> Health:
+        """Of a device that is not where it was. What was compiled for it has to be compiled again: GONE comes first."""
+        if device.id not in self._missed:
+            self._missed.add(device.id)
+            return Health.GONE
+        try:
+            self.choose(self._meant.get(device.id, device.id))
         except Unavailable:
             return Health.GONE
-        if found is not None:
-            self._missed.discard(device.id)
-            return Health.OK
-        if device.id in self._missed and device.id in self._meant:
-            try:
-                self.choose(self._meant[device.id])
-            except Unavailable:
-                return Health.GONE
-            return Health.OK
-        self._missed.add(device.id)
-        return Health.GONE
+        return Health.OK
+
+    def facts(self, device: Device) -> Facts:
+        return accelerators.facts(self._found(device))
+
+    def temperature_c(self, device: Device) -> float:
+        with closing(self._lease(device)) as lease:
+            return lease.accelerator.temperature_c()
 
     def status(self) -> Sequence[Status]:
         """What has become of each device that was used."""
@@ -223,19 +232,20 @@ class EdgeTpu:
             self._bus = default_bus(self.settings.library)
         return self._bus
 
-    def _found(self, device: Device) -> Found | None:
-        """The device on its bus now."""
+    def _found(self, device: Device) -> Found:
+        """The device on its bus now. Raises Unavailable."""
+        if self._emulation.has(device):
+            return self._emulation.found(device)
+        return accelerators.find(self._usb(), device.id)
+
+    def _lease(self, device: Device) -> Lease:
         bus = self._emulation.bus if self._emulation.has(device) else self._usb()
-        ids = {
-            self._emulation.id_of(found) if found.emulated else accelerators.name_of(found): found
-            for found in accelerators.attached(bus)
-        }
-        return ids.get(device.id)
+        return shared(bus, self._found(device), self.settings)
 
     def _stick(self, device: Device) -> Stick:
         with self._lock:
             if device.id not in self._sticks:
-                self._sticks[device.id] = Stick(f"{NAME}:{device.id}", lambda: self._opened(device), Breaker())
+                self._sticks[device.id] = Stick(f"{NAME}:{device.id}", lambda: self._lease(device), Breaker())
             return self._sticks[device.id]
 
 
@@ -250,7 +260,9 @@ def _graphs(option: str, models: Models) -> Models:
 
 _delegate: type[Delegate] = EdgeTpu  # mypy proves the contracts
 _chooses: type[Chooses] = EdgeTpu
+_describes: type[Describes] = EdgeTpu
 _explains: type[Explains] = EdgeTpu
 _indivisible: type[Indivisible] = EdgeTpu
 _refines: type[Refines] = EdgeTpu
+_thermometer: type[Thermometer] = EdgeTpu
 _timed: type[Timed] = EdgeTpu
