@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
+from subgraft.delegates.errors import Unavailable
 from subgraft.delegates.graph import Array, Graph, Op, Segment
 
 
@@ -177,3 +178,32 @@ class Chains(Protocol):
         Once this said yes, a run gets arrays for them whose contents mean nothing, and need not write them. Asked again
         whenever one of the two was compiled anew. A run of this executable always follows one of the producer's.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What can be said of a device without opening it.
+
+    link: how it is attached, "USB 3, 5000 Mbit/s". state: "ready", "waits for its firmware".
+    problem: why it could not be opened now, with the cause and the cure; None: nothing speaks against it.
+    """
+
+    link: str = ""
+    state: str = ""
+    problem: Unavailable | None = None
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A Delegate that knows more of a device than its description."""
+
+    def facts(self, device: Device) -> Facts:
+        """Opens nothing."""
+
+
+@runtime_checkable
+class Thermometer(Protocol):
+    """A Delegate whose devices tell how warm they are."""
+
+    def temperature_c(self, device: Device) -> float:
+        """In degrees Celsius. May open the device. Raises DelegateError."""

@@ -38,9 +38,9 @@ def assert_equal(got: Array, expected: Array) -> None:
     np.testing.assert_allclose(got, expected, rtol=0, atol=FLOAT_TOLERANCE * scale)
 
 
-def compare(model: Path, wanted: Wanted, only_nodes: list[int] | None = None) -> str:
+def compare(model: Path, accelerator: Wanted, only_nodes: list[int] | None = None) -> str:
     """Runs the model here and there; why not, when the delegate takes nothing of it."""
-    with subgraft.load(model) as cpu, subgraft.load(model, [wanted], only_nodes=only_nodes) as session:
+    with subgraft.load(model) as cpu, subgraft.load(model, [accelerator], only_nodes=only_nodes) as session:
         if not any(step.owner for step in session.plan.steps):
             return "; ".join(dict.fromkeys(r for p in session.plan.placements for r in p.reasons)) or "takes nothing"
         for seed in range(RUNS):
@@ -55,22 +55,22 @@ def compare(model: Path, wanted: Wanted, only_nodes: list[int] | None = None) ->
     return ""
 
 
-def test_the_whole_model_gives_the_cpus_answers(model: Path, wanted: Wanted) -> None:
-    refused = compare(model, wanted)
+def test_the_whole_model_gives_the_cpus_answers(model: Path, accelerator: Wanted) -> None:
+    refused = compare(model, accelerator)
     if refused:
         pytest.skip(refused)
 
 
-def test_each_op_alone_gives_the_cpus_answers(model: Path, wanted: Wanted) -> None:
+def test_each_op_alone_gives_the_cpus_answers(model: Path, accelerator: Wanted) -> None:
     with subgraft.load(model) as cpu:
         count = len(cpu.plan.placements)
-    refused = [compare(model, wanted, only_nodes=[node]) for node in range(count)]
+    refused = [compare(model, accelerator, only_nodes=[node]) for node in range(count)]
     if all(refused):
         pytest.skip("; ".join(dict.fromkeys(refused)))
 
 
-def test_the_device_can_be_opened_again(model: Path, wanted: Wanted) -> None:
-    refused = [compare(model, wanted) for _ in range(3)]
+def test_the_device_can_be_opened_again(model: Path, accelerator: Wanted) -> None:
+    refused = [compare(model, accelerator) for _ in range(3)]
     assert len(set(refused)) == 1, "the delegate changed its mind"
     if refused[0]:
         pytest.skip(refused[0])

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 class ControlStep:
     """One IF, WHILE, CALL or CALL_ONCE."""
 
-    def __init__(self, segment: Segment, bodies: Sequence[Frame], store: Store) -> None:
+    def __init__(self, segment: Segment, bodies: Sequence[Frame], store: Store, initialized: set[int]) -> None:
+        """initialized: the subgraphs that CALL_ONCE has run in this session."""
         self.segment = segment
         self._op = segment.graph.ops[segment.ops[0]]
         self._name = f"op {segment.ops[0]} {self._op.kind}"
         self._bodies = bodies
         self._store = store
-        self._is_done = False
+        self._initialized = initialized
         self._check()
 
     def place(self) -> None:
         """Values are looked up in each run."""
 
     def reset(self) -> None:
-        """What runs once runs again."""
-        self._is_done = False
+        """It has no state of its own."""
 
     def run(self) -> None:
         """Runs what the values ask for."""
@@ -43,9 +43,10 @@ class ControlStep:
             results = self._call(self._bodies[0], values)
         else:
             results = []
-            if not self._is_done:
+            body = self._bodies[0].plan.graph.index
+            if body not in self._initialized:
                 self._call(self._bodies[0], [])
-                self._is_done = True
+                self._initialized.add(body)
         for t, value in zip(self._op.outputs, results, strict=True):
             self._put(t, value)
 

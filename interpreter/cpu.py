@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,10 +16,20 @@ MOST_SHAPES = 4  # programs kept for one segment whose inputs change their shape
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """What every program of one session is made from."""
+    """What every program of one session is made from.
+
+    resources: variables and tables by name. initialized: the subgraphs that CALL_ONCE has run.
+    """
 
     model: _native.Model
     pool: _native.ThreadPool
+    resources: _native.Resources = field(default_factory=_native.Resources)
+    initialized: set[int] = field(default_factory=set)
+
+    def reset_resources(self) -> None:
+        """As before the first run."""
+        self.resources.reset()
+        self.initialized.clear()
 
     def program(self, segment: Segment, shapes: Mapping[int, Sequence[int]]) -> _native.Program:
         """A program whose inputs and outputs are bound to the caller's memory; variables are its own.
@@ -35,6 +45,7 @@ class Cpu:
             [t for t in segment.inputs if t not in variable],
             [t for t in segment.outputs if t not in variable],
             pool=self.pool,
+            resources=self.resources,
             external=True,
             shapes={t: list(shape) for t, shape in shapes.items() if t not in variable},
         )

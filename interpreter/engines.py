@@ -121,7 +121,14 @@ class Engines:
     def _program(self, index: int, shapes: Shapes) -> _native.Program:
         given = {t: list(shape) for t, shape in shapes.items()}
         keep_all = self._setup.keep_all
-        return _native.Program(self._cpu.model, index, pool=self._cpu.pool, keep_all=keep_all, shapes=given)
+        cpu = self._cpu
+        return _native.Program(
+            cpu.model, index, pool=cpu.pool, resources=cpu.resources, keep_all=keep_all, shapes=given
+        )
+
+    def reset_resources(self) -> None:
+        """Variables and tables by name as before the first run; what runs once runs again."""
+        self._cpu.reset_resources()
 
     def _plan(self, index: int, shapes: Shapes) -> tuple[Plan, Compiled, Unknown]:
         graphs = list(self._model.graphs)

@@ -162,7 +162,8 @@ class Frame:
     def _step(self, number: int, step: Step) -> Runnable:
         segment = step.segment
         if step.bodies:
-            return ControlStep(segment, [self._bodies[b] for b in step.bodies], self.store)
+            bodies = [self._bodies[b] for b in step.bodies]
+            return ControlStep(segment, bodies, self.store, self._cpu.initialized)
         if number in self._compiled:
             attachment, executable = self._compiled[number]
             return Lane(number, segment, attachment, executable, self._cpu, self.store, self._report, self._policy)

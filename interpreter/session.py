@@ -186,6 +186,7 @@ class Session:
         try:
             for engine, _ in self._kept.values():
                 engine.reset_variables()
+            self._engines.reset_resources()
         finally:
             self._turn.release()
 

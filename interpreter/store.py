@@ -13,6 +13,7 @@ import numpy as np
 from subgraft.delegates import NUMPY_DTYPES, Array, Graph, Tensor, Unsupported
 from subgraft.interpreter.native import _native
 
+HANDLE = np.dtype(np.int32)  # what a resource tensor holds: the number of a variable or table
 ALIGNMENT = 64  # bytes; what kernels and DMA like
 
 
@@ -106,6 +107,8 @@ class Store:
 
 
 def _dtype(tensor: Tensor) -> np.dtype[Any]:
+    if tensor.dtype == "resource":
+        return HANDLE
     if tensor.dtype not in NUMPY_DTYPES:
         raise Unsupported(f"tensor '{tensor.name}' is {tensor.dtype}, which cannot pass from one segment to another")
     return NUMPY_DTYPES[tensor.dtype]

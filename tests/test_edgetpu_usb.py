@@ -10,11 +10,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
 
-from subgraft._native import Loopback, Urb, UsbError, UsbTransfer
+from subgraft._native import LibUsb, Loopback, Urb, UsbError, UsbTransfer
+from subgraft.backends.edgetpu.buses import Found, LibusbBus, path_of, ports_of
+from subgraft.backends.edgetpu.errors import NoUsbLibrary
 from waiting import until
 
 OUT, IN, EVENTS, INTERRUPTS = 0x01, 0x81, 0x82, 0x83
@@ -334,19 +337,25 @@ def test_closing_ends_what_is_pending_and_the_player(device: Loopback) -> None:
     assert code_of(lambda: device.claim(0)) == "NO_DEVICE"
 
 
-def test_a_second_thread_is_told_that_the_device_is_in_use(device: Loopback) -> None:
+def test_a_second_thread_may_call_while_one_waits(device: Loopback) -> None:
     read = device.submit_in(IN, 4)
     waiting = threading.Thread(target=device.wait, args=(20,))
     waiting.start()
-    begun = time.monotonic()
-    time.sleep(0.05)
-    with pytest.raises(UsbError, match="another thread is using this USB device") as caught:
-        device.claim(0)
-    assert caught.value.code == "BUSY"
-    assert time.monotonic() - begun < 5
-    device.complete(taken(device).id, "COMPLETED", b"done")
+    Player(device, accept)
+    assert device.control_in(*READ_32, 4, 5000) == bytes(4)
     waiting.join(5)
     assert read.status == "COMPLETED"
+
+
+def test_closing_ends_the_wait_of_another_thread(device: Loopback) -> None:
+    read = device.submit_in(IN, 4)
+    waiting = threading.Thread(target=device.wait, args=(20,))
+    waiting.start()
+    time.sleep(0.02)
+    device.close()
+    waiting.join(5)
+    assert not waiting.is_alive()
+    assert read.status == "CANCELLED"
 
 
 def test_thousands_of_transfers_leave_no_thread_file_or_memory(device: Loopback) -> None:
@@ -444,3 +453,88 @@ def test_a_forked_child_is_refused_and_ends(device: Loopback) -> None:
     """
     child = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=30)
     assert (child.returncode, child.stderr) == (7, "")
+
+
+# ---- the libraries
+
+
+def in_child(script: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_without_libusb_the_error_names_every_file_tried_and_the_cure() -> None:
+    with pytest.raises(
+        UsbError, match=r"tried /nonexistent \(.*\); install it .* or name .* in SUBGRAFT_LIBUSB$"
+    ) as caught:
+        LibUsb("/nonexistent")
+    assert caught.value.code == "NOT_FOUND"
+
+
+def test_a_library_that_is_not_libusb_is_refused_with_what_it_lacks() -> None:
+    with pytest.raises(
+        UsbError, match=r"^libc\.so\.6 is no libusb-1\.0 .*: it lacks libusb_init, libusb_exit, "
+    ) as caught:
+        LibUsb("libc.so.6")
+    assert caught.value.code == "NOT_SUPPORTED"
+
+
+def test_the_variable_names_the_library_and_nothing_else_is_tried() -> None:
+    script = """
+        from subgraft.backends.edgetpu.buses import default_bus
+        from subgraft.backends.edgetpu.errors import NoUsbLibrary
+        try:
+            default_bus()
+        except NoUsbLibrary as error:
+            print(type(error.__cause__).__name__, error)
+    """
+    said = in_child(script, SUBGRAFT_LIBUSB="/nonexistent")
+    assert said.startswith("ImportError libusb-1.0 cannot be loaded, tried /nonexistent (")
+    assert "pyusb" not in said
+
+
+@pytest.mark.skipif(find_library("usb-1.0") is None, reason="pyusb needs libusb-1.0, which is not installed")
+def test_without_libusb_pyusb_is_taken_and_without_both_the_error_names_both() -> None:
+    script = """
+        import importlib, sys
+        from subgraft import _native
+        from subgraft.backends.edgetpu import buses
+
+        class NoLibusb:
+            def __init__(self, path):
+                error = _native.UsbError("libusb-1.0 cannot be loaded")
+                error.code = "NOT_FOUND"
+                raise error
+
+        _native.LibUsb = NoLibusb
+        print(buses.default_bus().name)
+        sys.modules["usb"] = sys.modules["usb.core"] = None
+        try:
+            buses.default_bus()
+        except buses.NoUsbLibrary as error:
+            print(error)
+    """
+    assert in_child(script) == "pyusb\nlibusb-1.0 cannot be loaded; pyusb is not installed (pip install pyusb)\n"
+
+
+def test_libusb_lists_and_opens_nothing_where_nothing_is_plugged_in() -> None:
+    try:
+        bus = LibusbBus()
+    except NoUsbLibrary as error:
+        pytest.skip(str(error))
+    assert all(isinstance(found, Found) for found in bus.list())
+    nowhere = Found("250-7.7.7", 250, 1, 0x18D1, 0x9302, 5000)
+    assert code_of(lambda: bus.open(nowhere)) == "NO_DEVICE"
+
+
+@pytest.mark.parametrize("path", ["1-1", "2-1.3", "10-4.1.2.3"])
+def test_a_path_is_a_bus_and_its_ports(path: str) -> None:
+    bus, _, _ = path.partition("-")
+    assert path_of(int(bus), ports_of(path)) == path

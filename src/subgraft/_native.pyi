@@ -136,6 +136,10 @@ class ThreadPool:
     @property
     def size(self) -> int: ...
 
+class Resources:
+    def __init__(self) -> None: ...
+    def reset(self) -> None: ...
+
 class Program:
     def __init__(
         self,
@@ -146,6 +150,7 @@ class Program:
         outputs: Sequence[int] | None = None,
         *,
         pool: ThreadPool,
+        resources: Resources | None = None,
         external: bool = False,
         keep_all: bool = False,
         shapes: Mapping[int, Sequence[int]] = ...,
@@ -255,10 +260,53 @@ class Urb:
     def timeout_ms(self) -> int: ...
 
 class Loopback(UsbDevice):
-    def __init__(self, speed_mbps: int) -> None: ...
+    def __init__(self, speed_mbps: int, *, farewell_s: float = 0.0) -> None: ...
     def take(self, timeout_s: float) -> Urb | None: ...
     def complete(
         self, id: int, status: str, data: bytes | bytearray | memoryview | None = None, *, actual: int | None = None
     ) -> bool: ...
     def is_wanted(self, id: int) -> bool: ...
     def unplug(self) -> None: ...
+    def farewell(self) -> None: ...
+
+class LibUsb:
+    def __init__(self, path: str | None = None) -> None: ...
+    def list(self) -> list[tuple[int, tuple[int, ...], int, int, int, int]]: ...
+    def open(self, bus: int, ports: Sequence[int]) -> UsbDevice: ...
+
+class EdgeTpuError(RuntimeError):
+    kind: str
+
+class EdgeTpuScript:
+    def __init__(
+        self,
+        steps: Sequence[tuple[str | int, ...]],
+        *,
+        instructions: Sequence[bytes],
+        parameters: bytes,
+        inputs: Sequence[tuple[int, int, int]],
+        outputs: Sequence[tuple[int, int, int, Array]],
+        scratch_bytes: int = 0,
+    ) -> None: ...
+
+class EdgeTpuEngine:
+    def __init__(
+        self,
+        device: UsbDevice,
+        *,
+        max_bulk_out_bytes: int = ...,
+        bulk_outs: int = ...,
+        read_chunk_bytes: int = ...,
+        header_apart: bool = ...,
+        drain_timeout_s: float = ...,
+    ) -> None: ...
+    def run(
+        self, script: EdgeTpuScript, inputs: Sequence[Array], outputs: Sequence[Array], timeout_s: float
+    ) -> None: ...
+    def submit(self, script: EdgeTpuScript, inputs: Sequence[Array], outputs: Sequence[Array]) -> int: ...
+    def wait(self, ticket: int, timeout_s: float) -> None: ...
+    def drain(self) -> bool: ...
+    @property
+    def needs_recovery(self) -> bool: ...
+    @property
+    def interrupts(self) -> int: ...

@@ -60,14 +60,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--model", action="append", default=[], type=Path, metavar="FILE", help="a .tflite file to test with"
     )
-    group.addoption(
-        "--compiled",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="what a --model was compiled to, for accelerators that need that",
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,7 +82,7 @@ def under_test(config: pytest.Config, spec: str) -> UnderTest:
     """What the device string names, looked for once a run."""
     known = config.stash[UNDER_TEST]
     if spec not in known:
-        known[spec] = _look_for(config, spec)
+        known[spec] = _look_for(spec)
     return known[spec]
 
 
@@ -104,6 +96,16 @@ def accelerator(
     if found.wanted is None or found.device is None:
         _missing(pytestconfig, found.facts)
     return found.wanted
+
+
+@pytest.fixture(scope="session")
+def make_accelerator(accelerator: Wanted, accelerator_spec: str) -> Callable[..., Wanted]:
+    """Makes the delegate under test with options of its own, such as compiled="model_edgetpu.tflite"."""
+
+    def make(**options: object) -> Wanted:
+        return find(accelerator_spec, options)
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -151,10 +153,9 @@ def emulator_of(wanted: Wanted, device: Device) -> Emulator | None:
         return Emulator.connect() if os.environ.get(VARIABLE) else None
 
 
-def _look_for(config: pytest.Config, spec: str) -> UnderTest:
-    compiled = [str(path) for path in config.getoption("compiled")]
+def _look_for(spec: str) -> UnderTest:
     try:
-        wanted = find(spec, {"compiled": compiled} if compiled else None)
+        wanted = find(spec)
         return UnderTest(spec, wanted, choose(wanted))
     except Unavailable as error:
         return UnderTest(spec, None, None, error.reason)

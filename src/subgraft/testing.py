@@ -50,6 +50,18 @@ class Emulator:
         """Adds a fault rule; docs/edgetpu.md has the list."""
         self._do("fault", stick, rule=rule)
 
+    def storm(self, seed: int, faults: int, inferences: int, stick: int = 0) -> list[str]:
+        """Adds so many faults, spread over so many inferences, always the same for a seed. Their rules."""
+        return list(self._do("storm", stick, seed=seed, faults=faults, inferences=inferences)["rules"])
+
+    def teach(self, model: str | os.PathLike[str], compiled: str | os.PathLike[str]) -> None:
+        """What the compiled model computes, from the one that it was made from.
+
+        For programs under `subgraft emulate`; a device that is emulated in the same process learns it by itself.
+        """
+        paths = {"models": [str(Path(model).absolute())], "compiled": [str(Path(compiled).absolute())]}
+        self._do("teach", 0, **paths)
+
     def clear(self, stick: int = 0) -> None:
         """No more faults, an empty log."""
         self._do("clear", stick)

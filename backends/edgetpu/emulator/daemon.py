@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from subgraft.backends.edgetpu.emulator.descriptors import Mode, Speed
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.faults import Fault
-from subgraft.backends.edgetpu.emulator.remote import ControlSocket, Remote, Setting, whole_number
+from subgraft.backends.edgetpu.emulator.remote import ControlSocket, Read, Remote, Setting, whole_number
 from subgraft.backends.edgetpu.emulator.teaching import teach
 from subgraft.backends.edgetpu.emulator.umockdev import Bench
 from subgraft.delegates import Models
@@ -21,7 +21,7 @@ class Emulation:
     """Sticks that are plugged in until close().
 
     models, compiled: what the emulated device can compute: uncompiled models, and what was compiled from them.
-    faults: rules of the first stick.
+    faults: rules of the first stick. read: reads more such models by their files' names, when a program asks for it.
     Raises Unavailable where umockdev is missing, ValueError for options that make no sense, WrongTwin for a compiled
     model that belongs to no uncompiled one.
     """
@@ -35,6 +35,7 @@ class Emulation:
         mode: Mode = "dfu",
         sticks: int = 1,
         faults: Sequence[str] = (),
+        read: Read | None = None,
     ) -> None:
         if not 1 <= sticks <= MOST_STICKS:
             raise ValueError(f"{sticks} sticks; there may be 1 to {MOST_STICKS}")
@@ -45,7 +46,7 @@ class Emulation:
         self.corals[0].inject(*rules)
         teach(self.corals, models, compiled)
         self._bench = Bench(self.corals)
-        self._control = ControlSocket(self._bench.testbed.path / "control", Remote(self.corals, self._settings()))
+        self._control = ControlSocket(self._bench.testbed.path / "control", Remote(self.corals, self._settings(), read))
         many = f"{sticks} emulated Corals" if sticks > 1 else "an emulated Coral"
         self.description = (
             f"{many} on USB {'3' if speed == 'super' else '2'}, no hardware: answers are the CPU's, times mean nothing"

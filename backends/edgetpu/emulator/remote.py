@@ -13,18 +13,31 @@ from typing import Any
 
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.faults import Fault, storm
+from subgraft.backends.edgetpu.emulator.teaching import teach
+from subgraft.delegates import Models, SubgraftError
 
 LONGEST_REQUEST = 1 << 20
 Answer = dict[str, Any]
 Setting = Callable[[Any], None]
+Read = Callable[[Sequence[str]], Models]
 
 
 class Remote:
-    """The requests. settings: what "set" may change beside what each Coral has."""
+    """The requests.
 
-    def __init__(self, corals: Sequence[EmulatedCoral], settings: Mapping[str, Setting] | None = None) -> None:
+    settings: what "set" may change. read: gives the graphs of models by their files' names, for "teach"; without it
+    there is no teaching, as where the delegate itself teaches its devices.
+    """
+
+    def __init__(
+        self,
+        corals: Sequence[EmulatedCoral],
+        settings: Mapping[str, Setting] | None = None,
+        read: Read | None = None,
+    ) -> None:
         self._corals = corals
         self._settings = settings or {}
+        self._read = read
         self._actions: dict[str, Callable[[EmulatedCoral, Mapping[str, Any]], Answer]] = {
             "fault": self._fault,
             "storm": self._storm,
@@ -35,6 +48,7 @@ class Remote:
             "log": self._log,
             "violations": self._violations,
             "set": self._set,
+            "teach": self._teach,
         }
 
     def ask(self, request: Mapping[str, Any]) -> Answer:
@@ -47,8 +61,10 @@ class Remote:
             return {"error": f"there is no stick {stick!r}; there are {len(self._corals)}, counted from 0"}
         try:
             return action(self._corals[stick], request)
-        except (KeyError, TypeError, ValueError) as error:
-            return {"error": f"{request.get('do')}: {type(error).__name__}: {error}"}
+        except KeyError as error:
+            return {"error": f"{request.get('do')} needs {error}"}
+        except (TypeError, ValueError, OSError, SubgraftError) as error:
+            return {"error": f"{request.get('do')}: {error}"}
 
     def _fault(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
         coral.inject(*Fault.parse(str(request["rule"])))
@@ -102,6 +118,14 @@ class Remote:
             raise ValueError(f"there is no {name!r} to set; there is {', '.join(self._settings) or 'nothing'}")
         setting(request["value"])
         return {}
+
+    def _teach(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
+        """Every stick learns it. {"taught": false}: here the delegate does that."""
+        if self._read is None:
+            return {"taught": False}
+        models, compiled = (self._read([str(name) for name in request[which]]) for which in ("models", "compiled"))
+        teach(self._corals, models, compiled)
+        return {"taught": True}
 
 
 def whole_number(value: object) -> int:

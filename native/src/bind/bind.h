@@ -10,6 +10,8 @@ void bind_model(pybind11::module_& module);
 void bind_program(pybind11::module_& module);
 void bind_native_call(pybind11::module_& module);
 void bind_usb(pybind11::module_& module);
+void bind_libusb(pybind11::module_& module);
 void bind_usb_loopback(pybind11::module_& module);
+void bind_edgetpu(pybind11::module_& module);
 
 }  // namespace subgraft

@@ -7,5 +7,7 @@ PYBIND11_MODULE(_native, module) {
   subgraft::bind_program(module);
   subgraft::bind_native_call(module);
   subgraft::bind_usb(module);
+  subgraft::bind_libusb(module);
   subgraft::bind_usb_loopback(module);
+  subgraft::bind_edgetpu(module);
 }

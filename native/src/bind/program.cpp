@@ -15,7 +15,7 @@ namespace {
 std::unique_ptr<BoundProgram> make_program(std::shared_ptr<Model> model, int subgraph,
                                            std::optional<std::vector<int>> ops, std::optional<std::vector<int>> inputs,
                                            std::optional<std::vector<int>> outputs, std::shared_ptr<ThreadPool> pool,
-                                           bool external, bool keep_all,
+                                           std::shared_ptr<Resources> resources, bool external, bool keep_all,
                                            const std::map<int, std::vector<int32_t>>& shapes) {
   if (subgraph < 0 || subgraph >= static_cast<int>(model->subgraphs.size()))
     throw ArgumentError(
@@ -38,6 +38,7 @@ std::unique_ptr<BoundProgram> make_program(std::shared_ptr<Model> model, int sub
     for (const int t : *tensors)
       if (t < 0 || t >= static_cast<int>(graph.tensors.size())) throw ArgumentError(concat("no tensor ", t, " here"));
   request.pool = std::move(pool);
+  request.resources = std::move(resources);
   request.external = external;
   request.keep_all = keep_all;
   for (const auto& [tensor, dims] : shapes) request.shapes.emplace(tensor, Shape(dims));
@@ -75,10 +76,14 @@ void bind_program(py::module_& module) {
            py::arg("threads"))
       .def_property_readonly("size", &ThreadPool::size);
 
+  py::class_<Resources, std::shared_ptr<Resources>>(module, "Resources", "State that ops of one session share by name.")
+      .def(py::init<>())
+      .def("reset", &Resources::reset);
+
   py::class_<BoundProgram>(module, "Program", "A segment compiled for the CPU.")
       .def(py::init(&make_program), py::arg("model").none(false), py::arg("subgraph") = 0, py::arg("ops") = py::none(),
            py::arg("inputs") = py::none(), py::arg("outputs") = py::none(), py::kw_only(), py::arg("pool").none(false),
-           py::arg("external") = false, py::arg("keep_all") = false,
+           py::arg("resources") = py::none(), py::arg("external") = false, py::arg("keep_all") = false,
            py::arg("shapes") = std::map<int, std::vector<int32_t>>())
       .def("run", &BoundProgram::run)
       .def("bind", &BoundProgram::bind, py::arg("tensor"), py::arg("array"))

@@ -65,14 +65,14 @@ class OwnTransfer : public std::enable_shared_from_this<OwnTransfer> {
   void submit() {
     itself_ = shared_from_this();
     try {
-      alone_with(*device_, [&] { device_->submit(transfer_); });
+      unlocked_with(*device_, [&] { device_->submit(transfer_); });
     } catch (...) {
       itself_.reset();
       throw;
     }
   }
   void cancel() {
-    alone_with(*device_, [&] {
+    unlocked_with(*device_, [&] {
       if (!is_done_) device_->cancel(transfer_);
     });
   }
@@ -109,7 +109,7 @@ py::bytes control_in(usb::Device& device, std::uint8_t request_type, std::uint8_
   if ((request_type & 0x80) == 0) throw ArgumentError("control_in needs a request type with bit 7 set");
   const auto timeout = milliseconds(timeout_ms);
   std::vector<std::byte> buffer(length);
-  const std::size_t actual = alone_with(device, [&] {
+  const std::size_t actual = unlocked_with(device, [&] {
     return device.control(request_type, request, value, index, buffer.data(), buffer.size(), timeout);
   });
   return to_bytes(buffer.data(), actual);
@@ -122,7 +122,7 @@ void control_out(usb::Device& device, std::uint8_t request_type, std::uint8_t re
   const ByteView view(data);
   if (view.size() > kLongestControl) throw ArgumentError("a control transfer moves at most 65535 bytes");
   std::vector<std::byte> buffer(view.data(), view.data() + view.size());
-  const std::size_t actual = alone_with(device, [&] {
+  const std::size_t actual = unlocked_with(device, [&] {
     return device.control(request_type, request, value, index, buffer.data(), buffer.size(), timeout);
   });
   if (actual != buffer.size())
@@ -155,26 +155,26 @@ void bind_usb(py::module_& module) {
       .def_property_readonly("data", &OwnTransfer::data, "What came in.");
 
   using usb::Device;
-  py::class_<Device, std::shared_ptr<Device>>(module, "UsbDevice", "One opened USB device, for one thread at a time.")
+  py::class_<Device, std::shared_ptr<Device>>(module, "UsbDevice", "One opened USB device.")
       .def("control_in", control_in, py::arg("request_type"), py::arg("request"), py::arg("value"), py::arg("index"),
            py::arg("length"), py::arg("timeout_ms"))
       .def("control_out", control_out, py::arg("request_type"), py::arg("request"), py::arg("value"), py::arg("index"),
            py::arg("data"), py::arg("timeout_ms"))
       .def(
-          "claim", [](Device& self, int interface) { alone_with(self, [&] { self.claim(interface); }); },
+          "claim", [](Device& self, int interface) { unlocked_with(self, [&] { self.claim(interface); }); },
           py::arg("interface"))
       .def(
-          "release", [](Device& self, int interface) { alone_with(self, [&] { self.release(interface); }); },
+          "release", [](Device& self, int interface) { unlocked_with(self, [&] { self.release(interface); }); },
           py::arg("interface"))
       .def(
           "clear_halt",
-          [](Device& self, std::uint8_t endpoint) { alone_with(self, [&] { self.clear_halt(endpoint); }); },
+          [](Device& self, std::uint8_t endpoint) { unlocked_with(self, [&] { self.clear_halt(endpoint); }); },
           py::arg("endpoint"))
       .def(
-          "reset", [](Device& self) { alone_with(self, [&] { self.reset(); }); },
+          "reset", [](Device& self) { unlocked_with(self, [&] { self.reset(); }); },
           "A port reset. UsbError NOT_FOUND or NO_DEVICE: it came back as another device, to be opened again.")
       .def(
-          "close", [](Device& self) { alone_with(self, [&] { self.close(); }); },
+          "close", [](Device& self) { unlocked_with(self, [&] { self.close(); }); },
           "Ends what is pending, in bounded time. May be called twice.")
       .def_property_readonly("speed_mbps", &Device::speed_mbps, "Of the link; 0 if unknown.")
       .def(
@@ -196,7 +196,7 @@ void bind_usb(py::module_& module) {
           "wait",
           [](Device& self, double timeout_s) {
             const auto until = usb::Clock::now() + seconds(timeout_s);
-            return alone_with(self, [&] { return self.wait(until); });
+            return unlocked_with(self, [&] { return self.wait(until); });
           },
           py::arg("timeout_s"), "Until a transfer is done; whether one was. At once when none is pending.");
 }

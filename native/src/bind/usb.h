@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <utility>
 
 #include "bind/unlocked.h"
 #include "usb/device.h"
@@ -34,24 +33,26 @@ class ByteView {
 usb::Clock::duration seconds(double timeout_s);
 
 // Closing may wait, so the last reference lets go of the GIL. A forked child leaves the parent's device alone.
-template <typename Kind, typename... Arguments>
-std::shared_ptr<Kind> make_device(Arguments&&... arguments) {
-  return std::shared_ptr<Kind>(new Kind(std::forward<Arguments>(arguments)...), [](Kind* device) {
-    if (!device->is_of_this_process()) return;
+template <typename Kind>
+std::shared_ptr<Kind> share(std::unique_ptr<Kind> device) {
+  return std::shared_ptr<Kind>(device.release(), [](Kind* last) {
+    if (!last->is_of_this_process()) return;
     if (!Py_IsInitialized() || !PyGILState_Check()) {
-      delete device;
+      delete last;
       return;
     }
     const Unlocked unlocked;
-    delete device;
+    delete last;
   });
 }
 
-// Runs `call` without the GIL, as the only caller of the device.
+// Runs `call` without the GIL.
 template <typename Call>
-auto alone_with(usb::Device& device, Call call) {
+auto unlocked_with(const usb::Device& device, Call call) {
+  if (!device.is_of_this_process())
+    throw usb::Error(usb::Status::invalid,
+                     "this USB device was opened before the process forked; the child must open its own");
   const Unlocked unlocked;  // from here to the brace: no Python objects
-  const usb::Hold hold(device);
   return call();
 }
 

@@ -26,8 +26,8 @@ constexpr std::chrono::milliseconds kExitPoll{1};
 std::mutex living_mutex;
 std::vector<std::weak_ptr<Loopback>> living;
 
-std::shared_ptr<Loopback> make_loopback(int speed_mbps) {
-  auto loopback = make_device<Loopback>(speed_mbps);
+std::shared_ptr<Loopback> make_loopback(int speed_mbps, double farewell_s) {
+  auto loopback = share(std::make_unique<Loopback>(speed_mbps, seconds(farewell_s)));
   const std::lock_guard lock(living_mutex);
   std::erase_if(living, [](const auto& other) { return other.expired(); });
   living.push_back(loopback);
@@ -103,7 +103,8 @@ void bind_usb_loopback(py::module_& module) {
   bind_urb(module);
   py::class_<Loopback, usb::Device, std::shared_ptr<Loopback>>(
       module, "Loopback", "A USB device that Python plays: take() a request, complete() it.")
-      .def(py::init(&make_loopback), py::arg("speed_mbps"))
+      .def(py::init(&make_loopback), py::arg("speed_mbps"), py::kw_only(), py::arg("farewell_s") = 0.0,
+           "farewell_s: how long close() waits for the player's farewell().")
       .def("take", take, py::arg("timeout_s"),
            "The next request; None when none came in time. After close() and unplug() one of kind \"close\", at once.")
       .def("complete", complete, py::arg("id"), py::arg("status"), py::arg("data") = py::none(), py::kw_only(),
@@ -113,7 +114,9 @@ void bind_usb_loopback(py::module_& module) {
       .def("is_wanted", &Loopback::is_wanted, py::arg("id"), py::call_guard<py::gil_scoped_release>(),
            "Whether somebody still waits for it: neither completed nor cancelled.")
       .def("unplug", &Loopback::unplug, py::call_guard<py::gil_scoped_release>(),
-           "Ends everything pending and to come with NO_DEVICE.");
+           "Ends everything pending and to come with NO_DEVICE.")
+      .def("farewell", &Loopback::farewell, py::call_guard<py::gil_scoped_release>(),
+           "Says that the player has let go of what it plays with.");
   pthread_atfork(nullptr, nullptr, Unlocked::forget);
   py::module_::import("atexit").attr("register")(py::cpp_function(unplug_all));
 }

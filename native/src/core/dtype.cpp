@@ -16,7 +16,7 @@ constexpr Facts kFacts[] = {
     {"uint8", 8, "uint8"},         {"int64", 64, "int64"},      {"string", 0, "object"},
     {"bool", 8, "bool"},           {"int16", 16, "int16"},      {"complex64", 64, "complex64"},
     {"int8", 8, "int8"},           {"float64", 64, "float64"},  {"complex128", 128, "complex128"},
-    {"uint64", 64, "uint64"},      {"resource", 0, "object"},   {"variant", 0, "object"},
+    {"uint64", 64, "uint64"},      {"resource", 32, "int32"},   {"variant", 0, "object"},
     {"uint32", 32, "uint32"},      {"uint16", 16, "uint16"},    {"int4", 4, "int8"},
     {"bfloat16", 16, "uint16"},    {"int2", 2, "int8"},         {"uint4", 4, "uint8"},
     {"float8_e4m3fn", 8, "uint8"}, {"float8_e5m2", 8, "uint8"},

@@ -25,6 +25,7 @@ void register_rearrange(Registry& registry);        // TILE BROADCAST_TO REVERSE
 void register_posenet(Registry& registry);          // PosenetDecoderOp
 void register_reduction(Registry& registry);        // MEAN SUM REDUCE_* ARG_MAX ARG_MIN
 void register_reshape(Registry& registry);          // RESHAPE SQUEEZE EXPAND_DIMS SHAPE
+void register_resources(Registry& registry);        // VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE
 void register_resize(Registry& registry);           // RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR
 void register_slice(Registry& registry);            // STRIDED_SLICE SLICE
 void register_softmax(Registry& registry);          // SOFTMAX

@@ -45,6 +45,7 @@ const Registry& Registry::builtin() {
     register_rearrange(all);
     register_reduction(all);
     register_reshape(all);
+    register_resources(all);
     register_resize(all);
     register_slice(all);
     register_softmax(all);

@@ -30,6 +30,8 @@
 
 namespace subgraft {
 
+class Resources;
+
 // One input or output of an op while it is prepared.
 struct Operand {
   std::string_view name;
@@ -131,6 +133,13 @@ class Preparation {
 
   // An output whose value is known already (SHAPE): consumers see it as a constant, the closure is not run.
   void publish(int output, const void* bytes, int64_t size);
+
+  // The closure is to run in every invoke, constant inputs or not: it reads or changes what no tensor shows.
+  void has_effects();
+  // What such ops share; it outlives the closure.
+  Resources& resources() const;
+  // The value of a handle while the program runs; before, the op is put off as by value().
+  int32_t handle_now(int i) const;
 
   // Memory for the closure, 64-byte aligned, valid during one run of this op. Returns its slot number.
   int scratch(int64_t bytes);

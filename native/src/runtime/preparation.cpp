@@ -102,6 +102,17 @@ void Preparation::publish(int i, const void* bytes, int64_t size) {
   host_.is_published[i] = true;
 }
 
+void Preparation::has_effects() { host_.has_effects = true; }
+
+Resources& Preparation::resources() const { return *host_.resources; }
+
+int32_t Preparation::handle_now(int i) const {
+  if (!host_.is_running) throw NotYetKnown{i};
+  int32_t handle = 0;
+  std::memcpy(&handle, host_.values[i], sizeof(handle));
+  return handle;
+}
+
 int Preparation::scratch(int64_t bytes) {
   if (bytes < 0 || bytes > memory_limit())
     throw Unsupported(concat("scratch memory of ", bytes, " bytes is over the limit of ", memory_limit()));

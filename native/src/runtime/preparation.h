@@ -24,8 +24,11 @@ struct Preparation::Host {
   std::function<std::shared_ptr<const void>(int input, std::string_view kind,
                                             const std::function<std::shared_ptr<const void>()>& make)>
       shared;
+  Resources* resources = nullptr;
+  bool is_running = false;  // the program is
 
   // Answered.
+  bool has_effects = false;
   std::vector<std::optional<Shape>> shapes;       // per output
   std::vector<std::vector<std::byte>> published;  // per output, where is_published
   std::vector<bool> is_published;                 // per output

@@ -10,6 +10,7 @@ Program::Program(ProgramRequest request)
     : request_(std::move(request)),
       graph_(request_.model->subgraphs.at(request_.subgraph)),
       values_(graph_.tensors.size()) {
+  if (!request_.resources) request_.resources = std::make_shared<Resources>();
   admit_inputs();
   prepare_ops();
   lay_out();
@@ -111,6 +112,7 @@ void Program::run_step(Step& step) {
 void Program::run_dynamic(Step& step) {
   const OpDef& op = graph_.ops[step.op];
   Preparation::Host host = host_of(op);
+  host.is_running = true;
   static constexpr std::byte kNothing{};  // where the caller's memory of an empty input is null
   for (size_t i = 0; i < op.inputs.size(); ++i)
     if (op.inputs[i] >= 0) host.values[i] = values_[op.inputs[i]].data ? values_[op.inputs[i]].data : &kNothing;

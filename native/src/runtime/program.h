@@ -11,6 +11,7 @@
 #include "runtime/arena.h"
 #include "runtime/kernel.h"
 #include "runtime/preparation.h"
+#include "runtime/resources.h"
 
 namespace subgraft {
 
@@ -21,6 +22,7 @@ struct ProgramRequest {
   std::vector<int> inputs, outputs;  // tensor indices
   std::map<int, Shape> shapes;       // of inputs where not the file's; of outputs sized while running
   std::shared_ptr<ThreadPool> pool;
+  std::shared_ptr<Resources> resources;  // null: this program has its own
   // Inputs and outputs lie in the caller's memory: bind() each before run().
   bool external = false;
   // Every tensor keeps memory of its own, so that all can be read after a run.

@@ -166,6 +166,7 @@ Preparation::Host Program::host_of(const OpDef& op) {
   host.shapes.resize(op.outputs.size());
   host.published.resize(op.outputs.size());
   host.is_published.resize(op.outputs.size());
+  host.resources = request_.resources.get();
   for (const int t : op.intermediates) host.intermediates.push_back(t >= 0 ? operand(t, false) : Operand{});
   host.constant = [this](int32_t tensor) {
     if (tensor < 0 || tensor >= static_cast<int64_t>(graph_.tensors.size()))
@@ -242,7 +243,7 @@ void Program::prepare_op(int index, Prepare prepare) {
     all_published = all_published && host.is_published[i];
   }
   if (!step.dynamic && is_idle(op, host)) step.compute = [](const Invocation&) {};
-  if (!step.dynamic && (foldable || all_published)) {
+  if (!step.dynamic && ((foldable && !host.has_effects) || all_published)) {
     fold(op, step.compute, host);
     return;
   }
@@ -261,8 +262,9 @@ bool Program::is_idle(const OpDef& op, const Preparation::Host& host) const {
 
 // Computes the op now: its outputs are constants from here on.
 void Program::fold(const OpDef& op, const Compute& compute, const Preparation::Host& host) {
-  const bool shareable =
-      std::all_of(op.inputs.begin(), op.inputs.end(), [&](int t) { return t < 0 || values_[t].is_shared_constant; });
+  const bool shareable = !host.has_effects && std::all_of(op.inputs.begin(), op.inputs.end(), [&](int t) {
+    return t < 0 || values_[t].is_shared_constant;
+  });
   std::vector<std::shared_ptr<Folded>> made;
   auto compute_all = [&] {
     std::vector<std::byte*> results;

@@ -4,12 +4,9 @@
 #include <cstdlib>
 #include <new>
 
-#include "core/errors.h"
-
 namespace subgraft::usb {
 namespace {
 
-constexpr std::chrono::seconds kHoldPatience{2};
 constexpr std::size_t kAlignment = 4096;  // a page: what host controllers and memcpy both like
 
 constexpr const char* kNames[] = {
@@ -41,13 +38,6 @@ std::shared_ptr<std::byte> Device::allocate(std::size_t size) {
   auto* memory = rounded >= size ? static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)) : nullptr;
   if (memory == nullptr && size != 0) throw std::bad_alloc();
   return {memory, std::free};
-}
-
-Hold::Hold(Device& device) {
-  if (!device.is_of_this_process())
-    throw Error(Status::invalid, "this USB device was opened before the process forked; the child must open its own");
-  lock_ = std::unique_lock(device.calls_, kHoldPatience);
-  if (!lock_) throw Error(Status::busy, "another thread is using this USB device");
 }
 
 }  // namespace subgraft::usb

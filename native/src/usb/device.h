@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -52,18 +51,18 @@ struct Transfer {
   bool is_interrupt = false;
   std::byte* buffer = nullptr;
   std::size_t size = 0;
-  // Called by Device::wait() or Device::close(), on their thread, once per submit; it may submit again and must not
-  // throw.
+  // Called by Device::wait() or Device::close(), on their thread, once per submit, perhaps before submit() returned. It
+  // may submit again and must not throw.
   void (*done)(Transfer& transfer, void* context) = nullptr;
   void* context = nullptr;
 
   std::size_t actual = 0;  // bytes moved; set before done
   Status status = Status::completed;
   bool is_pending = false;
-  std::shared_ptr<void> transport;  // the transport's own part, kept for the next submit
 };
 
-// Calls come from one thread at a time. Nothing here needs the GIL, and nothing waits without a bound.
+// Calls may come from several threads at once, close() included. Nothing here needs the GIL, and nothing waits without
+// a bound.
 class Device {
  public:
   virtual ~Device() = default;
@@ -90,26 +89,14 @@ class Device {
 
   virtual int speed_mbps() const = 0;
 
-  // Memory that this transport moves fastest; plain memory by default.
+  // Memory from which this transport sends fastest; plain memory by default. Reading it may be slow.
   virtual std::shared_ptr<std::byte> allocate(std::size_t size);
 
   // No in a forked child: the threads on the other side stayed behind, so it is neither used nor destroyed there.
   bool is_of_this_process() const { return getpid() == process_; }
 
  private:
-  friend class Hold;
   const pid_t process_ = getpid();
-  std::timed_mutex calls_;
-};
-
-// What a caller that shares the device with other threads holds while it calls: Python's methods do. Waits two seconds
-// for another holder, then throws Error(busy). Never taken with the GIL.
-class Hold {
- public:
-  explicit Hold(Device& device);
-
- private:
-  std::unique_lock<std::timed_mutex> lock_;
 };
 
 }  // namespace subgraft::usb

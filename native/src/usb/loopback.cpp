@@ -87,7 +87,8 @@ void Loopback::submit(Transfer& transfer) {
           .size = transfer.size};
   if (!urb.is_in()) urb.data = copy_of(transfer.buffer, transfer.size);
   std::unique_lock lock(mutex_);
-  refuse_if_gone(concat("a transfer on endpoint ", static_cast<int>(transfer.endpoint)));
+  if (is_closed_ || is_unplugged_)
+    refuse_if_gone(concat("a transfer on endpoint ", static_cast<int>(transfer.endpoint)));
   transfer.actual = 0;
   transfer.is_pending = true;
   ++transfers_;
@@ -117,9 +118,11 @@ bool Loopback::wait(Clock::time_point until) {
 
 void Loopback::close() {
   std::unique_lock lock(mutex_);
-  is_closed_ = true;
+  if (std::exchange(is_closed_, true)) return;
   finish_all(Status::cancelled);
   run_callbacks(lock);
+  lock.lock();
+  answered_.wait_for(lock, farewell_, [&] { return has_said_farewell_; });
 }
 
 // ---- the player's side
@@ -171,6 +174,12 @@ void Loopback::unplug() {
   std::unique_lock lock(mutex_);
   is_unplugged_ = true;
   finish_all(Status::no_device);
+}
+
+void Loopback::farewell() {
+  std::unique_lock lock(mutex_);
+  has_said_farewell_ = true;
+  answered_.notify_all();
 }
 
 // ---- both; the mutex is held

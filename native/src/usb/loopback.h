@@ -35,7 +35,9 @@ const char* name_of(Urb::Kind kind);
 // own time limit, and a cancelled one soon after.
 class Loopback final : public Device {
  public:
-  explicit Loopback(int speed_mbps) : speed_mbps_(speed_mbps) {}
+  // farewell: how long close() waits for the player's farewell().
+  explicit Loopback(int speed_mbps, Clock::duration farewell = Clock::duration::zero())
+      : speed_mbps_(speed_mbps), farewell_(farewell) {}
   ~Loopback() override;
 
   // The user's side.
@@ -61,6 +63,8 @@ class Loopback final : public Device {
   bool is_over();  // closed or unplugged
   // Everything pending and everything to come ends with no_device; take() returns `close`.
   void unplug();
+  // Of a player that has let go of what it plays with.
+  void farewell();
 
  private:
   struct Call {  // a control transfer or a command, waited for by the thread that made it
@@ -94,6 +98,7 @@ class Loopback final : public Device {
   void refuse_if_gone(const std::string& what) const;
 
   const int speed_mbps_;
+  const Clock::duration farewell_;
   std::mutex mutex_;
   std::condition_variable asked_;     // the player waits for it
   std::condition_variable answered_;  // the user waits for it
@@ -104,6 +109,7 @@ class Loopback final : public Device {
   std::size_t transfers_ = 0;  // requests_ that are transfers
   bool is_closed_ = false;
   bool is_unplugged_ = false;
+  bool has_said_farewell_ = false;
 };
 
 }  // namespace subgraft::usb

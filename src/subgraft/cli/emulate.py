@@ -74,6 +74,7 @@ def _start(args: argparse.Namespace) -> Emulation:
             mode=args.mode,
             sticks=args.sticks,
             faults=args.fault,
+            read=main_graphs,
         )
     return emulation
 

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, NoReturn, Protocol, TextIO, cast
 
-from subgraft.cli import demo, emulate, inspect, plan, run
+from subgraft.cli import demo, devices, emulate, firmware, inspect, plan, run
 from subgraft.cli.exit_codes import CommandError, ExitCode, UsageError, exit_code
 from subgraft.cli.output import Results, UnwritableResults, print_json
 from subgraft.cli.table import printable
@@ -27,7 +27,15 @@ class Verb(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-VERBS: dict[str, Verb] = {"run": run, "inspect": inspect, "plan": plan, "demo": demo, "emulate": emulate}
+VERBS: dict[str, Verb] = {
+    "run": run,
+    "inspect": inspect,
+    "plan": plan,
+    "demo": demo,
+    "devices": devices,
+    "emulate": emulate,
+    "firmware": firmware,
+}
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
