@@ -181,15 +181,12 @@ class EdgeTpu:
 
     def health(self, device: Device) -> Health:
         """GONE while it is not where it was, or left alone; back elsewhere counts from the next look on."""
-        stick = self._sticks.get(device.id)
-        if stick is not None and stick.is_left_alone():
-            return Health.GONE
         try:
             self._found(device)
         except Unavailable:
             return self._elsewhere(device)
         self._missed.discard(device.id)
-        return Health.OK
+        return self._stick(device).health()
 
     def _elsewhere(self, device: Device) -> Health:
         """Of a device that is not where it was. What was compiled for it has to be compiled again: GONE comes first."""

@@ -9,7 +9,7 @@ from subgraft.backends.edgetpu.errors import NeedsNewerRuntime, PackageError, Wr
 from subgraft.backends.edgetpu.loadable import Loadable
 from subgraft.backends.edgetpu.package import CUSTOM_OP, Package, package_of
 from subgraft.backends.edgetpu.replaced import bound
-from subgraft.backends.edgetpu.twin import NAMES_ONLY, Part, Twin, match_all
+from subgraft.backends.edgetpu.twin import NAMES_ONLY, Part, Twin, match_all, pair
 from subgraft.delegates import Graph, Models, Op, Rejected, Segment, Verdict
 
 MOST_GRAPHS = 8  # whose twins are kept: a session plans a graph again for other input shapes
@@ -52,7 +52,10 @@ class Alone:
         return ["compiled alone: no fallback, for the CPU cannot run what was compiled for the Edge TPU"]
 
     def _uncompiled(self, graph: Graph, op: int) -> Segment:
-        """The ops that this one was compiled from. Raises Rejected, WrongTwin."""
+        """The ops that this one was compiled from; their weights may differ, as those that arrive count.
+
+        Raises Rejected, WrongTwin.
+        """
         if not self._emulates:
             raise Rejected(
                 "an emulated device does not run the Edge TPU's instructions; name the model that this one was "
@@ -61,7 +64,7 @@ class Alone:
         reasons = []
         for source in self._emulates:
             try:
-                twin = match_all(source, [graph])
+                twin = pair(source, [graph])
             except WrongTwin as error:
                 reasons.append(str(error))
             else:

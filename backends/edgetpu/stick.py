@@ -12,7 +12,7 @@ from subgraft.backends.edgetpu.errors import Lost, NotFound
 from subgraft.backends.edgetpu.package import Package
 from subgraft.backends.edgetpu.prepared import Prepared
 from subgraft.backends.edgetpu.sharing import Lease
-from subgraft.delegates import Array, DelegateError, Failed
+from subgraft.delegates import Array, DelegateError, Failed, Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ class Stick:
             self._users += 1
             accelerator = self._lease.accelerator
         try:
-            if accelerator.is_broken:
-                accelerator.recover()
+            accelerator.recover()  # where it needs to be
             return accelerator.prepare(package)
         except BaseException:
             self.release()
@@ -79,18 +78,18 @@ class Stick:
         try:
             accelerator.run(prepared, inputs, outputs)
         except DelegateError as error:
-            if not accelerator.is_broken and accelerator.recoveries == before:  # nothing that a recovery could cure
-                self._failed(error)
-                raise _failure(error) from error
-            self._run_again(accelerator, error, prepared, inputs, outputs)
+            self._run_again(accelerator, before, error, prepared, inputs, outputs)
         with self._lock:
             self._runs += 1
             if self._breaker.state != CLOSED:
                 self._breaker.succeeded()
 
-    def is_left_alone(self) -> bool:
-        """Whether it failed so often that nobody should try it now."""
-        return self._breaker.state == OPEN
+    def health(self) -> Health:
+        """Recovers it where that is needed. GONE also while it is left alone."""
+        if self._breaker.state == OPEN:
+            return Health.GONE
+        lease = self._lease
+        return lease.accelerator.health() if lease else Health.OK
 
     def status(self) -> Status:
         with self._lock:
@@ -100,17 +99,21 @@ class Stick:
     def _run_again(
         self,
         accelerator: Accelerator,
+        recoveries: int,
         first: DelegateError,
         prepared: Prepared,
         inputs: Sequence[Array],
         outputs: Sequence[Array],
     ) -> None:
+        """recoveries: before the run that failed."""
         try:
             accelerator.recover()
+            if accelerator.recoveries == recoveries:
+                raise first  # nothing that a recovery cures
             accelerator.run(prepared, inputs, outputs)
         except DelegateError as again:
             self._failed(again)
-            raise _failure(again, f"{again.reason} (after a recovery; at first: {first.reason})") from again
+            raise _failure(again, _both(first, again)) from again
         with self._lock:
             self._retries += 1
             self._last = first.reason
@@ -122,7 +125,15 @@ class Stick:
             self._breaker.failed()
 
 
-def _failure(error: DelegateError, reason: str = "") -> Failed:
+def _both(first: DelegateError, again: DelegateError) -> str:
+    """What happened, and what happened after the recovery."""
+    if again is first:
+        return first.reason
+    before = "as before it" if again.reason == first.reason else f"before it: {first.reason}"
+    return f"{again.reason}; that was after a recovery, {before}"
+
+
+def _failure(error: DelegateError, reason: str) -> Failed:
     """As a run may raise it: a device that is not there is lost, and what else keeps it from being opened a failure."""
     kind = type(error) if isinstance(error, Failed) else Lost if isinstance(error, NotFound) else Failed
-    return kind(reason or error.reason)
+    return kind(reason)
