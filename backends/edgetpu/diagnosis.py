@@ -21,18 +21,30 @@ def temperature_c(awake: Awake) -> float:
     Experimental: the registers are known from the driver of the PCIe device (google/gasket-driver, apex_driver.c).
     """
     registers = _registers(awake)
-    if not r.SENSOR_RUNS.of(registers.read32(r.OMC0_DC)):
-        registers.change32(r.OMC0_D0, (r.SENSOR_CLOCK, 1))
-        registers.change32(r.OMC0_D8, (r.SENSOR_POWER, 0b111))
-        registers.change32(r.OMC0_DC, (r.SENSOR_RUNS, 1))
+    celsius = _read(registers)
+    if not _is_plausible(celsius):
+        celsius = _read_once_started(registers)
+    if not _is_plausible(celsius):
+        raise WrongBytes(f"the temperature sensor of the Edge TPU {awake.where} reads {celsius:.1f} °C: it is off")
+    return celsius
+
+
+def _read(registers: Registers) -> float:
+    return r.celsius(r.TEMPERATURE.of(registers.read32(r.OMC0_DC)))
+
+
+def _is_plausible(celsius: float) -> bool:
+    return LEAST_C <= celsius <= MOST_C
+
+
+def _read_once_started(registers: Registers) -> float:
+    registers.change32(r.OMC0_D0, (r.SENSOR_CLOCK, 1))
+    registers.change32(r.OMC0_D8, (r.SENSOR_POWER, 0b111))
+    registers.change32(r.OMC0_DC, (r.SENSOR_RUNS, 1))
     start = Deadline(SENSOR_START_S)
-    while True:
-        celsius = r.celsius(r.TEMPERATURE.of(registers.read32(r.OMC0_DC)))
-        if LEAST_C <= celsius <= MOST_C:
-            return celsius
-        if start.is_over:
-            raise WrongBytes(f"the temperature sensor of the Edge TPU {awake.where} reads {celsius:.1f} °C: it is off")
+    while not _is_plausible(celsius := _read(registers)) and not start.is_over:
         start.sleep(PAUSE_S)
+    return celsius
 
 
 def error_registers(awake: Awake) -> str:

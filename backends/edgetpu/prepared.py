@@ -6,10 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 from subgraft import _native
-from subgraft.backends.edgetpu import transfers
 from subgraft.backends.edgetpu.package import Package, Program
-from subgraft.backends.edgetpu.relayout import flip_mask, runs
-from subgraft.delegates import Rejected
+from subgraft.backends.edgetpu.scripts import native_script
 
 KEY_BYTES = 16
 
@@ -47,37 +45,3 @@ def _key(program: Program) -> bytes:
         digest.update(bitstream.data)
     digest.update(program.parameters)
     return digest.digest()
-
-
-def native_script(program: Program) -> _native.EdgeTpuScript:
-    """The transfers of one run, with everything constant in place. Raises PackageError, Rejected."""
-    steps = transfers.script(program)
-    if program.batch_size != 1:
-        raise Rejected(
-            f"the model was compiled for {program.batch_size} inferences at a time, of which no example is known; "
-            "compile it without batches, and run as many inferences"
-        )
-    return _native.EdgeTpuScript(
-        [_fields(step) for step in steps],
-        instructions=[bitstream.data for bitstream in program.bitstreams],
-        parameters=program.parameters,
-        inputs=[
-            (layer.tensor_bytes, max(layer.size_bytes, transfers.input_bytes(steps, i)), flip_mask(layer))
-            for i, layer in enumerate(program.inputs)
-        ],
-        outputs=[(layer.tensor_bytes, layer.size_bytes, flip_mask(layer), runs(layer)) for layer in program.outputs],
-        scratch_bytes=program.scratch_bytes,
-    )
-
-
-def _fields(step: transfers.Step) -> tuple[str | int, ...]:
-    """As native code takes it."""
-    match step:
-        case transfers.Send():
-            return "send", step.tag, step.source, step.index, step.offset, step.size
-        case transfers.Receive():
-            return "receive", step.source, step.index, step.offset, step.size
-        case transfers.Interrupt():
-            return "interrupt", step.number
-        case transfers.Fence():
-            return ("fence",)
