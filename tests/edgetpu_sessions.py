@@ -15,8 +15,8 @@ from subgraft.backends.edgetpu.buses import Found
 from subgraft.backends.edgetpu.emulator import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
 from subgraft.backends.edgetpu.emulator.descriptors import Mode
-from subgraft.delegates import NUMPY_DTYPES, Array
-from subgraft.interpreter.discovery import Wanted, choose, find
+from subgraft.delegates import NUMPY_DTYPES, Array, Device
+from subgraft.interpreter.discovery import Wanted, find
 from subgraft.testing import Emulator
 
 QUICK = {"timeout_s": 1.0}  # a test that waits for a deadline waits no longer than that
@@ -33,8 +33,8 @@ def delegate_of(one: Wanted) -> EdgeTpu:
 
 
 def emulator(one: Wanted) -> Emulator:
-    """What plugs, unplugs and breaks its devices."""
-    return Emulator(delegate_of(one).ask_emulator(choose(one)))
+    """What plugs, unplugs and breaks its first device, also while that is not there."""
+    return Emulator(delegate_of(one).ask_emulator(Device("edgetpu", "emulated:0", emulated=True)))
 
 
 def random_inputs(session: subgraft.Session, seed: int = 0) -> dict[str, Array]:
