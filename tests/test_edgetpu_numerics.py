@@ -91,9 +91,9 @@ def weight_bytes(of: Numerics) -> Array:
     return np.flatnonzero(mask)
 
 
-def changed_tensors(one: Mapping[int, Mapping[str, Tensor]], other: Mapping[int, Mapping[str, Tensor]]) -> int:
+def changed_tensors(one: Mapping[int, Mapping[int, Tensor]], other: Mapping[int, Mapping[int, Tensor]]) -> int:
     assert one.keys() == other.keys()
-    return sum(one[op][part] != other[op][part] for op in one for part in one[op])
+    return sum(one[op][t] != other[op][t] for op in one for t in one[op])
 
 
 @pytest.mark.parametrize("zero_constants", [False, True], ids=["", "zeroed"])
@@ -118,7 +118,7 @@ def test_weights_come_from_the_wire_and_not_from_the_graph() -> None:
 
 
 def test_every_flip_of_a_live_weight_bias_or_multiplier_changes_the_decoded_tensor(
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     trials = outputs_changed = refused = 0
     for seed, (name, count) in enumerate(FLIPS.items()):
@@ -138,8 +138,8 @@ def test_every_flip_of_a_live_weight_bias_or_multiplier_changes_the_decoded_tens
             else:
                 outputs_changed += any(not np.array_equal(a, b) for a, b in zip(got, wanted, strict=True))
     assert trials == 200
-    record_property("flips that changed outputs", f"{outputs_changed} of {trials}")
-    record_property("flips that made multipliers of no value", f"{refused} of {trials}")
+    record_testsuite_property("flips that changed outputs", f"{outputs_changed} of {trials}")
+    record_testsuite_property("flips that made multipliers of no value", f"{refused} of {trials}")
     assert outputs_changed > 60  # many low bits are rounded off, and images of noise saturate classifiers
 
 
@@ -147,8 +147,8 @@ def test_every_flip_of_a_live_weight_bias_or_multiplier_changes_the_decoded_tens
 def test_every_bit_of_a_multiplier_changes_the_scale(bit: int) -> None:
     computed = numerics("dense_256")
     stream = computed.located.stream
-    (op,) = computed.decoded(stream)
-    before = computed.decoded(stream)[op]["weights"].quantization
+    ((op, weights),) = [(placed.layer.op, placed.layer.weights) for placed in computed.located.placed]
+    before = computed.decoded(stream)[op][weights].quantization
     for output in (0, 37, 255):
         (placed,) = computed.located.placed
         assert placed.layout
@@ -156,7 +156,7 @@ def test_every_bit_of_a_multiplier_changes_the_scale(bit: int) -> None:
         at = placed.offset + group * placed.layout.record_bytes + 4 * lane
         received = flipped(stream, at + bit // 8, bit % 8)
         try:
-            after = computed.decoded(received)[op]["weights"].quantization
+            after = computed.decoded(received)[op][weights].quantization
         except Damaged:
             assert bit >= 23  # of the mantissa none makes a number that cannot be
             continue

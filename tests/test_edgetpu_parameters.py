@@ -9,7 +9,7 @@ import pytest
 
 from edgetpu_pairs import OTHER_RELEASE, TRUE_PAIRS, compiled, graph, names, package, source
 from shared_models import needs_shared
-from subgraft.backends.edgetpu import parameters
+from subgraft.backends.edgetpu import parameter_layers, parameters
 from subgraft.backends.edgetpu.errors import PackageError
 from subgraft.backends.edgetpu.immediates import Immediates, ZeroPoints
 from subgraft.backends.edgetpu.locate import Located, locate
@@ -35,7 +35,9 @@ def on_the_device(name: str) -> Segment:
 
 
 def located(name: str) -> Located:
-    return locate(package(name), on_the_device(name))
+    """Convolutions and fully connected layers only."""
+    found = locate(package(name), on_the_device(name))
+    return Located(tuple(placed for placed in found.placed if placed.layer.is_convolution), found.stream)
 
 
 def conv(weights: np.ndarray, biases: np.ndarray | None = None, scales: tuple[float, ...] = (0.5,)) -> ParameterLayer:
@@ -54,7 +56,7 @@ def conv(weights: np.ndarray, biases: np.ndarray | None = None, scales: tuple[fl
         inputs = (0, 1, 3)
     kind = "FULLY_CONNECTED" if weights.ndim == 2 else "CONV_2D"
     made = Graph(tuple(tensors), (Op(kind, inputs, (2,)),), (0,), (2,))
-    return parameters.layers(made.segment([0]))[0]
+    return parameter_layers.layers(made.segment([0]))[0]
 
 
 @needs_shared
@@ -80,7 +82,7 @@ def test_what_the_compiler_left_on_the_cpu_is_not_in_the_package() -> None:
     name = "deeplabv3_mnv2_dm05_pascal_quant"
     whole = graph(source(name))
     found = locate(package(name), whole.segment(range(len(whole.ops))))
-    missing = {placed.layer.name: placed.why for placed in found.placed if not placed.is_found}
+    missing = {p.layer.name: p.why for p in found.placed if not p.is_found and p.layer.is_convolution}
     assert set(missing) == ON_CPU
     assert all("not at all" in why for why in missing.values())
 
@@ -95,7 +97,7 @@ def test_all_parameter_bytes_of_the_pairs_are_compared() -> None:
 @pytest.mark.parametrize("name", names())
 def test_the_constants_of_every_layer_quantized_per_tensor_are_in_the_instructions(name: str) -> None:
     immediates, segment = Immediates(package(name).inference), on_the_device(name)
-    for layer in parameters.layers(segment):
+    for layer in parameter_layers.layers(segment):
         if layer.multiplier is not None:
             op = segment.graph.ops[layer.op]
             source, target = (unsigned_zero_point(segment.graph.tensors[t]) for t in (op.inputs[0], op.outputs[0]))
@@ -162,6 +164,23 @@ def test_a_header_holds_only_what_the_layer_needs() -> None:
     assert several.layouts[0].header == ("multipliers", "biases", "zero_points")
 
 
+@pytest.mark.parametrize("biases", [np.zeros(3, np.int32), np.zeros(4, np.int64)])
+def test_biases_that_no_layout_fits_say_why(biases: np.ndarray) -> None:
+    weights = np.zeros((4, 1, 1, 4), np.int8)
+    made = conv(weights, np.zeros(4, np.int32))
+    assert made.layouts
+    tensors = [
+        Tensor("x", (1, 8, 8, 4), "int8", quantization=Quantization((1.0,), (0,))),
+        Tensor.constant("w", weights, Quantization((1.0,), (0,))),
+        Tensor.constant("b", biases),
+        Tensor("y", (1, 8, 8, 4), "int8", quantization=Quantization((1.0,), (0,))),
+    ]
+    unfit = Graph(tuple(tensors), (Op("CONV_2D", (0, 1, 2), (3,)),), (0,), (3,))
+    (layer,) = parameter_layers.layers(unfit.segment([0]))
+    assert not layer.layouts
+    assert "no 4 constants of type int32" in layer.unknown
+
+
 def test_a_layer_beyond_the_end_of_the_stream_is_refused() -> None:
     layout = Layout(4, 1, 4, 16, (), 0)
     assert layout.size_bytes == 64
@@ -189,7 +208,7 @@ def test_layers_of_unknown_layout_say_why(
         Tensor("y", (1, 8, 8, 4), "uint8", quantization=Quantization((1.0,), (0,))),
     )
     made = Graph(tensors, (Op(kind, (0, 1), (2,), Options()),), (0,), (2,))
-    (layer,) = parameters.layers(made.segment([0]))
+    (layer,) = parameter_layers.layers(made.segment([0]))
     assert not layer.layouts
     assert why in layer.unknown
     with pytest.raises(PackageError, match="not known"):
@@ -201,7 +220,9 @@ def test_layers_of_unknown_layout_say_why(
     [
         ({"quantization": None}, "not quantized"),
         ({"quantization": Quantization((0.5, 0.5), (0, 0))}, "2 scales"),
+        ({"quantization": Quantization((0.5,), (128,))}, "zero points that no int8 has"),
         ({"buffer": b"\0" * 15}, "too short"),
+        ({"shape": (-4, -4)}, "empty"),
         ({"dtype": "float32", "buffer": b"\0" * 64}, "float32"),
     ],
 )
@@ -213,5 +234,5 @@ def test_weights_that_no_layout_fits_say_why(change: dict[str, object], why: str
     ]
     tensors[1] = replace(tensors[1], **change)  # type: ignore[arg-type]
     made = Graph(tuple(tensors), (Op("FULLY_CONNECTED", (0, 1), (2,)),), (0,), (2,))
-    (layer,) = parameters.layers(made.segment([0]))
+    (layer,) = parameter_layers.layers(made.segment([0]))
     assert why in layer.unknown

@@ -11,7 +11,7 @@ import pytest
 
 from edgetpu_pairs import OTHER_RELEASE, TRUE_PAIRS, compiled, graph, source
 from shared_models import needs_shared
-from subgraft.backends.edgetpu import parameters
+from subgraft.backends.edgetpu import parameter_layers, parameters
 from subgraft.backends.edgetpu.errors import PackageError, WrongTwin
 from subgraft.backends.edgetpu.package import CUSTOM_OP
 from subgraft.backends.edgetpu.twin import COMPARED, NAMES_ONLY, NOT_COMPARED, Twin, match, match_all, pair
@@ -47,7 +47,9 @@ def rescaled(whole: Graph, index: int, factor: float) -> Graph:
 
 
 def layers(whole: Graph) -> tuple[parameters.ParameterLayer, ...]:
-    return parameters.layers(whole.segment(range(len(whole.ops))))
+    """Convolutions and fully connected layers."""
+    found = parameter_layers.layers(whole.segment(range(len(whole.ops))))
+    return tuple(layer for layer in found if layer.is_convolution)
 
 
 def index_of(whole: Graph, name: str) -> int:
@@ -81,17 +83,40 @@ def joined(one: Graph, other: Graph) -> Graph:
 
 @pytest.mark.parametrize("name", TRUE_PAIRS)
 def test_a_pair_matches_with_all_its_parameters_compared(name: str) -> None:
-    found = twin(name)
-    assert all(layer.parameters == COMPARED and not layer.why for layer in found.layers)
-    assert found.compared_bytes == found.total_bytes
-    assert all(layer.scales != NOT_COMPARED for layer in found.layers)
+    convolutions = [layer for layer in twin(name).layers if layer.kind in parameters.CONVOLUTIONS]
+    assert all(layer.parameters == COMPARED and not layer.why for layer in convolutions)
+    assert all(layer.scales != NOT_COMPARED for layer in convolutions)
 
 
 def test_at_least_nine_tenths_of_the_bytes_of_all_pairs_are_compared() -> None:
     twins = [twin(name) for name in TRUE_PAIRS]
     compared, total = sum(one.compared_bytes for one in twins), sum(one.total_bytes for one in twins)
     assert total > 10_000_000
-    assert compared >= 0.9 * total
+    assert compared >= 0.99 * total
+
+
+def test_what_is_matched_by_names_only_says_why() -> None:
+    others = {
+        name: {layer.kind: layer.why for layer in twin(name).layers if layer.parameters == NAMES_ONLY}
+        for name in TRUE_PAIRS
+    }
+    assert {name: set(kinds) for name, kinds in others.items() if kinds} == {
+        "keras_lstm_mnist_ptq": {"UNIDIRECTIONAL_SEQUENCE_LSTM"},
+        MOVENET: {"SUB", "MUL"},  # of its input, which the compiler puts into the instructions
+    }
+    assert "constants of UNIDIRECTIONAL_SEQUENCE_LSTM lie is not known" in str(others["keras_lstm_mnist_ptq"])
+    assert all("too small to be found" in why for why in others[MOVENET].values())
+
+
+def test_the_constant_of_another_op_is_compared() -> None:
+    whole = graph(source(MOVENET))
+    index = next(i for i in whole.ops[87].inputs if whole.tensors[i].is_constant)
+    data = whole.tensors[index].data
+    assert data is not None and data.size == 48 * 48
+    values = data.copy()
+    values[7, 40, 0] += 1
+    with pytest.raises(WrongTwin, match=r"\[7, 40, 0\] of its constant 'truediv_2;.*' is \S+ here.*1 of 2,304 differ"):
+        match(with_values(whole, index, values), graph(compiled(MOVENET)))
 
 
 @pytest.mark.parametrize("name", TRUE_PAIRS)
@@ -120,10 +145,11 @@ def test_the_ops_that_stay_on_the_cpu_are_not_in_the_segment(name: str, on_cpu: 
 
 def test_the_report_is_json_and_says_how_each_layer_was_compared() -> None:
     report = json.loads(json.dumps(twin(MOVENET).report()))
-    assert report["compared_bytes"] == report["total_bytes"] == 2_372_208
-    ways = {layer["scales"] for layer in report["layers"]}
-    assert ways == {"in the parameters", "in the instructions"}
-    assert {layer["parameters"] for layer in report["layers"]} == {COMPARED}
+    assert (report["compared_bytes"], report["total_bytes"]) == (2_374_512, 2_374_517)
+    ways = [(layer["parameters"], layer["scales"]) for layer in report["layers"]]
+    assert ways.count((COMPARED, "in the parameters")) == 73
+    assert ways.count((COMPARED, "in the instructions")) == 1
+    assert ways.count((NAMES_ONLY, NOT_COMPARED)) == 3
 
 
 def test_the_text_of_a_twin_has_a_line_for_each_layer() -> None:

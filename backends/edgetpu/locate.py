@@ -14,11 +14,13 @@ import numpy as np
 
 from subgraft.backends.edgetpu import parameters
 from subgraft.backends.edgetpu.package import Package
+from subgraft.backends.edgetpu.parameter_layers import layers
 from subgraft.backends.edgetpu.parameters import WORD_BYTES, Layout, ParameterLayer, Parameters
 from subgraft.delegates import Array, Segment
 
 ALIKE = 0.5  # the share of equal bytes from which on a place is the layer's; of other weights 1 to 20 % are equal
-PIECES = 16  # by which a layer with differences is looked for
+ALMOST = 0.9  # the same of constants of other ops, whose layout is less sure
+PIECES = 6  # by which a layer with differences is looked for
 PIECE_BYTES = 32
 MOST_HITS = 8  # of one piece: more of it is padding or a constant layer
 
@@ -80,12 +82,12 @@ class Located:
 
 
 def locate(package: Package, segment: Segment) -> Located:
-    """The place of each convolution and fully connected layer of the segment in the package's parameters."""
+    """The place of the parameters of each layer of the segment in the package's."""
     caching, inference = package.parameter_caching, package.inference
     cached = caching.parameters if caching is not None and caching is not inference else b""
     search = _Search(cached + inference.parameters, (0, len(cached)))
     found: dict[int, Placed] = {}
-    listed = parameters.layers(segment)
+    listed = layers(segment)
     for step in (search.exactly, search.by_pieces, search.by_remainder):
         for layer in listed:
             if layer.layouts and layer.op not in found:
@@ -122,24 +124,24 @@ class _Search:
         return None
 
     def by_pieces(self, layer: ParameterLayer) -> Placed | None:
-        """The place where most of it is equal, if that is anywhere."""
-        best: tuple[float, Layout, int] | None = None
-        for layout in layer.layouts:
-            encoded = parameters.encode(layer, layout)
-            used = parameters.live(layout)
-            expected = np.frombuffer(encoded, np.uint8, layout.size_bytes)[used]
-            for offset in dict.fromkeys((*self._gaps(), *self._pieces(encoded, layout))):
-                if self._is_free(offset, layout):
-                    there = np.frombuffer(self.stream, np.uint8, layout.size_bytes, offset)[used]
-                    alike = float(np.mean(there == expected))
-                    if alike >= ALIKE and (best is None or alike > best[0]):
-                        best = alike, layout, offset
-        return self._take(layer, best[1], best[2]) if best else None
+        """The place where most of it is equal, if that is anywhere: first of all in what is left."""
+        for where in (lambda encoded, layout: self._gaps(), self._pieces):
+            best: tuple[float, Layout, int] = (0.0, layer.layouts[0], 0)
+            for layout in layer.layouts:
+                encoded = parameters.encode(layer, layout)
+                for offset in where(encoded, layout):
+                    alike = self._alike(encoded, layout, offset) if self._is_free(offset, layout) else 0.0
+                    best = max(best, (alike, layout, offset), key=lambda found: found[0])
+            if best[0] >= (ALIKE if layer.is_convolution else ALMOST):
+                return self._take(layer, best[1], best[2])
+        return None
 
     def by_remainder(self, layer: ParameterLayer) -> Placed | None:
         """The first unexplained stretch that is long enough, unless it holds the same bytes in another order."""
         content = layer.parameters
         assert content is not None
+        if not layer.is_convolution:
+            return None
         counts = np.bincount(content.weights.reshape(-1), minlength=256)
         for layout in layer.layouts:
             for offset in self._gaps():
@@ -149,6 +151,12 @@ class _Search:
                         return None
                     return self._take(layer, layout, offset)
         return None
+
+    def _alike(self, encoded: bytes, layout: Layout, offset: int) -> float:
+        """The share of its live bytes that are so in the stream."""
+        expected = np.frombuffer(encoded, np.uint8, layout.size_bytes)
+        there = np.frombuffer(self.stream, np.uint8, layout.size_bytes, offset)
+        return float(np.mean((there == expected)[parameters.live(layout)]))
 
     def _take(self, layer: ParameterLayer, layout: Layout, offset: int) -> Placed:
         self._taken[offset // WORD_BYTES : -(-(offset + layout.size_bytes) // WORD_BYTES)] = True

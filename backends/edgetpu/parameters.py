@@ -20,6 +20,7 @@ A layer is a sequence of records, one for each group of outputs (channels), and 
 | 1 output, fully connected | 16, so that each row takes one word of 64 bytes |
 | depthwise convolution | 4; a row is a 4 x 4 matrix with the weights on its diagonal |
 | depthwise convolution of one input channel | as a convolution |
+| constant of an elementwise op | its bytes in order, seen once |
 
 Weights are unsigned: int8 has its top bit inverted. Padding: inputs up to a multiple of 4, outputs up to a multiple of
 4 and what is off the diagonal hold the zero point, and those outputs the multiplier of the first one; further lanes
@@ -33,7 +34,6 @@ convolutions, and LSTM.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,7 +41,7 @@ from functools import cached_property
 import numpy as np
 
 from subgraft.backends.edgetpu.errors import PackageError
-from subgraft.delegates import Array, Graph, Op, Quantization, Segment, Tensor
+from subgraft.delegates import Array, Tensor
 
 WORD_BYTES = 64  # layers begin at multiples
 BLOCK = 4  # inputs side by side in one lane; outputs and inputs are padded to multiples
@@ -50,6 +50,9 @@ LANE_STEP = 16
 NARROW_LANES = 4  # of convolutions with one output
 ENTRY_BYTES = 4  # of each header entry
 SIGN_BIT = 0x80
+RANGES = {"uint8": range(256), "int8": range(-128, 128)}
+
+CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 
 MULTIPLIERS, BIASES, ZERO_POINTS = "multipliers", "biases", "zero_points"
 WEIGHTS = "weights"
@@ -116,7 +119,8 @@ class Layout:
 class ParameterLayer:
     """An op of a graph whose parameters the device gets.
 
-    op: its index. name: of the tensor that it computes. bias: -1 for none.
+    op: its index. kind: of CONVOLUTIONS, or of an op with a constant, which stands for the weights.
+    name: of the tensor that it computes. bias: -1 for none.
     layouts: those that it may have, the likeliest first; none where no layout is known, and `unknown` says why.
     parameters: what the graph has, all four kinds, whatever of them is stored. multiplier: of all outputs together,
     float32, where they have the same.
@@ -133,11 +137,9 @@ class ParameterLayer:
     multiplier: np.float32 | None = None
     tensor_bytes: int = 0  # of weights and bias in the graph
 
-
-def layers(segment: Segment) -> tuple[ParameterLayer, ...]:
-    """The segment's convolutions and fully connected layers with constant weights, in the order of the graph."""
-    graph = segment.graph
-    return tuple(_layer(graph, i) for i in segment.ops if _has_parameters(graph, graph.ops[i]))
+    @property
+    def is_convolution(self) -> bool:
+        return self.kind in CONVOLUTIONS
 
 
 def encode(layer: ParameterLayer, layout: Layout | None = None) -> bytes:
@@ -225,108 +227,6 @@ def _weights(layout: Layout, rows: Array) -> Array:
     lanes = np.ascontiguousarray(words.transpose(0, 2, 1)).view(np.uint8)
     padded = lanes.reshape(layout.groups * layout.lanes, layout.taps, -1)
     return padded[: layout.outputs, :, : layout.inputs]
-
-
-def _has_parameters(graph: Graph, op: Op) -> bool:
-    place = {"TRANSPOSE_CONV": 1, "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1}.get(op.kind)
-    return place is not None and len(op.inputs) > place and graph.tensors[op.inputs[place]].is_constant
-
-
-def _layer(graph: Graph, index: int) -> ParameterLayer:
-    op = graph.ops[index]
-    weights, bias = op.inputs[1], op.inputs[2] if len(op.inputs) > 2 else -1
-    if op.kind == "TRANSPOSE_CONV":
-        bias = op.inputs[3] if len(op.inputs) > 3 else -1
-    size = sum(len(graph.tensors[t].buffer or b"") for t in (weights, bias) if t >= 0)
-    name = graph.tensors[op.outputs[0]].name
-    shape = _stored_shape(graph, op)
-    if isinstance(shape, str):
-        return ParameterLayer(index, op.kind, name, weights, bias, unknown=shape, tensor_bytes=size)
-    outputs, taps, inputs = shape
-    quantization = graph.tensors[weights].quantization
-    source, target = (graph.tensors[t].quantization for t in (op.inputs[0], op.outputs[0]))
-    if reason := _not_quantized(source, quantization, target, outputs):
-        return ParameterLayer(index, op.kind, name, weights, bias, unknown=reason, tensor_bytes=size)
-    assert source and quantization and target
-    content = _content(graph, weights, bias, shape, multipliers(source, quantization, target))
-    scales = content.multipliers
-    assert scales is not None and content.biases is not None and content.zero_points is not None
-    same = len(set(quantization.scales)) == 1
-    header = [] if same else [MULTIPLIERS]
-    header += [BIASES] if content.biases.any() else []
-    header += [ZERO_POINTS] if len(quantization.scales) > 1 else []
-    is_diagonal = op.kind == "DEPTHWISE_CONV_2D" and graph.tensors[op.inputs[0]].shape[-1] != 1
-    layouts = tuple(
-        Layout(outputs, taps, inputs, lanes, tuple(header), int(content.zero_points[0]), is_diagonal)
-        for lanes in _lanes(op, outputs, is_diagonal)
-    )
-    multiplier = np.float32(scales[0]) if same else None
-    return ParameterLayer(
-        index, op.kind, name, weights, bias, layouts, "", content, multiplier=multiplier, tensor_bytes=size
-    )
-
-
-def _lanes(op: Op, outputs: int, is_diagonal: bool) -> tuple[int, ...]:
-    if is_diagonal:
-        return (BLOCK,)
-    if outputs == 1:
-        narrow = (LANE_STEP, NARROW_LANES)
-        return narrow if op.kind == "FULLY_CONNECTED" else narrow[::-1]
-    return (GROUP_LANES,) if outputs > GROUP_LANES else (-(-outputs // LANE_STEP) * LANE_STEP,)
-
-
-def _stored_shape(graph: Graph, op: Op) -> tuple[int, int, int] | str:
-    """Outputs, taps and inputs; or why the layout is not known."""
-    weights, source = graph.tensors[op.inputs[1]], graph.tensors[op.inputs[0]]
-    if weights.dtype not in ("uint8", "int8") or weights.sparsity is not None or 0 in weights.shape:
-        return f"its weights are {weights.dtype}, sparse or empty"
-    if len(weights.buffer or b"") < math.prod(weights.shape):
-        return "its weights are too short"
-    if op.kind == "TRANSPOSE_CONV":
-        return "it is a transposed convolution"
-    if op.kind == "FULLY_CONNECTED" and len(weights.shape) == 2:
-        return weights.shape[0], 1, weights.shape[1]
-    if len(weights.shape) != 4 or len(source.shape) != 4:
-        return f"its weights have {len(weights.shape)} dimensions"
-    if op.kind == "CONV_2D":
-        outputs, height, width, inputs = weights.shape
-        return (outputs, height * width, inputs) if inputs == source.shape[-1] else "it is a grouped convolution"
-    _, height, width, outputs = weights.shape
-    if source.shape[-1] not in (1, outputs):
-        return "it is a depthwise convolution with several outputs for each of several inputs"
-    return outputs, height * width, 1
-
-
-def _not_quantized(
-    source: Quantization | None, weights: Quantization | None, target: Quantization | None, outputs: int
-) -> str:
-    if not (weights and source and target and len(source.scales) == len(target.scales) == 1):
-        return "a tensor of it is not quantized"
-    if len(weights.scales) not in (1, outputs) or len(weights.zero_points) not in (0, 1, outputs):
-        return f"its weights have {len(weights.scales)} scales and {len(weights.zero_points)} zero points"
-    return "" if target.scales[0] > 0 else f"its output has the scale {target.scales[0]:g}"
-
-
-def _content(graph: Graph, weights: int, bias: int, shape: tuple[int, int, int], scales: Array) -> Parameters:
-    tensor, outputs = graph.tensors[weights], shape[0]
-    quantization = tensor.quantization
-    assert quantization is not None
-    points = np.array(quantization.zero_points or (0,), np.int64) + (SIGN_BIT if tensor.dtype == "int8" else 0)
-    biases = np.zeros(outputs, np.int32)
-    if bias >= 0 and graph.tensors[bias].dtype == "int32":
-        biases = np.frombuffer(graph.tensors[bias].buffer or biases, np.int32, outputs)
-    return Parameters(
-        stored(tensor, shape),
-        np.broadcast_to(scales, outputs),
-        biases,
-        np.broadcast_to(points.astype(np.int32), outputs),
-    )
-
-
-def multipliers(source: Quantization, weights: Quantization, target: Quantization) -> Array:
-    """What accumulators are multiplied with, as the compiler rounds it; one, or one for each output."""
-    scales = np.array(weights.scales, np.float32)
-    return (np.float32(source.scales[0]) * scales) * (np.float32(1) / np.float32(target.scales[0]))
 
 
 def stored(tensor: Tensor, shape: tuple[int, int, int]) -> Array:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from subgraft.backends.edgetpu import parameters
 from subgraft.backends.edgetpu.errors import WrongTwin
 from subgraft.backends.edgetpu.immediates import Immediates
@@ -198,9 +200,10 @@ def _said(graph: Graph, placed: Placed, difference: Difference) -> str:
     if difference.part == parameters.WEIGHTS:
         tensor = graph.tensors[layer.weights]
         shift = SIGN_BIT if tensor.dtype == "int8" else 0
+        what = "weights" if layer.is_convolution else "constant"
         place = list(_tensor_index(layer, i, tensor.shape))
         here, there = int(difference.graph) - shift, int(difference.package) - shift
-        return f"{place} of its weights {tensor.name!r} is {here} here and {there} there{count}"
+        return f"{place} of its {what} {tensor.name!r} is {here} here and {there} there{count}"
     if difference.part == parameters.BIASES:
         name = graph.tensors[layer.bias].name if layer.bias >= 0 else ""
         return f"[{i[0]}] of its biases {name!r} is {difference.graph} here and {difference.package} there{count}"
@@ -215,6 +218,8 @@ def _said(graph: Graph, placed: Placed, difference: Difference) -> str:
 
 def _tensor_index(layer: ParameterLayer, index: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     output, tap, source = index
+    if not layer.is_convolution:
+        return tuple(int(i) for i in np.unravel_index(source, shape))
     if layer.kind == "FULLY_CONNECTED":
         return output, source
     y, x = divmod(tap, shape[2])

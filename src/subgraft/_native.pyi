@@ -274,6 +274,11 @@ class LibUsb:
     def list(self) -> list[tuple[int, tuple[int, ...], int, int, int, int]]: ...
     def open(self, bus: int, ports: Sequence[int]) -> UsbDevice: ...
 
+class NullDevice(UsbDevice):
+    def __init__(
+        self, canned: Sequence[bytes | bytearray | memoryview | Array], *, inputs: int = 1, speed_mbps: int = 5000
+    ) -> None: ...
+
 class EdgeTpuError(RuntimeError):
     kind: str
 

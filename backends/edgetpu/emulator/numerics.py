@@ -62,8 +62,8 @@ class Numerics:
         with self._lock:
             return self._program(received).run(inputs)
 
-    def decoded(self, received: bytes) -> Mapping[int, Mapping[str, Tensor]]:
-        """By op: its "weights", with scales and zero points as received, and its "biases". Raises Damaged."""
+    def decoded(self, received: bytes) -> Mapping[int, Mapping[int, Tensor]]:
+        """By op: its weights and biases by their indices, as received, scales and zero points too. Raises Damaged."""
         self._check_rest(received)
         return {placed.layer.op: self._tensors(placed, layout, received) for placed, layout in self._found()}
 
@@ -77,11 +77,8 @@ class Numerics:
     def _built(self, received: bytes) -> _Program:
         tensors, ops = list(self._graph.tensors), list(self._graph.ops)
         for index, decoded in self.decoded(received).items():
-            inputs = list(ops[index].inputs)
-            for place, tensor in zip(_places(ops[index].kind), decoded.values(), strict=False):
-                inputs[place] = len(tensors)
-                tensors.append(tensor)
-            ops[index] = replace(ops[index], inputs=tuple(inputs))
+            ops[index] = replace(ops[index], inputs=_redirected(ops[index].inputs, decoded, len(tensors)))
+            tensors += decoded.values()
         segment = replace(self._segment, graph=replace(self._graph, tensors=tensors, ops=ops))
         try:
             return _Program(segment)
@@ -111,7 +108,7 @@ class Numerics:
                 f"the first of them byte {first}"
             )
 
-    def _tensors(self, placed: Placed, layout: Layout, received: bytes) -> dict[str, Tensor]:
+    def _tensors(self, placed: Placed, layout: Layout, received: bytes) -> dict[int, Tensor]:
         layer = placed.layer
         arrived = parameters.decode(layout, received, placed.offset)
         sent = parameters.decode(layout, self._located.stream, placed.offset)
@@ -121,7 +118,7 @@ class Numerics:
         points = _zero_points(layer, weights, sent, arrived)
         scales = _scales(layer, quantization.scales, sent, arrived)
         tensors = {
-            parameters.WEIGHTS: replace(
+            layer.weights: replace(
                 weights,
                 buffer=parameters.unstored(arrived.weights, weights),
                 quantization=replace(quantization, scales=scales, zero_points=points or quantization.zero_points),
@@ -129,7 +126,7 @@ class Numerics:
         }
         if arrived.biases is not None:
             biases = self._graph.tensors[layer.bias]
-            tensors[parameters.BIASES] = replace(biases, buffer=arrived.biases.tobytes())
+            tensors[layer.bias] = replace(biases, buffer=arrived.biases.tobytes())
         return tensors
 
     @staticmethod
@@ -141,9 +138,10 @@ class Numerics:
                     raise ValueError(_whole(layer, segment.graph.tensors[t]))
 
 
-def _places(kind: str) -> tuple[int, int]:
-    """Of weights and bias among an op's inputs."""
-    return (1, 3) if kind == "TRANSPOSE_CONV" else (1, 2)
+def _redirected(inputs: Sequence[int], decoded: Mapping[int, Tensor], start: int) -> tuple[int, ...]:
+    """An op's inputs with those that were decoded found from `start` on."""
+    places = {t: start + i for i, t in enumerate(decoded)}
+    return tuple(places.get(t, t) for t in inputs)
 
 
 def _zero_points(layer: ParameterLayer, weights: Tensor, sent: Parameters, arrived: Parameters) -> tuple[int, ...]:
@@ -179,12 +177,16 @@ def _scales(layer: ParameterLayer, scales: Sequence[float], sent: Parameters, ar
 
 
 def _zeroed(graph: Graph, located: Located) -> Graph:
-    """Without the weights and biases of all layers. Raises ValueError where they are nowhere else."""
-    lost = [placed.layer.name for placed in located.placed if not placed.is_found]
+    """Without the weights and biases of convolutions and fully connected layers.
+
+    Raises ValueError where they are nowhere else.
+    """
+    convolutions = [placed for placed in located.placed if placed.layer.is_convolution]
+    lost = [placed.layer.name for placed in convolutions if not placed.is_found]
     if lost:
         raise ValueError(f"the parameters of {lost[0]!r} were not found in the package, so its constants are needed")
     tensors = list(graph.tensors)
-    for placed in located.placed:
+    for placed in convolutions:
         for t in (placed.layer.weights, placed.layer.bias):
             if t >= 0:
                 tensors[t] = replace(tensors[t], buffer=bytes(len(tensors[t].buffer or b"")))

@@ -102,12 +102,18 @@ class EmulatedProgram:
         return self._compute is not None
 
     def outputs(self, parameters: bytes, inputs: list[Array], fill: np.random.Generator) -> list[bytes]:
-        """Each output as the device sends it."""
-        layers = self.inference.program.outputs
+        """Each output as the device sends it. Raises Damaged for parameters with which nothing can be computed."""
         if self._compute is None:
-            return _patterns(layers, parameters, inputs)
+            return self.patterns(parameters, inputs)
+        layers = self.inference.program.outputs
         arrays = self._compute(parameters, inputs)
         return [tile(layer, array, fill) for layer, array in zip(layers, arrays, strict=True)]
+
+    def patterns(self, parameters: bytes, inputs: Sequence[Array]) -> list[bytes]:
+        """Outputs without meaning: the same for the same parameters and inputs, others for others."""
+        seed = [zlib.crc32(parameters), *(zlib.crc32(array.tobytes()) for array in inputs)]
+        random = np.random.default_rng(seed)
+        return [random.bytes(layer.size_bytes) for layer in self.inference.program.outputs]
 
 
 def tensor(layer: Layer, data: bytes | bytearray) -> Array:
@@ -205,9 +211,3 @@ def _announced(stages: tuple[Stage, ...], descriptors: Sequence[Descriptor]) -> 
     return tuple(
         Stage(stage.tag, stage.size, stage.steps, members) for stage, (_, members) in zip(stages, found, strict=True)
     )
-
-
-def _patterns(layers: Sequence[Layer], parameters: bytes, inputs: Sequence[Array]) -> list[bytes]:
-    seed = [zlib.crc32(parameters), *(zlib.crc32(array.tobytes()) for array in inputs)]
-    random = np.random.default_rng(seed)
-    return [random.bytes(layer.size_bytes) for layer in layers]

@@ -1,4 +1,4 @@
-// The two sides of a USB device that Python plays.
+// USB devices without a bus: one that Python plays, and one that computes nothing.
 #include <pthread.h>
 #include <pybind11/stl.h>
 
@@ -11,6 +11,7 @@
 #include "bind/usb.h"
 #include "core/errors.h"
 #include "usb/loopback.h"
+#include "usb/null_device.h"
 
 namespace py = pybind11;
 
@@ -71,6 +72,15 @@ py::buffer_info buffer_of(Urb& urb) {
   return {const_cast<std::byte*>(urb.data.get()), 1, "B", 1, {size}, {1}, /*readonly=*/true};
 }
 
+std::shared_ptr<usb::NullDevice> make_null_device(const std::vector<py::buffer>& canned, int inputs, int speed_mbps) {
+  std::vector<std::vector<std::byte>> answers;
+  for (const py::buffer& one : canned) {
+    const ByteView view(one);
+    answers.emplace_back(view.data(), view.data() + view.size());
+  }
+  return share(std::make_unique<usb::NullDevice>(std::move(answers), inputs, speed_mbps));
+}
+
 void bind_urb(py::module_& module) {
   py::class_<Urb>(module, "Urb", py::buffer_protocol(), "One request to whoever plays a USB device.")
       .def_buffer(buffer_of)
@@ -117,6 +127,12 @@ void bind_usb_loopback(py::module_& module) {
            "Ends everything pending and to come with NO_DEVICE.")
       .def("farewell", &Loopback::farewell, py::call_guard<py::gil_scoped_release>(),
            "Says that the player has let go of what it plays with.");
+  py::class_<usb::NullDevice, usb::Device, std::shared_ptr<usb::NullDevice>>(
+      module, "NullDevice", "An Edge TPU for benchmarks: takes everything, answers every request with the same bytes.")
+      .def(py::init(&make_null_device), py::arg("canned"), py::kw_only(), py::arg("inputs") = 1,
+           py::arg("speed_mbps") = 5000,
+           "canned: the bytes of one request's answer, an entry for each output. inputs: how many payloads of inputs a "
+           "request sends.");
   pthread_atfork(nullptr, nullptr, Unlocked::forget);
   py::module_::import("atexit").attr("register")(py::cpp_function(unplug_all));
 }
