@@ -230,16 +230,18 @@ def test_what_comes_between_two_runs_is_seen(
     device: Loopback, case: Case, endpoint: int, said: bytes, kind: str
 ) -> None:
     """An event that is left over from whatever went wrong must not end the next run."""
-    stale = threading.Event()
+    over, stale = threading.Event(), threading.Event()
 
     def play(player: Player) -> Play:
         yield from case.play_once(player)
+        assert over.wait(5)
         yield from player.tell(said, endpoint)
         stale.set()
 
     engine = EdgeTpuEngine(device)
     Player(device, play)
     engine.run(case.script, [case.input], [case.empty()], 5)
+    over.set()
     assert stale.wait(5)
     error = failing(engine, case)
     assert isinstance(error, EdgeTpuError) and error.kind == kind

@@ -146,7 +146,16 @@ def test_nothing_is_left_when_the_emulation_ends() -> None:
 
 def test_what_a_killed_emulation_left_is_removed_by_the_next() -> None:
     for emulation in emulated(mode="app"):
-        command = [sys.executable, "-m", "subgraft", "emulate", "--", "sh", "-c", "echo $$ $UMOCKDEV_DIR; exec sleep 60"]
+        command = [
+            sys.executable,
+            "-m",
+            "subgraft",
+            "emulate",
+            "--",
+            "sh",
+            "-c",
+            "echo $$ $UMOCKDEV_DIR; exec sleep 60",
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
             assert killed.stdout is not None
             child, _, folder = killed.stdout.readline().strip().partition(" ")

@@ -78,11 +78,12 @@ void Engine::settle_read(Flight& read) {
 
 void Engine::start_runs() {
   while (count_ < kLanes && next_started_ < next_ticket_) {
-    Request& request = requests_[next_started_ % kMaxTickets];
-    if (request.ticket != next_started_ || request.started == request.runs) {
+    Request* found = find(next_started_);
+    if (!found || found->started == found->runs) {
       ++next_started_;
       continue;
     }
+    Request& request = *found;
     if (count_ == 0) first_ = 0;
     Active& next = active(count_);
     const auto& buffers = request.loaded->buffers[static_cast<std::size_t>(&next - lanes_.data())];
