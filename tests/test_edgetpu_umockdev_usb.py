@@ -37,9 +37,8 @@ REGISTER = "000f0959"
 BUSES = ["libusb", "pyusb"]
 
 
-@pytest.fixture
-def stick() -> Iterator[Emulation]:
-    """In application mode, on USB 3."""
+@pytest.fixture(scope="module")
+def emulation() -> Iterator[Emulation]:
     if not os.environ.get(NEEDED):
         pytest.importorskip("usb.core", reason="pyusb is not installed")
     try:
@@ -50,6 +49,17 @@ def stick() -> Iterator[Emulation]:
         pytest.skip(error.reason)
     yield emulation
     emulation.close()
+
+
+@pytest.fixture
+def stick(emulation: Emulation) -> Emulation:
+    """Freshly plugged in, in application mode, on USB 3."""
+    coral = emulation.corals[0]
+    coral.unplug()
+    coral.clear_faults()
+    coral.clear_log()
+    coral.plug("app")
+    return emulation
 
 
 def start(emulation: Emulation, bus: str, does: str, *arguments: str) -> subprocess.Popen[str]:
