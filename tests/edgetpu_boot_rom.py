@@ -51,6 +51,7 @@ class BootRom:
         configuration: bytes = CONFIGURATION,
     ) -> None:
         self.memory = bytearray(DEVICE_MEMORY)
+        self.loaded = False
         self.log: list[str] = []
         self.timeouts_ms: list[int] = []
         self.block_bytes = int.from_bytes(configuration[-4:-2], "little")
@@ -97,7 +98,7 @@ class BootRom:
         if self.state not in (IDLE, DNLOAD_IDLE) or len(data) > self.block_bytes:
             raise self._stalled()
         if not data:
-            self.state = IDLE
+            self.state, self.loaded = IDLE, True
             if self._flips:
                 self._flips -= 1
                 self.memory[300] ^= 1

@@ -118,7 +118,7 @@ def test_weights_come_from_the_wire_and_not_from_the_graph() -> None:
 
 
 def test_every_flip_of_a_live_weight_bias_or_multiplier_changes_the_decoded_tensor(
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     trials = outputs_changed = refused = 0
     for seed, (name, count) in enumerate(FLIPS.items()):
@@ -138,8 +138,8 @@ def test_every_flip_of_a_live_weight_bias_or_multiplier_changes_the_decoded_tens
             else:
                 outputs_changed += any(not np.array_equal(a, b) for a, b in zip(got, wanted, strict=True))
     assert trials == 200
-    record_property("flips that changed outputs", f"{outputs_changed} of {trials}")
-    record_property("flips that made multipliers of no value", f"{refused} of {trials}")
+    record_testsuite_property("flips that changed outputs", f"{outputs_changed} of {trials}")
+    record_testsuite_property("flips that made multipliers of no value", f"{refused} of {trials}")
     assert outputs_changed > 60  # many low bits are rounded off, and images of noise saturate classifiers
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,3 +142,26 @@ def test_nothing_is_left_when_the_emulation_ends() -> None:
         folder = Path(emulation.environment["UMOCKDEV_DIR"])
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_what_a_killed_emulation_left_is_removed_by_the_next() -> None:
+    for emulation in emulated(mode="app"):
+        command = [
+            sys.executable,
+            "-m",
+            "subgraft",
+            "emulate",
+            "--",
+            "sh",
+            "-c",
+            "echo $$ $UMOCKDEV_DIR; exec sleep 60",
+        ]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+            assert killed.stdout is not None
+            child, _, folder = killed.stdout.readline().strip().partition(" ")
+            assert Path(folder).is_dir()
+            killed.kill()
+            os.kill(int(child), signal.SIGKILL)
+        for _ in emulated(mode="app"):
+            assert not Path(folder).exists()
+        assert Path(emulation.environment["UMOCKDEV_DIR"]).is_dir(), "that one is alive"

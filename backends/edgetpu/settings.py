@@ -39,7 +39,7 @@ class Settings:
     max_bulk_out_bytes, async_transfers, bulk_in_queue: bytes of one transfer to the device, how many of them and of
     reads are outstanding.
     requests_in_flight: 2 where the next request may be sent while the device still works on the last, else 1.
-    library: the file of libusb-1.0; "": the system's.
+    library: the file of libusb-1.0, or "pyusb"; "": the system's libusb, else pyusb.
     """
 
     performance: str = "max"

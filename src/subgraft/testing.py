@@ -50,9 +50,13 @@ class Emulator:
         """Adds a fault rule; docs/edgetpu.md has the list."""
         self._do("fault", stick, rule=rule)
 
-    def storm(self, seed: int, faults: int, inferences: int, stick: int = 0) -> list[str]:
-        """Adds so many faults, spread over so many inferences, always the same for a seed. Their rules."""
-        return list(self._do("storm", stick, seed=seed, faults=faults, inferences=inferences)["rules"])
+    def storm(self, seed: int, faults: int, inferences: int, kinds: str = "", stick: int = 0) -> list[str]:
+        """Adds so many faults, spread over so many inferences, always the same for a seed. Their rules.
+
+        kinds: what to choose from, as rules without numbers, separated by commas.
+        """
+        answer = self._do("storm", stick, seed=seed, faults=faults, inferences=inferences, kinds=kinds)
+        return list(answer["rules"])
 
     def teach(self, model: str | os.PathLike[str], compiled: str | os.PathLike[str]) -> None:
         """What the compiled model computes, from the one that it was made from.

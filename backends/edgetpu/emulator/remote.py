@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
-from subgraft.backends.edgetpu.emulator.faults import Fault, storm
+from subgraft.backends.edgetpu.emulator.faults import STORM_KINDS, Fault, storm
 from subgraft.backends.edgetpu.emulator.teaching import teach
 from subgraft.delegates import Models, SubgraftError
 
@@ -73,7 +73,8 @@ class Remote:
     def _storm(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
         """Seeded faults, spread over so many inferences to come."""
         seed, faults, inferences = (whole_number(request[name]) for name in ("seed", "faults", "inferences"))
-        rules = storm(seed, faults, inferences)
+        kinds = [kind for kind in str(request.get("kinds", "")).split(",") if kind] or STORM_KINDS
+        rules = storm(seed, faults, inferences, kinds)
         coral.inject(*rules)
         return {"rules": [str(rule) for rule in rules]}
 

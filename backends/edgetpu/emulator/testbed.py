@@ -20,6 +20,7 @@ from pathlib import Path
 USB_MAJOR = 189  # Documentation/admin-guide/devices.txt
 CONTROLLER = "devices/pci0000:00/0000:00:14.0"
 SHOWN_OF_THE_HOST = ("devices/system", "fs", "kernel", "module")  # what programs ask about CPUs, memory and limits
+PREFIX, LOCK = "coral-", "lock"
 LONGEST_SOCKET_PATH = 107  # sun_path, less the final zero
 LONGEST_NAME_BELOW = len("/ioctl//dev/bus/usb/000/000")
 UDEV_MAGIC = 0xFEEDCAFE  # systemd's device-monitor.c
@@ -63,7 +64,10 @@ class Testbed:
     """The folder. close() removes it with all that is in it."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="coral-"))
+        _remove_left_over()
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # until this process ends, however it ends
         if len(str(self.path)) + LONGEST_NAME_BELOW > LONGEST_SOCKET_PATH:
             self.close()
             raise TestbedTooDeep(f"{self.path} is too long a name for the sockets in it; set TMPDIR to a shorter one")
@@ -79,6 +83,7 @@ class Testbed:
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
 
     def socket_of(self, place: Place) -> Path:
         """Where the preloaded library connects to when a program opens the node."""
@@ -207,6 +212,18 @@ def murmur2(data: bytes) -> int:
         state = (state ^ int.from_bytes(data[whole:], "little")) * multiplier & mask
     state = (state ^ state >> 13) * multiplier & mask
     return state ^ state >> 15
+
+
+def _remove_left_over() -> None:
+    """Folders of processes that were killed."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
+        with suppress(OSError):  # somebody else's, or being removed by another process
+            file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.parent, ignore_errors=True)
+            finally:
+                os.close(file)
 
 
 def _minor(place: Place) -> int:

@@ -56,13 +56,15 @@ class Client:
     def __init__(self, connection: socket.socket, file: File) -> None:
         self._connection = connection
         self._file = file
+        self._unsent = bytearray()
 
     def serve(self) -> None:
         """Until the client closes the node or ends."""
         try:
             while True:
                 command, request, argument = MESSAGE.unpack(self._receive(MESSAGE.size))
-                self._send(MESSAGE.pack(DONE, *self._answer(command, request & 0xFFFFFFFF, argument)))
+                self._put(MESSAGE.pack(DONE, *self._answer(command, request & 0xFFFFFFFF, argument)))
+                self._send()
         except (Vanished, ConnectionError):
             pass
         finally:
@@ -82,20 +84,30 @@ class Client:
         """The client's memory there."""
         if not size:
             return b""
-        self._send(MESSAGE.pack(READ_MEMORY, address, size))
+        self._put(MESSAGE.pack(READ_MEMORY, address, size))
+        self._send()
         return self._receive(size)
 
     def write(self, address: int, data: bytes) -> None:
         """Puts it into the client's memory."""
         head = MESSAGE.pack(WRITE_MEMORY, address, len(data))
         if len(head) + len(data) <= ONE_SEND_BYTES:
-            self._send(head + data)
+            self._put(head + data)
             return
-        self._send(head)  # by itself: the library takes the 24 bytes with one recv()
-        self._send(data)
-
-    def _send(self, data: bytes) -> None:
+        self._put(head)
+        self._send()
         self._connection.sendall(data)
+
+    def _put(self, message: bytes) -> None:
+        """Is sent with what follows, but in one send() with the messages around it: the library takes the 24 bytes
+        of each with one recv()."""
+        if len(self._unsent) + len(message) > ONE_SEND_BYTES:
+            self._send()
+        self._unsent += message
+
+    def _send(self) -> None:
+        self._connection.sendall(self._unsent)
+        self._unsent.clear()
 
     def _receive(self, size: int) -> bytes:
         data = bytearray(size)
