@@ -173,9 +173,17 @@ def unplugged(bus: Bus, emulator: Emulator) -> Any:
 def reopening(bus: Bus, emulator: Emulator) -> Any:
     """Opens and closes again and again, with reads pending; what is left over at the end."""
 
+    def count() -> list[int]:
+        return [len(list(Path(f"/proc/self/{what}").iterdir())) for what in ("task", "fd")]
+
     def footprint() -> list[int]:
+        """Once the last threads are gone, which let go of the device before they end."""
+        seen: list[list[int]] = []
+        while len(seen) < 10 or any(each != seen[-1] for each in seen[-10:]):
+            seen.append(count())
+            time.sleep(0.02)
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-        return [len(list(Path("/proc/self/task").iterdir())), len(list(Path("/proc/self/fd").iterdir())), resident]
+        return [*seen[-1], resident]
 
     def use(times: int) -> None:
         for i in range(times):
