@@ -18,6 +18,7 @@ from subgraft.backends.edgetpu.errors import (
     FirmwareFailed,
     LinkFailed,
     LinkTooSlow,
+    Lost,
     NoPermission,
     Stalled,
     TimedOut,
@@ -29,6 +30,7 @@ from subgraft.delegates import DelegateError
 OPEN_TIMEOUT_S = 10.0  # for everything: firmware, two re-enumerations and the registers take about 1 s
 CLOSE_TIMEOUT_S = 2.0
 TRANSFER_TIMEOUT_S = 2.0  # of one control transfer; a device answers within 1 ms
+RETURN_PATIENCE_S = 0.5  # with a lost device, which may be on its way back
 LOOK_PAUSE_S = 0.01  # between two looks at the bus
 NODE_PATIENCE_S = 2.0  # udev gives a new node its permissions after a while
 APPLICATION_INTERFACE = 0
@@ -85,7 +87,10 @@ class Opening:
             if policy != "auto" or self._deadline.is_over:
                 raise
             LOG.warning("%s; it is reset", error.reason)
-        return self._run(reset_first=True)
+        except Lost as error:
+            self._found = seen_again(self._bus, self._found)
+            LOG.warning("%s; it is there again", error.reason)
+        return self._run(reset_first=policy != "never")
 
     @property
     def _where(self) -> str:
@@ -232,6 +237,18 @@ class Opening:
         if self._device is not None:
             self._device.close()
             self._device = None
+
+
+def seen_again(bus: Bus, found: Found) -> Found:
+    """A device that was lost, in whatever mode it came back to its port. Raises Lost."""
+    patience = Deadline(RETURN_PATIENCE_S)
+    while True:
+        for there in accelerators.attached(bus):
+            if there.path == found.path:
+                return there
+        if patience.is_over:
+            raise Lost(f"the Edge TPU {name_of(found)} is not plugged in any more")
+        patience.sleep(LOOK_PAUSE_S)
 
 
 def chunk_bytes(found: Found, settings: Settings) -> int:
