@@ -187,10 +187,11 @@ class Opening:
                 self._found, self._patience_s = back, NODE_PATIENCE_S
                 return
             if patience.is_over:
+                within = f"within {patience.seconds:.1f} s"
                 elsewhere = f"; meanwhile there is {', '.join(map(name_of, new))}" if new else ""
                 raise kind(
-                    f"the Edge TPU {self._where} {otherwise} within {patience.seconds:.1f} s{elsewhere}; plug it in again"
-                ) from TimeoutError(otherwise)
+                    f"the Edge TPU {self._where} {otherwise} {within}{elsewhere}; plug it in again"
+                ) from TimeoutError(within)
             patience.sleep(LOOK_PAUSE_S)
 
     def _opened(self) -> _native.UsbDevice:
