@@ -194,5 +194,5 @@ def test_a_layout_of_single_pixels_is_refused_before_it_fills_the_memory() -> No
     scattered = np.arange(side) * 4 % 7
     zeros = np.zeros(side, np.int64)
     layout = OutputLayout(zeros, zeros, np.zeros(1, np.int64), scattered, zeros, zeros)
-    with pytest.raises(PackageError, match="1048576 is the most"):
+    with pytest.raises(PackageError, match="65536 is the most"):
         runs(Layer("wide", side * side, side, side, 1, "uint8", 0, 1.0, layout, 1, (), 1))

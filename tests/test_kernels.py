@@ -19,9 +19,15 @@ TABLES = sorted(path.stem for path in Path(__file__).parent.glob("op_cases_*.py"
 
 
 def all_cases() -> Iterator[object]:
-    for table in TABLES:
-        for i, case in enumerate(importlib.import_module(table).CASES):
-            yield pytest.param(case, id=f"{table.removeprefix('op_cases_')}-{i}-{case.name()}")
+    """CASES of every table, and what a table has in MORE: those run with -m conformance only."""
+    for name in TABLES:
+        table = importlib.import_module(name)
+        for cases, marks, letter in (
+            (table.CASES, [pytest.mark.conformance], ""),
+            (getattr(table, "MORE", ()), [pytest.mark.conformance, pytest.mark.exhaustive], "m"),
+        ):
+            for i, case in enumerate(cases):
+                yield pytest.param(case, id=f"{name.removeprefix('op_cases_')}-{letter}{i}-{case.name()}", marks=marks)
 
 
 def run(case: Case, model: bytes, threads: int) -> list[list[Array]]:

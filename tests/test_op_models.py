@@ -29,6 +29,7 @@ def random_values(tensor: Tensor, seed: int) -> Array:
 
 
 @needs_shared
+@pytest.mark.conformance
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_op_model_equals_tflite(path: Path, oracle: Oracle) -> None:
     model = Model.open(path)

@@ -19,7 +19,7 @@ DTYPES = {
     9: ("int16", 2),
 }
 FLIPPED = frozenset({"int8", "int16"})  # the device computes unsigned: the top bit of each element is inverted
-MAX_LAYER_BYTES = 1 << 28  # ours, against sizes made up by damaged files; the largest known layer has 4.5 MB
+MAX_LAYER_BYTES = 1 << 28  # ours, against sizes made up by damaged files; the largest known one has 2.8 MB
 MAX_NAME_BYTES = 1 << 12
 OUTPUT_LAYER, INPUT_LAYER = 1, 2  # AnyLayer of executable.fbs
 
