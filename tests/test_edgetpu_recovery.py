@@ -67,9 +67,24 @@ def run(session, expected, seed):
 @pytest.mark.parametrize(
     "rule",
     cases(
-        "stall@out:1", "halt@in:1", "error@event:1", "timeout@in:2", "delay@out:1", "short@out:2", "zero@event:1",
-        "babble@in:1", "corrupt@in:1", "flip@out:2", "truncate@out:1", "reorder@out:2", "unplug@in:1", "dfu@out:1",
-        "reset_register@out:1", "fatal@out:1", "thermal_warning@in:1", "thermal_shutdown@event:1",
+        "stall@out:1",
+        "halt@in:1",
+        "error@event:1",
+        "timeout@in:2",
+        "delay@out:1",
+        "short@out:2",
+        "zero@event:1",
+        "babble@in:1",
+        "corrupt@in:1",
+        "flip@out:2",
+        "truncate@out:1",
+        "reorder@out:2",
+        "unplug@in:1",
+        "dfu@out:1",
+        "reset_register@out:1",
+        "fatal@out:1",
+        "thermal_warning@in:1",
+        "thermal_shutdown@event:1",
     ),
 )
 def test_with_the_cpu_behind_it_every_fault_ends_in_the_right_answer(rule, expected):
