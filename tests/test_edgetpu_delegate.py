@@ -268,6 +268,14 @@ def test_without_a_compiler_one_warning_says_so_and_the_cpu_runs_it(expected_dig
     assert [record.levelno for record in caplog.records].count(logging.WARNING) == 1
 
 
+def test_without_a_compiler_the_plan_still_tells_what_breaks_a_rule(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    real_sticks(monkeypatch)
+    with subgraft.load(DIGITS_FLOAT, ["edgetpu"]) as session:
+        (event,) = session.report
+        assert "int8 or uint8" in event.reason and "edgetpu_compiler" not in event.reason
+
+
 def test_a_float_model_is_refused_op_by_op():
     with subgraft.load(DIGITS_FLOAT, ["edgetpu:emulated"]) as session:
         (event,) = session.report

@@ -59,9 +59,9 @@ class Made:
         self._planned: dict[int, list[Planned]] = {}  # by graph
 
     def check(self, op: Op, graph: Graph) -> Verdict:
-        against = rules.check(op, graph).reasons
-        missing = self._missing(self._is_emulated())
-        return Verdict((missing, *against) if missing else against)
+        against = rules.check(op, graph)
+        missing = self._missing(self._is_emulated()) if against else ""
+        return Verdict((missing,)) if missing else against
 
     def block(self, op: Op, graph: Graph) -> Hashable | None:
         return None
