@@ -29,7 +29,7 @@ UDEV_RULES = "\n".join(
     for vendor, product in (WAITING, RUNNING)
 )
 
-WANTED = re.compile(r"(?P<kind>[a-z]+)?(?P<colon>:)?(?P<index>\d+)?(?:@(?P<path>\d+-\d+(?:\.\d+)*))?")
+WANTED = re.compile(r"(?P<kind>[a-z]+)?(?:(?:^|:)(?P<index>\d+))?(?:@(?P<path>\d+-\d+(?:\.\d+)*))?")
 
 
 def attached(bus: Bus) -> list[Found]:

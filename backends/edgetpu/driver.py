@@ -14,8 +14,7 @@ from subgraft import _native
 from subgraft.backends.edgetpu import accelerators, diagnosis, firmware, opening
 from subgraft.backends.edgetpu.accelerators import name_of
 from subgraft.backends.edgetpu.buses import Bus, Found
-from subgraft.backends.edgetpu.deadline import Deadline
-from subgraft.backends.edgetpu.errors import Busy, Fatal, Lost, TimedOut, WrongBytes, translate
+from subgraft.backends.edgetpu.errors import Busy, Fatal, TimedOut, WrongBytes, translate
 from subgraft.backends.edgetpu.locks import DeviceLock
 from subgraft.backends.edgetpu.opening import Awake, Opening
 from subgraft.backends.edgetpu.package import Package
@@ -23,9 +22,10 @@ from subgraft.backends.edgetpu.prepared import Prepared
 from subgraft.backends.edgetpu.settings import Settings
 from subgraft.delegates import Array, DelegateError, Failed, Health, Rejected, Unavailable
 
-RETURN_PATIENCE_S = 0.5  # with a lost device, which may be on its way back
-LOOK_PAUSE_S = 0.01
 TURN_TIMEOUT_S = 2 * opening.OPEN_TIMEOUT_S  # with another thread that recovers the device or sends parameters
+
+# Bits 1 to 4 of an interrupt's word (libedgetpu driver/beagle/beagle_top_level_interrupt_manager.cc).
+TOP_LEVEL_INTERRUPTS = ("thermal shutdown", "PCIe error", "memory self-test", "thermal warning")
 
 LOG = logging.getLogger("subgraft.edgetpu")
 
@@ -55,6 +55,7 @@ class Accelerator:
         self._engine: _native.EdgeTpuEngine | None = None
         self._broken: DelegateError | None = None
         self._is_closed = False
+        self._interrupts = 0  # that were logged
         self._token = 0
         self._cached: set[bytes] = set()
 
@@ -118,7 +119,7 @@ class Accelerator:
                 return
             LOG.warning("recovering the Edge TPU %s: %s", self._where, self._broken.reason)
             self._let_go()
-            self.found = self._seen_again()
+            self.found = opening.seen_again(self.bus, self.found)
             self._wake(dirty=True)
             self.recoveries += 1
 
@@ -196,7 +197,7 @@ class Accelerator:
             self._let_go()
             raise
         self._slots = threading.Semaphore(self.settings.requests_in_flight)
-        self._token, self._cached, self._broken = 0, set(), None
+        self._token, self._cached, self._broken, self._interrupts = 0, set(), None, 0
 
     def _put_to_sleep(self) -> bool:
         """Whether the device is in order now."""
@@ -219,17 +220,6 @@ class Accelerator:
             engine.drain()
         if awake:
             awake.device.close()
-
-    def _seen_again(self) -> Found:
-        """The device where it was, in whatever mode. Raises Lost."""
-        patience = Deadline(RETURN_PATIENCE_S)
-        while True:
-            for found in accelerators.attached(self.bus):
-                if found.path == self.found.path:
-                    return found
-            if patience.is_over:
-                raise Lost(f"the Edge TPU {self._where} is not plugged in any more")
-            patience.sleep(LOOK_PAUSE_S)
 
     def _send_parameters(self, engine: _native.EdgeTpuEngine, prepared: Prepared) -> None:
         """Fills the parameter memory unless it holds what is needed already (libedgetpu driver/driver.cc)."""
@@ -275,6 +265,16 @@ class Accelerator:
                 held.callback(slots.release)
             yield
 
+    def _note_interrupts(self, engine: _native.EdgeTpuEngine) -> None:
+        """Logs what the device has to say of itself, each kind once."""
+        word = engine.interrupts
+        if word == self._interrupts:
+            return
+        new, self._interrupts = word & ~self._interrupts, word
+        said = [name for bit, name in enumerate(TOP_LEVEL_INTERRUPTS, 1) if new >> bit & 1]
+        if said:
+            LOG.warning("the Edge TPU %s reports: %s; let it cool down", self._where, ", ".join(said))
+
     def _failure(self, engine: _native.EdgeTpuEngine, error: _native.UsbError | _native.EdgeTpuError) -> DelegateError:
         """What to raise, with the device marked as broken where it is. Called with the turn."""
         if isinstance(error, _native.EdgeTpuError):
@@ -311,6 +311,7 @@ class Request:
                 raise accelerator._failure(self._engine, error) from error
         finally:
             self._slots.release()
+        accelerator._note_interrupts(self._engine)
 
 
 def _engine(awake: Awake, settings: Settings) -> _native.EdgeTpuEngine:
