@@ -114,13 +114,13 @@ def test_a_device_that_comes_back_on_the_usb_3_side_of_its_port_is_found_by_the_
 
 
 def test_a_device_that_comes_back_elsewhere_is_not_guessed_at_but_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "OPEN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.2)
     with pytest.raises(FirmwareFailed, match="usb@1-1 took its firmware and did not come back .*there is usb@2-4"):
         opened(Stick("1-1", running=False, comes_back="2-4"), Stick("2-5"))
 
 
 def test_a_device_that_never_comes_back_ends_in_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "OPEN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.1)
     stick = Stick(running=False, looks=1 << 30)
     with pytest.raises(FirmwareFailed, match="did not come back with it within 0.1 s") as caught:
         opened(stick)
@@ -128,8 +128,17 @@ def test_a_device_that_never_comes_back_ends_in_an_error_in_time(monkeypatch: py
     assert stick.log[-1] == "close"
 
 
+def test_a_device_that_a_reset_makes_vanish_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(under_test, "RETURN_PATIENCE_S", 0.0)
+    stick = Stick(looks=1 << 30)
+    stick.resets_to = ""
+    with pytest.raises(Lost, match="usb@1-1"):
+        opened(stick, reset="always")
+
+
 def test_a_device_that_comes_back_without_its_firmware_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "OPEN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.1)
     with pytest.raises(FirmwareFailed, match="did not come back with it"):
         opened(Stick(running=False, stays_waiting=True))
 

@@ -107,26 +107,41 @@ class Compiler:
     def major(self) -> int:
         return int(self.version.partition(".")[0])
 
-    def compile(self, tflite: bytes, timeout_s: float) -> Compiled:
-        """Compiles one model in a folder of its own. Raises Rejected with the compiler's reason."""
+    def compile(self, tflites: Sequence[bytes], timeout_s: float) -> list[Compiled]:
+        """Compiles models in a folder of their own; several share the memory for parameters, and so live side by side.
+
+        Raises Rejected with the compiler's reason.
+        """
         with tempfile.TemporaryDirectory(prefix="subgraft-edgetpu-") as name:
             folder = Path(name)
-            (folder / "segment.tflite").write_bytes(tflite)
-            code, text = _run((*self.command, *self._arguments(timeout_s)), folder, timeout_s + GRACE_S)
+            models = [folder / f"segment_{number}.tflite" for number in range(len(tflites))]
+            for path, tflite in zip(models, tflites, strict=True):
+                path.write_bytes(tflite)
+            arguments = self._arguments([path.name for path in models], timeout_s)
+            code, text = _run((*self.command, *arguments), folder, timeout_s + GRACE_S)
             log.debug("%s %s says:\n%s", self.command[0], self.version, text)
-            made = folder / "segment_edgetpu.tflite"
-            if code != 0 or not made.is_file():
+            written = [path.with_name(f"{path.stem}_edgetpu.tflite") for path in models]
+            if code != 0 or not all(path.is_file() for path in written):
                 raise Rejected(f"{PROGRAM} {self.version} did not compile it: {_complaint(code, text, timeout_s)}")
-            operations = tuple(_operations(text))
-            count = SUBGRAPHS.search(text)
-            if count is not None and int(count[1]) == 0:
-                left = "; ".join(str(one) for one in operations[:MOST_LINES_SHOWN]) or "it does not say why"
-                raise Rejected(f"{PROGRAM} {self.version} mapped nothing of it to the Edge TPU: {left}")
-            return Compiled(made.read_bytes(), operations)
+            made = [Compiled(path.read_bytes(), tuple(_operations(_log(path, text)))) for path in written]
+            if any(int(count) == 0 for count in SUBGRAPHS.findall(text)):
+                lines = [str(one) for each in made for one in each.operations if not one.is_mapped]
+                why = "; ".join(lines[:MOST_LINES_SHOWN]) or "it does not say why"
+                raise Rejected(f"{PROGRAM} {self.version} mapped nothing of it to the Edge TPU: {why}")
+            return made
 
-    def _arguments(self, timeout_s: float) -> tuple[str, ...]:
+    def _arguments(self, models: Sequence[str], timeout_s: float) -> tuple[str, ...]:
         deadline = ("--timeout_sec", str(max(1, round(timeout_s)))) if self.major >= FIRST_WITH_TIMEOUT else ()
-        return ("--show_operations", *deadline, "--out_dir", ".", "segment.tflite")
+        return ("--show_operations", *deadline, "--out_dir", ".", *models)
+
+
+def _log(written: Path, text: str) -> str:
+    """The operation log of one model, which the compiler also prints."""
+    path = written.with_suffix(".log")
+    if not path.is_file():
+        return text
+    with path.open("rb") as file:
+        return file.read(MOST_OUTPUT_BYTES).decode(errors="replace")
 
 
 def _run(command: Sequence[str], folder: Path, timeout_s: float) -> tuple[int | None, str]:

@@ -1,12 +1,15 @@
 // USB devices as Python sees them, whoever is behind: control transfers, transfers in flight, errors with a code.
 #include "bind/usb.h"
 
+#include <pthread.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bind/bind.h"
@@ -22,6 +25,21 @@ constexpr std::size_t kLongestControl = 0xFFFF;  // wLength
 
 // Held for the life of the process.
 PyObject* usb_error = nullptr;
+
+constexpr std::chrono::seconds kExitPatience{1};
+constexpr std::chrono::milliseconds kExitPoll{1};
+
+std::vector<std::weak_ptr<usb::Device>> opened;  // under the GIL
+
+void close_all() {
+  std::vector<std::weak_ptr<usb::Device>> all;
+  all.swap(opened);
+  const py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
+  for (const auto& one : all)
+    if (const auto device = one.lock(); device && device->is_of_this_process()) device->close();
+  const auto until = usb::Clock::now() + kExitPatience;
+  while (Unlocked::inside() != 0 && usb::Clock::now() < until) std::this_thread::sleep_for(kExitPoll);
+}
 
 void translate(std::exception_ptr pointer) {
   try {
@@ -138,7 +156,14 @@ usb::Clock::duration seconds(double timeout_s) {
       std::chrono::duration<double>(std::min(timeout_s, kLongestWaitS)));
 }
 
+void close_at_exit(const std::shared_ptr<usb::Device>& device) {
+  std::erase_if(opened, [](const auto& other) { return other.expired(); });
+  opened.push_back(device);
+}
+
 void bind_usb(py::module_& module) {
+  pthread_atfork(nullptr, nullptr, Unlocked::forget);
+  py::module_::import("atexit").attr("register")(py::cpp_function(close_all));
   py::dict attributes;
   attributes["code"] = "";
   usb_error = PyErr_NewExceptionWithDoc("subgraft._native.UsbError", "What a USB transfer ended with; `code` names it.",

@@ -1,10 +1,7 @@
 // USB devices without a bus: one that Python plays, and one that computes nothing.
-#include <pthread.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "bind/bind.h"
@@ -21,32 +18,8 @@ namespace {
 using usb::Loopback;
 using usb::Urb;
 
-constexpr std::chrono::seconds kExitPatience{1};
-constexpr std::chrono::milliseconds kExitPoll{1};
-
-std::mutex living_mutex;
-std::vector<std::weak_ptr<Loopback>> living;
-
 std::shared_ptr<Loopback> make_loopback(int speed_mbps, double farewell_s) {
-  auto loopback = share(std::make_unique<Loopback>(speed_mbps, seconds(farewell_s)));
-  const std::lock_guard lock(living_mutex);
-  std::erase_if(living, [](const auto& other) { return other.expired(); });
-  living.push_back(loopback);
-  return loopback;
-}
-
-// Whoever waits for a player or for a request comes back before the interpreter is torn down.
-void unplug_all() {
-  const py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
-  std::vector<std::weak_ptr<Loopback>> all;
-  {
-    const std::lock_guard lock(living_mutex);
-    all.swap(living);
-  }
-  for (const auto& one : all)
-    if (const auto loopback = one.lock(); loopback && loopback->is_of_this_process()) loopback->unplug();
-  const auto until = usb::Clock::now() + kExitPatience;
-  while (Unlocked::inside() != 0 && usb::Clock::now() < until) std::this_thread::sleep_for(kExitPoll);
+  return share(std::make_unique<Loopback>(speed_mbps, seconds(farewell_s)));
 }
 
 std::optional<Urb> take(Loopback& loopback, double timeout_s) {
@@ -133,8 +106,6 @@ void bind_usb_loopback(py::module_& module) {
            py::arg("speed_mbps") = 5000,
            "canned: the bytes of one request's answer, an entry for each output. inputs: how many payloads of inputs a "
            "request sends.");
-  pthread_atfork(nullptr, nullptr, Unlocked::forget);
-  py::module_::import("atexit").attr("register")(py::cpp_function(unplug_all));
 }
 
 }  // namespace subgraft
