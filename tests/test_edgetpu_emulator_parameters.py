@@ -14,6 +14,7 @@ from edgetpu_instructions import program
 from edgetpu_packages import (
     INPUT,
     OUTPUT,
+    PARAMETERS,
     SCRATCH,
     STAND_ALONE,
     Executable,
@@ -283,3 +284,30 @@ def test_parameters_with_which_nothing_can_be_computed_give_nonsense_and_are_not
     assert len(infer(client, running)) == OUT
     (violation,) = coral.violations
     assert (violation.rule, violation.text) == ("damaged", "it computes nonsense: no such zero point")
+
+
+def test_outputs_between_streamed_parameters_depend_on_those_that_came() -> None:
+    seen: list[bytes] = []
+    code = program((1, IN), (2, 16), (3, 40), (2, 48), (3, 40), (4, 0))
+    hints = [instructions(0), data(INPUT, 0, IN, "in"), data(PARAMETERS, 0, 16)]
+    hints += [data(OUTPUT, 0, 40, "out", outfeed=True), data(PARAMETERS, 16, 48)]
+    compiled = Package.parse(
+        package(
+            Executable(
+                STAND_ALONE,
+                [bitstream(code)],
+                [*hints, data(OUTPUT, 40, 40, "out", outfeed=True), interrupt(0)],
+                parameters=bytes(range(CACHED)),
+                inputs=[layer("in", (1, 1, 40), 2, size=IN)],
+                outputs=[layer("out", (1, 1, OUT), 1)],
+            )
+        )
+    )
+    _, client = coral_with(EmulatedProgram(compiled, echo(seen)))
+    client.send(0, code)
+    client.send(1, bytes(range(IN)))
+    client.send(2, b"\xff" * 16)
+    assert client.take(0x81, 1024) == bytes(range(40))
+    client.send(2, b"\xee" * 48)
+    assert client.take(0x81, 1024) == bytes(range(40))
+    assert seen == [b"\xff" * 16 + bytes(range(16, CACHED)), b"\xff" * 16 + b"\xee" * 48]
