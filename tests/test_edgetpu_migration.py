@@ -40,7 +40,7 @@ def test_other_names_mean_what_they_say(library):
         ({"device": None}, "edgetpu", {}),
         ({"Performance": "Max"}, "edgetpu", {"performance": "max"}),
         ({"Usb.AlwaysDfu": "False"}, "edgetpu", {"always_dfu": "false"}),
-        ({"Usb.MaxBulkInQueueLength": "8"}, "edgetpu", {"bulk_in_queue": "8"}),
+        ({"Usb.MaxBulkInQueueLength": "8"}, "edgetpu", {}),
         ({"timeout_s": 2}, "edgetpu", {"timeout_s": 2}),
     ],
 )
