@@ -418,7 +418,7 @@ def test_a_call_that_waits_for_another_thread_gives_up_in_time(one: Model, monke
     monkeypatch.setattr(driver, "TURN_TIMEOUT_S", 0.05)
     with Rig(one).open() as accelerator:
         prepared = accelerator.prepare(one.package)
-        with accelerator._taken(), pytest.raises(TimedOut, match="kept busy by another thread"):
+        with accelerator._turn, pytest.raises(TimedOut, match="kept busy by another thread"):
             infer(accelerator, prepared)
         infer(accelerator, prepared)
 
