@@ -158,7 +158,7 @@ class Accelerator:
             if self._is_closed:
                 return
             self._is_closed = True
-            in_order = self._broken is None and self._put_to_sleep()
+            in_order = self._put_to_sleep()
             self._let_go()
             self._unlock(dirty=not in_order)
 
