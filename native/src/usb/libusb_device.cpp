@@ -284,10 +284,9 @@ void LibUsbDevice::let_go() {
 
 std::shared_ptr<std::byte> LibUsbDevice::allocate(std::size_t size) {
 #ifdef __linux__
+  const Visit visit(*this);
   const bool fits = size != 0 && *mapped_bytes_ + size <= kMostMappedBytes;
-  if (library_->dev_mem_alloc != nullptr && fits) {
-    const Visit visit(*this);
-    visit.demand();
+  if (library_->dev_mem_alloc != nullptr && visit.is_admitted && fits) {
     if (unsigned char* memory = library_->dev_mem_alloc(handle_, size)) {
       *mapped_bytes_ += size;
       // What libusb_dev_mem_free() does on Linux. It wants the handle, which may be closed by then.
