@@ -165,7 +165,7 @@ def test_whatever_strikes_the_next_run_after_a_recovery_is_right(fault: str, one
         try:
             x, y = infer(accelerator, prepared)
         except Failed as error:
-            assert "usb@0-1" in error.reason
+            assert "emulated:0" in error.reason
             rig.coral.clear_faults()
             rig.coral.plug()
             accelerator.recover()
@@ -188,7 +188,7 @@ def test_whatever_strikes_while_opening_ends_in_an_open_device_or_an_error(
         try:
             accelerator = rig.open()
         except DelegateError as error:
-            assert "usb@0-1" in error.reason and action == "unplug"
+            assert "emulated:0" in error.reason and action == "unplug"
             rig.coral.plug()
             accelerator = rig.open()
         else:
@@ -386,7 +386,7 @@ def test_two_devices_are_two(one: Model, registry: None) -> None:
     assert [lease.accelerator.found.path for lease in leases] == ["0-1", "0-2"]
     for lease in leases:
         lease.close()
-    with pytest.raises(NotFound, match="there: usb@0-1, usb@0-2"):
+    with pytest.raises(NotFound, match="there: emulated:0, emulated:1"):
         find(bus, "usb:2")
 
 

@@ -19,6 +19,7 @@ RUNNING = (0x18D1, 0x9302)
 WAITING = (0x1A6E, 0x089A)
 
 USB3_MBPS = 5000
+IN_PROCESS_BUS = 0  # of emulator/bus.py; no machine has a bus with this number
 NODES = Path("/dev/bus/usb")
 PROCESSES = Path("/proc")
 
@@ -53,6 +54,9 @@ def place(path: str) -> tuple[int, ...]:
 
 def name_of(found: Found) -> str:
     """As a user types it."""
+    bus, *ports = place(found.path)
+    if found.emulated and bus == IN_PROCESS_BUS:
+        return f"emulated:{ports[0] - 1}"
     return f"usb@{found.path}"
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from subgraft.backends.edgetpu.accelerators import device_of, name_of
 from subgraft.backends.edgetpu.errors import NotFound
 from subgraft.backends.edgetpu.loadable import Loadable
 from subgraft.backends.edgetpu.package import Package
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from subgraft.backends.edgetpu.emulator import EmulatedCoral
 
 NAME = "edgetpu"
-FORM = re.compile(r"emulated(?::(?P<index>\d{1,4}))?")
+KIND = "emulated"
+FORM = re.compile(KIND + r"(?::(?P<index>\d{1,4}))?")
 MOST_STICKS = 16
 
 
@@ -52,14 +54,11 @@ class Emulation:
         index = int(match["index"] or 0) if match else 0
         if index >= self._count:
             raise NotFound(f"there is no {NAME}:{wanted}: the option sticks says {self._count}")
-        found = _path(index)
-        if all(other.path != found for other in self.bus.list()):
-            raise NotFound(f"{NAME}:{wanted} is unplugged")
-        return _device(index)
+        return device_of(self._at(index))
 
     def devices(self) -> list[Device]:
         """Those that are plugged in."""
-        return [_device(_index(found)) for found in self.bus.list()]
+        return [device_of(found) for found in self.bus.list()]
 
     def has(self, device: Device) -> bool:
         """Whether it is one of these."""
@@ -67,10 +66,14 @@ class Emulation:
 
     def found(self, device: Device) -> Found:
         """Where it is on the bus. Raises NotFound."""
+        return self._at(_number(device))
+
+    def _at(self, index: int) -> Found:
+        name = f"{KIND}:{index}"
         for found in self.bus.list():
-            if found.path == _path(_number(device)):
+            if name_of(found) == name:
                 return found
-        raise NotFound(f"{NAME}:{device.id} is unplugged")
+        raise NotFound(f"{NAME}:{name} is unplugged")
 
     @property
     def bus(self) -> Bus:
@@ -121,21 +124,8 @@ class Emulation:
         return Fault.parse(self._faults)
 
 
-def _device(index: int) -> Device:
-    return Device(NAME, f"emulated:{index}", "an emulated Coral USB Accelerator, no hardware", emulated=True)
-
-
 def _number(device: Device) -> int:
     return int(device.id.partition(":")[2] or 0)
-
-
-def _path(index: int) -> str:
-    """On a bus that no machine has."""
-    return f"0-{index + 1}"
-
-
-def _index(found: Found) -> int:
-    return int(found.path.partition("-")[2]) - 1
 
 
 def _digest(package: Package) -> bytes:
