@@ -115,6 +115,7 @@ std::size_t LibUsbDevice::move_control(Slot& slot, std::chrono::milliseconds tim
   } catch (const Error&) {  // libusb cannot wait
     const std::lock_guard lock(mutex_);
     slot.is_awaited = false;
+    if (slot.state == Slot::State::finished) slot.state = Slot::State::idle;
     throw;
   }
   const std::lock_guard lock(mutex_);
