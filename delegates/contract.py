@@ -184,7 +184,7 @@ class Chains(Protocol):
 class Facts:
     """What can be said of a device without opening it.
 
-    link: how it is attached, "USB 3, 5000 Mbit/s". state: "ready", "waits for its firmware".
+    link: how it is attached, "USB 3, 5000 Mbit/s". state: "ready", "no firmware" (which it gets when it is opened).
     problem: why it could not be opened now, with the cause and the cure; None: nothing speaks against it.
     """
 

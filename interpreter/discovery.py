@@ -16,7 +16,7 @@ ENTRY_POINTS = "subgraft.delegates"
 SPEC = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:[:@](?P<device>.+))?")
 LIBRARY = re.compile(r"\.(so(\.\d+)*|dylib|dll)$", re.IGNORECASE)
 
-PLANNED = {"edgetpu": "Edge TPU", "opencl": "OpenCL", "nnapi": "NNAPI"}  # names that the documentation speaks of
+PLANNED = {"opencl": "OpenCL", "nnapi": "NNAPI"}  # names that the documentation speaks of
 
 
 class NoSuchDelegate(Unavailable):
@@ -49,10 +49,10 @@ def find(spec: str, options: Mapping[str, object] | None = None) -> Wanted:
     ValueError for options that the delegate does not have.
     """
     if LIBRARY.search(spec):
-        device = ". Edge TPU support is planned, and not in this release" if "edgetpu" in spec.lower() else ""
+        ours = '. For an Edge TPU write "edgetpu"' if "edgetpu" in spec.lower() else ""
         raise NoSuchDelegate(
-            f"{spec} looks like a shared library, and delegates from such come in a later release{device}. Leave it "
-            f"out to run on the CPU; delegates here: {_known()}"
+            f"{spec} looks like a shared library, and delegates from such come in a later release{ours}. Leave it out "
+            f"to run on the CPU; delegates here: {_known()}"
         )
     match = SPEC.fullmatch(spec)
     points = [p for p in entry_points(group=ENTRY_POINTS) if match and p.name == match["name"]]

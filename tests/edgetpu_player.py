@@ -5,9 +5,16 @@ from __future__ import annotations
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
-from subgraft._native import Loopback, Urb
+import numpy as np
+
+from edgetpu_packages import Package, small_package
+from subgraft._native import EdgeTpuScript, Loopback, Urb
+from subgraft.backends.edgetpu.relayout import tile
+from subgraft.backends.edgetpu.scripts import native_script
+from subgraft.delegates import Array
 
 OUT, DATA, EVENT, INTERRUPT = 0x01, 0x81, 0x82, 0x83
 Play = Generator[None, None, None]  # yields when it needs another transfer of the host to go on
@@ -25,8 +32,8 @@ def completion(tag: int = 4) -> bytes:
 class Player(threading.Thread):
     """Serves a Loopback until it is closed or unplugged.
 
-    play: what the device does. fault: asked for each bulk transfer of a run, in the order of their arrival, counted
-    from 0; a status ends the transfer with it, "hang" leaves it, "unplug" unplugs, None lets it be.
+    play: what the device does. fault: asked for each transfer in the order of their arrival, counted from 0: a status
+    ends the transfer with it, "hang" leaves it, "unplug" unplugs, None lets it be.
     """
 
     def __init__(
@@ -43,9 +50,9 @@ class Player(threading.Thread):
         self.waiting: dict[int, deque[Urb]] = {DATA: deque(), EVENT: deque(), INTERRUPT: deque()}
         self.holds_out = False  # leaves bulk-out unanswered in `held`
         self.held: deque[Urb] = deque()
-        self.cancelled = 0
         self.error: BaseException | None = None
-        self._seen = 0
+        self.seen = 0
+        self.order: list[int] = []  # the endpoints of all transfers
         self._play = play(self)
         self.start()
 
@@ -61,20 +68,20 @@ class Player(threading.Thread):
 
     def _serve(self, urb: Urb) -> None:
         if urb.kind == "cancel":
-            self.cancelled += 1
             for queue in (*self.waiting.values(), self.held):
                 for other in [other for other in queue if other.id == urb.id]:
                     queue.remove(other)
             self.device.complete(urb.id, "CANCELLED")
             return
-        if urb.kind == "bulk":
-            fault, self._seen = self.fault(self._seen, urb), self._seen + 1
-            if fault == "unplug":
-                self.device.unplug()
-            if fault is not None:
-                if fault not in ("unplug", "hang"):
-                    self.device.complete(urb.id, fault)
-                return
+        fault = self.fault(self.seen, urb)
+        self.seen += 1
+        self.order.append(urb.endpoint)
+        if fault == "unplug":
+            self.device.unplug()
+        elif fault is not None and fault != "hang":
+            self.device.complete(urb.id, fault)
+        if fault is not None:
+            return
         if urb.endpoint == OUT:
             self.out_sizes.append(urb.length)
             self.heard += bytes(urb)
@@ -120,3 +127,71 @@ class Player(threading.Thread):
         while not self.waiting[endpoint]:
             yield
         self.device.complete(self.waiting[endpoint].popleft().id, status)
+
+    def say_nothing(self) -> Play:
+        """A packet of length zero."""
+        while not self.waiting[DATA]:
+            yield
+        self.device.complete(self.waiting[DATA].popleft().id, "COMPLETED", b"")
+
+    def peek(self, timeout_s: float) -> bool:
+        """Serves what comes within this time; whether it was bulk-out."""
+        urb = self.device.take(timeout_s)
+        if urb is None or urb.kind == "close":
+            return False
+        self._serve(urb)
+        return urb.endpoint == OUT
+
+
+def echo(player: Player, heard_bytes: int, said: bytes) -> Play:
+    """Hears one message, answers, and says that it is done."""
+    yield from player.hear(8 + heard_bytes)
+    yield from player.say(said)
+    yield from player.tell(completion())
+
+
+@dataclass(frozen=True)
+class Case:
+    """The inference of small_package(), with its tensors and every byte on the wire."""
+
+    script: EdgeTpuScript
+    input: Array
+    output: Array  # what it shall become
+    heard: Sequence[bytes]  # bulk-out before the scratch comes in
+    scratch: bytes
+    sent: bytes  # the output as the device sends it, in two parts
+
+    @classmethod
+    def small(cls, seed: int = 0) -> Case:
+        program = Package.parse(small_package()).inference
+        (layer,) = program.outputs
+        rng = np.random.default_rng(seed)
+        x = rng.integers(0, 256, (4, 5, 3), np.uint8)
+        y = rng.integers(-128, 128, (4, 5, 3)).astype(np.int8)
+        padded = x.tobytes() + bytes(4)
+        heard = [
+            message(0, bytes(48)),
+            message(1, padded[:40]),
+            message(0, bytes(16)),
+            message(1, padded[32:]),
+            message(2, bytes(24)),
+        ]
+        return cls(native_script(program), x, y, heard, rng.bytes(16), tile(layer, y, rng))
+
+    def play(self, player: Player) -> Play:
+        while True:
+            yield from self.play_once(player)
+
+    def play_once(self, player: Player) -> Play:
+        yield from player.expect(b"".join(self.heard))
+        yield from self.answer(player)
+
+    def answer(self, player: Player) -> Play:
+        yield from player.say(self.scratch)
+        yield from player.expect(message(1, self.scratch[8:16]))
+        yield from player.say(self.sent[:56])
+        yield from player.say(self.sent[56:])
+        yield from player.tell(completion())
+
+    def empty(self) -> Array:
+        return np.full_like(self.output, 77)

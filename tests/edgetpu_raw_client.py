@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 
 from subgraft.backends.edgetpu.emulator import EmulatedCoral, Urb
 
@@ -118,6 +119,11 @@ class RawClient:
 
     def sleep(self) -> None:
         self.write(0x1A318, 4, self.read(0x1A318, 4) | 0x00C00000)
+
+    def sleep_quietly(self) -> None:
+        """Whatever state the device is in."""
+        with suppress(Unanswered, Ended):
+            self.sleep()
 
     def store(self, instructions: Sequence[bytes], parameters: bytes) -> bytes:
         """The first half of a first inference. Returns the event."""

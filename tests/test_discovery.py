@@ -56,14 +56,14 @@ def test_the_fake_takes_names_that_may_be_custom_ops(kinds):
 
 
 def test_a_vendors_library_is_answered_with_what_to_do():
-    with pytest.raises(Unavailable, match="looks like a shared library.*Edge TPU.*not in this release. Leave it out"):
+    with pytest.raises(Unavailable, match='looks like a shared library.*For an Edge TPU write "edgetpu". Leave it out'):
         find("libedgetpu.so.1")
     with pytest.raises(Unavailable, match="looks like a shared library.*Leave it out to run on the CPU") as caught:
         find("libc.so.6")
     assert "Edge TPU" not in str(caught.value)
 
 
-@pytest.mark.parametrize("spec", ["edgetpu", "edgetpu:usb:0", "opencl", "nnapi"])
+@pytest.mark.parametrize("spec", ["opencl", "nnapi"])
 def test_a_planned_delegate_is_said_to_be_planned(spec):
     with pytest.raises(Unavailable, match="support is planned, and not in this release"):
         find(spec)

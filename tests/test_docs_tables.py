@@ -10,6 +10,8 @@ import pytest
 
 import subgraft
 from shared_models import MODELS, needs_shared
+from subgraft.backends.edgetpu import EdgeTpu, rules
+from subgraft.backends.edgetpu.emulator.faults import ACTIONS
 from subgraft.backends.fake import Fake
 from subgraft.backends.fake.faults import KINDS
 from subgraft.delegates import Unsupported
@@ -46,3 +48,32 @@ def test_a_public_model_runs_or_is_named_among_those_that_do_not(path: Path) -> 
         subgraft.load(path).close()
     except Unsupported as error:
         assert path.stem in missing, error
+
+
+def test_every_option_of_the_edge_tpu_is_documented_with_its_default() -> None:
+    written = {(): "`()`", "": '`""`'}
+    expected = [
+        (f"`{p.name}`", written.get(p.default, f"`{p.default}`"))
+        for p in inspect.signature(EdgeTpu).parameters.values()
+    ]
+    assert [row[:2] for row in rows("edgetpu.md", 3) if row[0].startswith("`") and row[0] in dict(expected)] == expected
+
+
+def test_the_edge_tpus_rules_are_documented_word_for_word() -> None:
+    page = (ROOT / "docs" / "edgetpu.md").read_text()
+    assert [line for line in re.findall(r"^\* (its .+|only .+)$", page, re.MULTILINE)] == [
+        rule.__doc__ for rule in rules.EVERY_OP
+    ]
+    table = {row[0]: row[1:] for row in rows("edgetpu.md", 3) if row[0] in rules.SUPPORTED}
+    assert table == {
+        kind: (
+            "any" if published.since == rules.FIRST else str(published.since),
+            "; ".join(str(rule.__doc__) for rule in published.limits),
+        )
+        for kind, published in rules.SUPPORTED.items()
+    }
+
+
+def test_every_fault_of_the_emulated_edge_tpu_is_documented() -> None:
+    shown = [row for row in rows("edgetpu.md", 2) if row[0].strip("`") in ACTIONS]
+    assert shown == [(f"`{name}`", meaning.replace("`arg`", "`value`")) for name, meaning in ACTIONS.items()]

@@ -57,11 +57,15 @@ if "--version" in sys.argv:
     print({version!r})
     sys.exit(0)
 pathlib.Path({arguments!r}).write_text(" ".join(sys.argv[1:]))
-folder = pathlib.Path(sys.argv[sys.argv.index("--out_dir") + 1])
-model = pathlib.Path(sys.argv[-1])
+place = sys.argv.index("--out_dir") + 1
+folder = pathlib.Path(sys.argv[place])
 {body}
 print({prints!r})
-(folder / (model.stem + "_edgetpu.tflite")).write_bytes(b"compiled " + model.read_bytes())
+for model in map(pathlib.Path, sys.argv[place + 1:]):
+    (folder / (model.stem + "_edgetpu.tflite")).write_bytes(b"compiled " + model.read_bytes())
+    if len(sys.argv) > place + 2:
+        log = folder / (model.stem + "_edgetpu.log")
+        log.write_text("Operator  Count  Status" + chr(10) + model.read_text() + "  1  Mapped to Edge TPU")
 """
 
 
@@ -89,24 +93,34 @@ def test_it_is_found_on_path_with_its_version(program, monkeypatch):
 
 
 def test_a_model_is_compiled_and_the_log_read(program, tmp_path):
-    made = Compiler.find(str(program())).compile(b"model", 30)
+    (made,) = Compiler.find(str(program())).compile([b"model"], 30)
     assert made.tflite == b"compiled model"
     assert [one.is_mapped for one in made.operations] == [True, True, False, False]
     assert made.operations[1] == Operation("CONV_2D", 28, "Mapped to Edge TPU")
     assert str(made.operations[2]) == "DEQUANTIZE (1): Operation is working on an unsupported data type"
     told = (tmp_path / "arguments.txt").read_text()
-    assert told == "--show_operations --timeout_sec 30 --out_dir . segment.tflite"
+    assert told == "--show_operations --timeout_sec 30 --out_dir . segment_0.tflite"
 
 
 def test_an_older_version_gets_no_option_that_it_does_not_know(program, tmp_path):
     compiler = Compiler.find(str(program(version="Edge TPU Compiler version 2.1.302470888")))
-    assert compiler.compile(b"model", 30).tflite == b"compiled model"
-    assert (tmp_path / "arguments.txt").read_text() == "--show_operations --out_dir . segment.tflite"
+    assert compiler.compile([b"model"], 30)[0].tflite == b"compiled model"
+    assert (tmp_path / "arguments.txt").read_text() == "--show_operations --out_dir . segment_0.tflite"
+
+
+def test_several_models_are_compiled_together_and_told_apart(program, tmp_path):
+    made = Compiler.find(str(program())).compile([b"ADD", b"MUL"], 30)
+    assert [one.tflite for one in made] == [b"compiled ADD", b"compiled MUL"]
+    assert [[operation.kind for operation in one.operations] for one in made] == [["ADD"], ["MUL"]]
+    assert (tmp_path / "arguments.txt").read_text().endswith(" segment_0.tflite segment_1.tflite")
 
 
 def test_without_a_compiler_the_reason_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Rejected, match=r"no edgetpu_compiler on PATH.*x86-64 Linux.*compiled=\{\"edgetpu\": FILE\}"):
+    with pytest.raises(
+        Rejected,
+        match=r'not compiled .*: give compiled=\{"edgetpu": FILE\} \(now there is no edgetpu_compiler on PATH\)',
+    ):
         Compiler.find()
     with pytest.raises(Rejected, match="no program '/nowhere/edgetpu_compiler'"):
         Compiler.find("/nowhere/edgetpu_compiler")
@@ -143,24 +157,24 @@ def test_a_program_that_is_no_edge_tpu_compiler_is_refused(program, version):
 def test_a_failure_is_told_in_the_compilers_own_words(program, prints, reason):
     compiler = Compiler.find(str(program(body=f"print({VERSION_16!r}); print({prints!r}); sys.exit(1)")))
     with pytest.raises(Rejected, match="edgetpu_compiler 16.0.384591198 did not compile it") as caught:
-        compiler.compile(b"model", 30)
+        compiler.compile([b"model"], 30)
     assert caught.match(reason)
 
 
 def test_success_without_a_file_is_a_failure(program):
     with pytest.raises(Rejected, match="did not compile it"):
-        Compiler.find(str(program(body="print('done'); sys.exit(0)"))).compile(b"model", 30)
+        Compiler.find(str(program(body="print('done'); sys.exit(0)"))).compile([b"model"], 30)
 
 
 def test_a_compiler_that_dies_of_a_signal_is_a_failure(program):
     compiler = Compiler.find(str(program(body="import signal; os.kill(os.getpid(), signal.SIGSEGV)")))
     with pytest.raises(Rejected, match="ended by signal 11"):
-        compiler.compile(b"model", 30)
+        compiler.compile([b"model"], 30)
 
 
 def test_nothing_mapped_is_a_failure_with_the_ops_that_were_not(program):
     with pytest.raises(Rejected, match=r"mapped nothing.*SOFTMAX \(1\): More than one subgraph is not supported"):
-        Compiler.find(str(program(prints=UNMAPPED))).compile(b"model", 30)
+        Compiler.find(str(program(prints=UNMAPPED))).compile([b"model"], 30)
 
 
 def test_a_compiler_that_hangs_is_ended_with_its_children(program, tmp_path, monkeypatch):
@@ -170,7 +184,7 @@ def test_a_compiler_that_hangs_is_ended_with_its_children(program, tmp_path, mon
     compiler = Compiler.find(str(program(body=body)))
     start = time.monotonic()
     with pytest.raises(Rejected, match="not done after .* give it more with the option compile_timeout_s"):
-        compiler.compile(b"model", 0.5)
+        compiler.compile([b"model"], 0.5)
     assert time.monotonic() - start < 10
     until(lambda: not is_running(child.read_text()))
 

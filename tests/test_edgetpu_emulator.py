@@ -21,10 +21,10 @@ from subgraft.backends.edgetpu.transfers import Interrupt, Receive, Send, script
 Bytes = npt.NDArray[np.uint8]
 
 
-def opened(mode_speed: str = "super", **options: bool) -> tuple[EmulatedCoral, RawClient]:
-    coral = EmulatedCoral("app", "high" if mode_speed == "high" else "super", **options)
+def opened(speed: str = "super", **options: bool) -> tuple[EmulatedCoral, RawClient]:
+    coral = EmulatedCoral("app", "high" if speed == "high" else "super", **options)
     client = RawClient(coral)
-    client.open(0x20 if mode_speed == "high" else 0x80)
+    client.open(0x20 if speed == "high" else 0x80)
     coral.clear_log()
     return coral, client
 
@@ -154,9 +154,10 @@ def test_every_compiled_model_runs_its_protocol(path: Path, speed: str) -> None:
     assert coral.counts()["inference"] == 3
 
 
-def test_streamed_parameters_scratch_and_chunks_of_instructions_arrive_in_order() -> None:
+@pytest.mark.parametrize("speed", ["super", "high"])
+def test_streamed_parameters_scratch_and_chunks_of_instructions_arrive_in_order(speed: str) -> None:
     package = Package.parse(small_package())
-    coral, client = opened(check_bytes=True)
+    coral, client = opened(speed, check_bytes=True)
     seen: list[bytes] = []
 
     def compute(parameters: bytes, inputs: list[Bytes]) -> list[Bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -112,13 +114,13 @@ def test_a_device_that_comes_back_on_the_usb_3_side_of_its_port_is_found_by_the_
 
 
 def test_a_device_that_comes_back_elsewhere_is_not_guessed_at_but_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "OPEN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.2)
     with pytest.raises(FirmwareFailed, match="usb@1-1 took its firmware and did not come back .*there is usb@2-4"):
         opened(Stick("1-1", running=False, comes_back="2-4"), Stick("2-5"))
 
 
 def test_a_device_that_never_comes_back_ends_in_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "OPEN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.1)
     stick = Stick(running=False, looks=1 << 30)
     with pytest.raises(FirmwareFailed, match="did not come back with it within 0.1 s") as caught:
         opened(stick)
@@ -126,8 +128,17 @@ def test_a_device_that_never_comes_back_ends_in_an_error_in_time(monkeypatch: py
     assert stick.log[-1] == "close"
 
 
+def test_a_device_that_a_reset_makes_vanish_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(under_test, "RETURN_PATIENCE_S", 0.0)
+    stick = Stick(looks=1 << 30)
+    stick.resets_to = ""
+    with pytest.raises(Lost, match="usb@1-1"):
+        opened(stick, reset="always")
+
+
 def test_a_device_that_comes_back_without_its_firmware_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "OPEN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(under_test, "REENUMERATION_TIMEOUT_S", 0.1)
     with pytest.raises(FirmwareFailed, match="did not come back with it"):
         opened(Stick(running=False, stays_waiting=True))
 
@@ -150,19 +161,33 @@ def test_a_node_that_never_does_names_the_rule(monkeypatch: pytest.MonkeyPatch) 
         ("open", "ACCESS", NoPermission, ExitCode.PERMISSION),
         ("open", "NO_DEVICE", Lost, ExitCode.RUN_FAILED),
         ("claim 0", "BUSY", Busy, ExitCode.BUSY),
-        ("W32 1a318 = 60c50004", "NO_DEVICE", Lost, ExitCode.RUN_FAILED),
+        ("R32 1a30c -> f0959", "NO_DEVICE", Lost, ExitCode.RUN_FAILED),
         ("claim 0", "TIMEOUT", TimedOut, ExitCode.TIMEOUT),
     ],
 )
 def test_what_fails_is_told_at_once_and_nothing_stays_open(
-    step: str, code: str, kind: type[Exception], ends_with: ExitCode
+    step: str, code: str, kind: type[Exception], ends_with: ExitCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(under_test, "RETURN_PATIENCE_S", 0.0)
     stick = Stick()
     stick.fail = lambda line: code if line == step else ""
     with pytest.raises(kind, match="usb@1-1") as caught:
         opened(stick, reset="never")
     assert exit_code(caught.value) is ends_with  # type: ignore[arg-type]
     assert "open" not in stick.log or step == "open" or stick.log[-1] == "close"
+
+
+def test_a_device_that_vanishes_for_a_moment_is_opened_again() -> None:
+    stick = Stick()
+
+    def vanish(line: str) -> str:
+        if line.startswith("W64 4a000") and stick.found.address == 5:
+            stick.away, stick.found = 3, replace(stick.found, address=6)
+            return "NO_DEVICE"
+        return ""
+
+    stick.fail = vanish
+    assert opened(stick).found.address == 6
 
 
 @pytest.mark.parametrize("code", ["TIMEOUT", "STALLED", "IO"])

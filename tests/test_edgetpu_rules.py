@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,7 @@ FUSED = {"fused_activation_function": "RELU6"}
         ("RELU", (BATCH,), {}, "only the 3 innermost dimensions"),
         ("RESHAPE", (X, Tensor("shape", (4,), "int32")), {}, "must be constants"),
         ("CONV_2D", (X, activation("w", (4, 3, 3, 4))), {}, "must be constants"),
+        ("CONV_2D", (X, replace(weights(4, 3, 3, 4), buffer=b"short")), {}, "must be constants"),
         ("CONV_2D", (X, weights(4, 3, 3, 4, dtype="float32")), {}, "its weights must be int8 or uint8"),
         ("CONV_2D", ACCEPTED["CONV_2D"], {"dilation_w_factor": 2}, "dilation must be the same in x and y"),
         ("DEPTHWISE_CONV_2D", ACCEPTED["DEPTHWISE_CONV_2D"], {"dilation_h_factor": 2}, "the same in x and y"),
@@ -168,11 +170,12 @@ ANY_TENSOR = st.builds(
     quantization=st.none() | st.just(SCALED) | st.just(Quantization((1.0, 2.0), (0, 0))),
 )
 ANY_CONSTANT = st.lists(st.integers(-5, 5), max_size=4).map(lambda values: numbers(*values))
+DAMAGED = st.builds(replace, ANY_CONSTANT, buffer=st.binary(max_size=3), shape=st.just((2,)) | st.just((1,) * 70))
 
 
 @given(
     st.sampled_from(sorted(rules.SUPPORTED)),
-    st.lists(ANY_TENSOR | ANY_CONSTANT, min_size=1, max_size=5),
+    st.lists(ANY_TENSOR | ANY_CONSTANT | DAMAGED, min_size=1, max_size=5),
     st.lists(st.integers(-1, 4), max_size=5),
     st.lists(st.integers(0, 4), max_size=2),
 )

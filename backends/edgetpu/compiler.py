@@ -19,7 +19,6 @@ from subgraft.delegates import Rejected
 log = logging.getLogger("subgraft")
 
 PROGRAM = "edgetpu_compiler"
-HELP = "https://coral.ai/docs/edgetpu/compiler"
 VERSION_TIMEOUT_S = 20.0
 FIRST_WITH_TIMEOUT = 16  # before, --timeout_sec is an unknown option
 GRACE_S = 10  # between the compiler's own deadline and ours
@@ -85,11 +84,8 @@ class Compiler:
         """The program of this name or path; "": the one on PATH. Raises Rejected with what to do without."""
         path = shutil.which(named or PROGRAM)
         if path is None:
-            where = f"no program {named!r}" if named else f"no {PROGRAM} on PATH"
-            raise Rejected(
-                f"the model is not compiled for the Edge TPU, and there is {where} to do it; compile it on any x86-64 "
-                f'Linux machine ({HELP}) and pass the result as compiled={{"edgetpu": FILE}}'
-            )
+            where = f"there is no program {named!r}" if named else f"there is no {PROGRAM} on PATH"
+            raise Rejected(f'not compiled for the Edge TPU: give compiled={{"edgetpu": FILE}} (now {where})')
         return cls.of((path,))
 
     @classmethod
@@ -107,26 +103,41 @@ class Compiler:
     def major(self) -> int:
         return int(self.version.partition(".")[0])
 
-    def compile(self, tflite: bytes, timeout_s: float) -> Compiled:
-        """Compiles one model in a folder of its own. Raises Rejected with the compiler's reason."""
+    def compile(self, tflites: Sequence[bytes], timeout_s: float) -> list[Compiled]:
+        """Compiles models in a folder of their own; several share the memory for parameters, and so live side by side.
+
+        Raises Rejected with the compiler's reason.
+        """
         with tempfile.TemporaryDirectory(prefix="subgraft-edgetpu-") as name:
             folder = Path(name)
-            (folder / "segment.tflite").write_bytes(tflite)
-            code, text = _run((*self.command, *self._arguments(timeout_s)), folder, timeout_s + GRACE_S)
+            models = [folder / f"segment_{number}.tflite" for number in range(len(tflites))]
+            for path, tflite in zip(models, tflites, strict=True):
+                path.write_bytes(tflite)
+            arguments = self._arguments([path.name for path in models], timeout_s)
+            code, text = _run((*self.command, *arguments), folder, timeout_s + GRACE_S)
             log.debug("%s %s says:\n%s", self.command[0], self.version, text)
-            made = folder / "segment_edgetpu.tflite"
-            if code != 0 or not made.is_file():
+            written = [path.with_name(f"{path.stem}_edgetpu.tflite") for path in models]
+            if code != 0 or not all(path.is_file() for path in written):
                 raise Rejected(f"{PROGRAM} {self.version} did not compile it: {_complaint(code, text, timeout_s)}")
-            operations = tuple(_operations(text))
-            count = SUBGRAPHS.search(text)
-            if count is not None and int(count[1]) == 0:
-                left = "; ".join(str(one) for one in operations[:MOST_LINES_SHOWN]) or "it does not say why"
-                raise Rejected(f"{PROGRAM} {self.version} mapped nothing of it to the Edge TPU: {left}")
-            return Compiled(made.read_bytes(), operations)
+            made = [Compiled(path.read_bytes(), tuple(_operations(_log(path, text)))) for path in written]
+            if any(int(count) == 0 for count in SUBGRAPHS.findall(text)):
+                lines = [str(one) for each in made for one in each.operations if not one.is_mapped]
+                why = "; ".join(lines[:MOST_LINES_SHOWN]) or "it does not say why"
+                raise Rejected(f"{PROGRAM} {self.version} mapped nothing of it to the Edge TPU: {why}")
+            return made
 
-    def _arguments(self, timeout_s: float) -> tuple[str, ...]:
+    def _arguments(self, models: Sequence[str], timeout_s: float) -> tuple[str, ...]:
         deadline = ("--timeout_sec", str(max(1, round(timeout_s)))) if self.major >= FIRST_WITH_TIMEOUT else ()
-        return ("--show_operations", *deadline, "--out_dir", ".", "segment.tflite")
+        return ("--show_operations", *deadline, "--out_dir", ".", *models)
+
+
+def _log(written: Path, text: str) -> str:
+    """The operation log of one model, which the compiler also prints."""
+    path = written.with_suffix(".log")
+    if not path.is_file():
+        return text
+    with path.open("rb") as file:
+        return file.read(MOST_OUTPUT_BYTES).decode(errors="replace")
 
 
 def _run(command: Sequence[str], folder: Path, timeout_s: float) -> tuple[int | None, str]:

@@ -18,6 +18,7 @@ from subgraft.backends.edgetpu.errors import (
     FirmwareFailed,
     LinkFailed,
     LinkTooSlow,
+    Lost,
     NoPermission,
     Stalled,
     TimedOut,
@@ -27,8 +28,10 @@ from subgraft.backends.edgetpu.settings import USB3_CHUNK_BYTES, Settings
 from subgraft.delegates import DelegateError
 
 OPEN_TIMEOUT_S = 10.0  # for everything: firmware, two re-enumerations and the registers take about 1 s
+REENUMERATION_TIMEOUT_S = 3.0  # of these for one re-enumeration, as libedgetpu waits
 CLOSE_TIMEOUT_S = 2.0
 TRANSFER_TIMEOUT_S = 2.0  # of one control transfer; a device answers within 1 ms
+RETURN_PATIENCE_S = 0.5  # with a lost device, which may be on its way back
 LOOK_PAUSE_S = 0.01  # between two looks at the bus
 NODE_PATIENCE_S = 2.0  # udev gives a new node its permissions after a while
 APPLICATION_INTERFACE = 0
@@ -85,7 +88,10 @@ class Opening:
             if policy != "auto" or self._deadline.is_over:
                 raise
             LOG.warning("%s; it is reset", error.reason)
-        return self._run(reset_first=True)
+        except Lost as error:
+            self._found = seen_again(self._bus, self._found)
+            LOG.warning("%s; it is there again", error.reason)
+        return self._run(reset_first=policy != "never")
 
     @property
     def _where(self) -> str:
@@ -124,14 +130,16 @@ class Opening:
             if error.code not in GONE:
                 raise self._failure(error, "resetting its port") from error
             self._leave()
-            self._await_return(lambda found: found != before, "did not come back after a reset")
+            self._await_return(lambda found: found != before, Lost, "did not come back after a reset")
 
     def _forget_firmware(self) -> None:
         device = self._opened()
         self._patiently(lambda: device.claim(APPLICATION_INTERFACE), "claiming its interface")
         dfu.detach(self._control(device), APPLICATION_INTERFACE)
         self._restart(device, APPLICATION_INTERFACE)
-        self._await_return(lambda found: not is_running(found), "did not go back to wait for its firmware")
+        self._await_return(
+            lambda found: not is_running(found), FirmwareFailed, "did not go back to wait for its firmware"
+        )
 
     def _load_firmware(self) -> None:
         image = self._image()
@@ -145,7 +153,7 @@ class Opening:
         else:
             download.run()
         self._restart(device, interface.number)
-        self._await_return(is_running, "took its firmware and did not come back with it")
+        self._await_return(is_running, FirmwareFailed, "took its firmware and did not come back with it")
 
     def _restart(self, device: _native.UsbDevice, interface: int) -> None:
         """A port reset after which the device shows itself as another one."""
@@ -161,12 +169,15 @@ class Opening:
     def _note_neighbours(self) -> None:
         self._neighbours = frozenset(found.path for found in accelerators.attached(self._bus))
 
-    def _await_return(self, is_it: Callable[[Found], bool], otherwise: str) -> None:
+    def _await_return(self, is_it: Callable[[Found], bool], kind: type[DelegateError], otherwise: str) -> None:
         """Looks at the bus until the device is there again: at the same port, or at the same of another bus.
+
+        Raises `kind` with the words `otherwise`.
 
         A change between USB 2 and USB 3 changes the bus, whose root hubs number the same ports.
         """
         ports = accelerators.place(self._found.path)[1:]
+        patience = Deadline(min(REENUMERATION_TIMEOUT_S, self._deadline.left_s()))
         while True:
             there = [found for found in accelerators.attached(self._bus) if is_it(found)]
             new = [found for found in there if found.path not in self._neighbours]
@@ -175,12 +186,13 @@ class Opening:
             if back:
                 self._found, self._patience_s = back, NODE_PATIENCE_S
                 return
-            if self._deadline.is_over:
+            if patience.is_over:
+                within = f"within {patience.seconds:.1f} s"
                 elsewhere = f"; meanwhile there is {', '.join(map(name_of, new))}" if new else ""
-                raise FirmwareFailed(
-                    f"the Edge TPU {self._where} {otherwise} within {OPEN_TIMEOUT_S:g} s{elsewhere}; plug it in again"
-                ) from TimeoutError(otherwise)
-            self._deadline.sleep(LOOK_PAUSE_S)
+                raise kind(
+                    f"the Edge TPU {self._where} {otherwise} {within}{elsewhere}; plug it in again"
+                ) from TimeoutError(within)
+            patience.sleep(LOOK_PAUSE_S)
 
     def _opened(self) -> _native.UsbDevice:
         if self._device is None:
@@ -232,6 +244,18 @@ class Opening:
         if self._device is not None:
             self._device.close()
             self._device = None
+
+
+def seen_again(bus: Bus, found: Found) -> Found:
+    """A device that was lost, in whatever mode it came back to its port. Raises Lost."""
+    patience = Deadline(RETURN_PATIENCE_S)
+    while True:
+        for there in accelerators.attached(bus):
+            if there.path == found.path:
+                return there
+        if patience.is_over:
+            raise Lost(f"the Edge TPU {name_of(found)} is not plugged in any more")
+        patience.sleep(LOOK_PAUSE_S)
 
 
 def chunk_bytes(found: Found, settings: Settings) -> int:

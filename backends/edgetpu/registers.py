@@ -121,6 +121,7 @@ MULTI_BO_EP = 0x4C160
 
 _NAMES = {
     **{value: name.lower() for name, value in list(globals().items()) if isinstance(value, int) and value >= 0x10000},
+    **{offset: f"top_level_int_{i}_control" for i, offset in enumerate(TOP_LEVEL_INTERRUPT_CONTROLS)},
     **{offset: name for table in (SCALAR_RUN_CONTROLS, TILE_RUN_CONTROLS) for name, offset in table.items()},
 }
 

@@ -58,7 +58,7 @@ def three_dimensions(op: Op, graph: Graph) -> bool:
 def constant_parameters(op: Op, graph: Graph) -> bool:
     """its parameters (weights, bias, shape, axes ...) must be constants"""
     return all(
-        graph.tensors[op.inputs[i]].is_constant
+        _value(graph.tensors[op.inputs[i]]) is not None
         for i in PARAMETERS.get(op.kind, ())
         if i < len(op.inputs) and op.inputs[i] >= 0
     )
@@ -248,7 +248,8 @@ def _has_one_scale(tensor: Tensor) -> bool:
 def _is_zero(tensor: Tensor) -> bool:
     """Whether every element stands for the number 0."""
     zero_points = tensor.quantization.zero_points if tensor.quantization else ()
-    return tensor.data is not None and bool((tensor.data == (zero_points[0] if zero_points else 0)).all())
+    value = _value(tensor)
+    return value is not None and bool((value == (zero_points[0] if zero_points else 0)).all())
 
 
 def _shape(op: Op, graph: Graph, place: int = 0) -> tuple[int, ...]:
@@ -273,4 +274,12 @@ def _constant(op: Op, graph: Graph, place: int) -> Array | None:
     """A parameter's value; None where it is absent or no constant, which is another rule's business."""
     if place >= len(op.inputs) or op.inputs[place] < 0:
         return None
-    return graph.tensors[op.inputs[place]].data
+    return _value(graph.tensors[op.inputs[place]])
+
+
+def _value(tensor: Tensor) -> Array | None:
+    """None also for a constant that is damaged, or sparse."""
+    try:
+        return tensor.data
+    except ValueError:
+        return None

@@ -68,16 +68,16 @@ class InPipe:
         self._held = None
         self.pump()
 
-    def withdraw(self, urb: Urb) -> tuple[bool, bytes]:
-        """Takes a pending transfer out. Whether it was here, and the bytes that it already had."""
+    def withdraw(self, urb: Urb) -> bytes:
+        """Takes a pending transfer out. Returns the bytes that it already had."""
         if urb is self._held:
             self.release()
-            return True, b""
+            return b""
         if urb not in self._urbs:
-            return False, b""
+            return b""
         has_parts = urb is self._urbs[0]
         self._urbs.remove(urb)
-        return True, self._joined() if has_parts else b""
+        return self._joined() if has_parts else b""
 
     def drain(self) -> Iterator[Urb]:
         """Forgets everything; gives the transfers that were pending."""
@@ -174,17 +174,16 @@ class OutPipe:
             self._waiting.appendleft(_Waiting(urb, resumed, begun=True))
         self.pump()
 
-    def withdraw(self, urb: Urb) -> bool:
+    def withdraw(self, urb: Urb) -> None:
+        """Takes a pending transfer out, and notes how much of it was taken."""
         if urb is self._held:
             self.release()
-            return True
+            return
         found = next((entry for entry in self._waiting if entry.urb is urb), None)
-        if found is None:
-            return False
-        urb.actual = found.used
-        self._waiting.remove(found)
-        self.pump()
-        return True
+        if found:
+            urb.actual = found.used
+            self._waiting.remove(found)
+            self.pump()
 
     def drain(self) -> Iterator[Urb]:
         """Forgets everything; gives the transfers that were pending."""

@@ -191,7 +191,7 @@ class BoundEngine {
     const auto until = usb::Clock::now() + seconds(timeout_s);
     const Tensors tensors = tensors_of(*script, inputs, outputs);
     const Unlocked unlocked;  // from here to the brace: no Python objects
-    engine_->wait(engine_->submit(script, tensors.inputs, tensors.outputs, tensors.runs), until);
+    engine_->run(script, tensors.inputs, tensors.outputs, tensors.runs, until);
   }
 
   Engine::Ticket submit(std::shared_ptr<Script> script, const py::sequence& inputs, const py::sequence& outputs) {

@@ -1,12 +1,14 @@
 // USB devices as Python sees them, whoever is behind: control transfers, transfers in flight, errors with a code.
 #include "bind/usb.h"
 
+#include <pthread.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bind/bind.h"
@@ -22,6 +24,21 @@ constexpr std::size_t kLongestControl = 0xFFFF;  // wLength
 
 // Held for the life of the process.
 PyObject* usb_error = nullptr;
+
+constexpr std::chrono::seconds kExitPatience{1};
+constexpr std::chrono::milliseconds kExitPoll{1};
+
+std::vector<std::weak_ptr<usb::Device>> opened;  // under the GIL
+
+void close_all() {
+  std::vector<std::weak_ptr<usb::Device>> all;
+  all.swap(opened);
+  const py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
+  for (const auto& one : all)
+    if (const auto device = one.lock(); device && device->is_of_this_process()) device->close();
+  const auto until = usb::Clock::now() + kExitPatience;
+  while (Unlocked::inside() != 0 && usb::Clock::now() < until) std::this_thread::sleep_for(kExitPoll);
+}
 
 void translate(std::exception_ptr pointer) {
   try {
@@ -44,12 +61,10 @@ std::chrono::milliseconds milliseconds(int timeout_ms) {
 
 py::bytes to_bytes(const std::byte* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
 
-// A transfer that owns its buffer, and itself while it is pending.
+// A transfer that owns its buffer, and itself while it is pending; it does not keep the device.
 class OwnTransfer : public std::enable_shared_from_this<OwnTransfer> {
  public:
-  OwnTransfer(std::shared_ptr<usb::Device> device, std::uint8_t endpoint, bool is_interrupt,
-              std::vector<std::byte> buffer)
-      : device_(std::move(device)), buffer_(std::move(buffer)) {
+  OwnTransfer(std::uint8_t endpoint, bool is_interrupt, std::vector<std::byte> buffer) : buffer_(std::move(buffer)) {
     transfer_.endpoint = endpoint;
     transfer_.is_interrupt = is_interrupt;
     transfer_.buffer = buffer_.data();
@@ -62,19 +77,19 @@ class OwnTransfer : public std::enable_shared_from_this<OwnTransfer> {
     };
   }
 
-  void submit() {
+  void submit(const std::shared_ptr<usb::Device>& device) {
+    device_ = device;
     itself_ = shared_from_this();
     try {
-      unlocked_with(*device_, [&] { device_->submit(transfer_); });
+      unlocked_with(*device, [&] { device->submit(transfer_); });
     } catch (...) {
       itself_.reset();
       throw;
     }
   }
   void cancel() {
-    unlocked_with(*device_, [&] {
-      if (!is_done_) device_->cancel(transfer_);
-    });
+    const std::shared_ptr<usb::Device> device = device_.lock();
+    if (device && !is_done_) unlocked_with(*device, [&] { device->cancel(transfer_); });
   }
   int endpoint() const { return transfer_.endpoint; }
   std::optional<std::string> status() const {
@@ -84,7 +99,7 @@ class OwnTransfer : public std::enable_shared_from_this<OwnTransfer> {
   py::bytes data() const { return to_bytes(buffer_.data(), (transfer_.endpoint & 0x80) != 0 ? actual() : 0); }
 
  private:
-  const std::shared_ptr<usb::Device> device_;
+  std::weak_ptr<usb::Device> device_;
   std::vector<std::byte> buffer_;
   usb::Transfer transfer_;
   std::atomic<bool> is_done_ = false;
@@ -97,10 +112,10 @@ std::uint8_t checked_endpoint(int endpoint, bool is_in) {
   return static_cast<std::uint8_t>(endpoint);
 }
 
-std::shared_ptr<OwnTransfer> submit(std::shared_ptr<usb::Device> device, std::uint8_t endpoint, bool is_interrupt,
-                                    std::vector<std::byte> buffer) {
-  auto transfer = std::make_shared<OwnTransfer>(std::move(device), endpoint, is_interrupt, std::move(buffer));
-  transfer->submit();
+std::shared_ptr<OwnTransfer> submit(const std::shared_ptr<usb::Device>& device, std::uint8_t endpoint,
+                                    bool is_interrupt, std::vector<std::byte> buffer) {
+  auto transfer = std::make_shared<OwnTransfer>(endpoint, is_interrupt, std::move(buffer));
+  transfer->submit(device);
   return transfer;
 }
 
@@ -138,7 +153,14 @@ usb::Clock::duration seconds(double timeout_s) {
       std::chrono::duration<double>(std::min(timeout_s, kLongestWaitS)));
 }
 
+void close_at_exit(const std::shared_ptr<usb::Device>& device) {
+  std::erase_if(opened, [](const auto& other) { return other.expired(); });
+  opened.push_back(device);
+}
+
 void bind_usb(py::module_& module) {
+  pthread_atfork(nullptr, nullptr, Unlocked::forget);
+  py::module_::import("atexit").attr("register")(py::cpp_function(close_all));
   py::dict attributes;
   attributes["code"] = "";
   usb_error = PyErr_NewExceptionWithDoc("subgraft._native.UsbError", "What a USB transfer ended with; `code` names it.",
@@ -179,16 +201,15 @@ void bind_usb(py::module_& module) {
       .def_property_readonly("speed_mbps", &Device::speed_mbps, "Of the link; 0 if unknown.")
       .def(
           "submit_out",
-          [](std::shared_ptr<Device> self, int endpoint, const py::buffer& data) {
+          [](const std::shared_ptr<Device>& self, int endpoint, const py::buffer& data) {
             const ByteView view(data);
-            return submit(std::move(self), checked_endpoint(endpoint, false), false,
-                          {view.data(), view.data() + view.size()});
+            return submit(self, checked_endpoint(endpoint, false), false, {view.data(), view.data() + view.size()});
           },
           py::arg("endpoint"), py::arg("data"), "Starts a bulk transfer to the device.")
       .def(
           "submit_in",
-          [](std::shared_ptr<Device> self, int endpoint, std::size_t length, bool interrupt) {
-            return submit(std::move(self), checked_endpoint(endpoint, true), interrupt, std::vector<std::byte>(length));
+          [](const std::shared_ptr<Device>& self, int endpoint, std::size_t length, bool interrupt) {
+            return submit(self, checked_endpoint(endpoint, true), interrupt, std::vector<std::byte>(length));
           },
           py::arg("endpoint"), py::arg("length"), py::kw_only(), py::arg("interrupt") = false,
           "Starts a bulk or interrupt transfer from the device.")

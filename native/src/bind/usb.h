@@ -32,10 +32,13 @@ class ByteView {
 // Throws ArgumentError for what is no time; caps what the clock could not add.
 usb::Clock::duration seconds(double timeout_s);
 
+// Whoever waits for it comes back when the interpreter ends, before that is torn down.
+void close_at_exit(const std::shared_ptr<usb::Device>& device);
+
 // Closing may wait, so the last reference lets go of the GIL. A forked child leaves the parent's device alone.
 template <typename Kind>
 std::shared_ptr<Kind> share(std::unique_ptr<Kind> device) {
-  return std::shared_ptr<Kind>(device.release(), [](Kind* last) {
+  std::shared_ptr<Kind> shared(device.release(), [](Kind* last) {
     if (!last->is_of_this_process()) return;
     if (!Py_IsInitialized() || !PyGILState_Check()) {
       delete last;
@@ -44,6 +47,8 @@ std::shared_ptr<Kind> share(std::unique_ptr<Kind> device) {
     const Unlocked unlocked;
     delete last;
   });
+  close_at_exit(shared);
+  return shared;
 }
 
 // Runs `call` without the GIL.

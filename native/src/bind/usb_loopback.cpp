@@ -1,10 +1,7 @@
 // USB devices without a bus: one that Python plays, and one that computes nothing.
-#include <pthread.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "bind/bind.h"
@@ -21,32 +18,8 @@ namespace {
 using usb::Loopback;
 using usb::Urb;
 
-constexpr std::chrono::seconds kExitPatience{1};
-constexpr std::chrono::milliseconds kExitPoll{1};
-
-std::mutex living_mutex;
-std::vector<std::weak_ptr<Loopback>> living;
-
 std::shared_ptr<Loopback> make_loopback(int speed_mbps, double farewell_s) {
-  auto loopback = share(std::make_unique<Loopback>(speed_mbps, seconds(farewell_s)));
-  const std::lock_guard lock(living_mutex);
-  std::erase_if(living, [](const auto& other) { return other.expired(); });
-  living.push_back(loopback);
-  return loopback;
-}
-
-// Whoever waits for a player or for a request comes back before the interpreter is torn down.
-void unplug_all() {
-  const py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
-  std::vector<std::weak_ptr<Loopback>> all;
-  {
-    const std::lock_guard lock(living_mutex);
-    all.swap(living);
-  }
-  for (const auto& one : all)
-    if (const auto loopback = one.lock(); loopback && loopback->is_of_this_process()) loopback->unplug();
-  const auto until = usb::Clock::now() + kExitPatience;
-  while (Unlocked::inside() != 0 && usb::Clock::now() < until) std::this_thread::sleep_for(kExitPoll);
+  return share(std::make_unique<Loopback>(speed_mbps, seconds(farewell_s)));
 }
 
 std::optional<Urb> take(Loopback& loopback, double timeout_s) {
@@ -121,11 +94,11 @@ void bind_usb_loopback(py::module_& module) {
            py::arg("actual") = py::none(),
            "Ends a request: with what came in (`data`), or with how many bytes went out (`actual`; all of them when "
            "COMPLETED and not given). False: nobody waits for it any more.")
-      .def("is_wanted", &Loopback::is_wanted, py::arg("id"), py::call_guard<py::gil_scoped_release>(),
+      .def("is_wanted", &Loopback::is_wanted, py::arg("id"), py::call_guard<Unlocked>(),
            "Whether somebody still waits for it: neither completed nor cancelled.")
-      .def("unplug", &Loopback::unplug, py::call_guard<py::gil_scoped_release>(),
+      .def("unplug", &Loopback::unplug, py::call_guard<Unlocked>(),
            "Ends everything pending and to come with NO_DEVICE.")
-      .def("farewell", &Loopback::farewell, py::call_guard<py::gil_scoped_release>(),
+      .def("farewell", &Loopback::farewell, py::call_guard<Unlocked>(),
            "Says that the player has let go of what it plays with.");
   py::class_<usb::NullDevice, usb::Device, std::shared_ptr<usb::NullDevice>>(
       module, "NullDevice", "An Edge TPU for benchmarks: takes everything, answers every request with the same bytes.")
@@ -133,8 +106,6 @@ void bind_usb_loopback(py::module_& module) {
            py::arg("speed_mbps") = 5000,
            "canned: the bytes of one request's answer, an entry for each output. inputs: how many payloads of inputs a "
            "request sends.");
-  pthread_atfork(nullptr, nullptr, Unlocked::forget);
-  py::module_::import("atexit").attr("register")(py::cpp_function(unplug_all));
 }
 
 }  // namespace subgraft

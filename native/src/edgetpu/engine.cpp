@@ -18,6 +18,8 @@ constexpr std::size_t kSuperSpeedChunk = 1024;
 constexpr std::size_t kHighSpeedChunk = 256;
 constexpr int kMaxBulkOuts = 64;
 
+constexpr Engine::Ticket kFree = 0;
+
 // Nothing depends on it: another thread's control transfer may tell the end of what this one waits for.
 constexpr std::chrono::milliseconds kLongestWait{100};
 
@@ -28,6 +30,10 @@ TransferSizes sizes_for(const usb::Device& device, const EngineOptions& options)
           .header_apart = options.header_apart,
           .packet_bytes = is_super ? kSuperSpeedPacket : kHighSpeedPacket,
           .chunk_bytes = options.read_chunk_bytes != 0 ? options.read_chunk_bytes : chunk};
+}
+
+[[noreturn]] void throw_not_begun() {
+  throw Error(Kind::timeout, "the time was up while the device was busy with earlier requests; nothing was sent");
 }
 
 }  // namespace
@@ -53,11 +59,16 @@ void Engine::retire(Engine* engine) {
   if (engine->drain()) delete engine;
 }
 
+Engine::Request* Engine::find(Ticket ticket) {
+  const auto found = std::find_if(requests_.begin(), requests_.end(),
+                                  [&](const Request& request) { return request.ticket == ticket; });
+  return found == requests_.end() ? nullptr : &*found;
+}
+
 Engine::Request& Engine::request_of(Ticket ticket) {
-  Request& request = requests_[ticket % kMaxTickets];
-  if (ticket == 0 || request.ticket != ticket)
-    throw ArgumentError(concat("there is no ticket ", ticket, ", or it was waited for"));
-  return request;
+  Request* request = ticket != kFree ? find(ticket) : nullptr;
+  if (!request) throw ArgumentError(concat("there is no ticket ", ticket, ", or it was waited for"));
+  return *request;
 }
 
 std::shared_ptr<Engine::Loaded> Engine::load(const std::shared_ptr<const Script>& script, bool twice) {
@@ -78,31 +89,42 @@ std::shared_ptr<Engine::Loaded> Engine::load(const std::shared_ptr<const Script>
   return *found;
 }
 
-Engine::Ticket Engine::submit(std::shared_ptr<const Script> script, std::span<const std::byte* const> inputs,
+void Engine::run(const std::shared_ptr<const Script>& script, std::span<const std::byte* const> inputs,
+                 std::span<std::byte* const> outputs, std::size_t runs, Clock::time_point until) {
+  Lock lock(mutex_);
+  look_before_start(lock);
+  while (!find(kFree)) {
+    if (failure_) fail(lock);
+    if (Clock::now() >= until) throw_not_begun();
+    turn(lock, until);
+  }
+  wait(lock, submit(lock, script, inputs, outputs, runs), until);
+}
+
+Engine::Ticket Engine::submit(const std::shared_ptr<const Script>& script, std::span<const std::byte* const> inputs,
                               std::span<std::byte* const> outputs, std::size_t runs) {
+  Lock lock(mutex_);
+  look_before_start(lock);
+  return submit(lock, script, inputs, outputs, runs);
+}
+
+Engine::Ticket Engine::submit(Lock& lock, const std::shared_ptr<const Script>& script,
+                              std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
+                              std::size_t runs) {
   if (inputs.size() != script->inputs().size() || outputs.size() != script->outputs().size() || runs == 0)
     throw ArgumentError(concat(inputs.size(), " inputs and ", outputs.size(), " outputs for ", runs,
                                " runs of a script of ", script->inputs().size(), " and ", script->outputs().size()));
-  Lock lock(mutex_);
-  if (failure_) fail(lock);
-  Request& request = requests_[next_ticket_ % kMaxTickets];
-  if (request.ticket != 0)
-    throw ArgumentError(concat("ticket ", request.ticket, " was not waited for, and ", kMaxTickets, " are the most"));
-  const bool is_idle = count_ == 0 && next_started_ == next_ticket_;
-  request.loaded = load(script, runs > 1 || !is_idle);
-  request.script = std::move(script);
+  Request* free = find(kFree);
+  if (!free) throw ArgumentError(concat(kMaxTickets, " tickets were not waited for, and more there are not"));
+  Request& request = *free;
+  request.loaded = load(script, runs > 1 || !is_idle());
+  request.script = script;
   request.inputs.assign(inputs.begin(), inputs.end());
   request.outputs.assign(outputs.begin(), outputs.end());
   request.runs = runs;
   request.started = request.finished = 0;
+  request.ticket = next_ticket_++;
   try {
-    endpoints_.listen();
-    if (is_idle) {
-      // What came while nothing was asked for would be taken for this run's.
-      pump(lock, Clock::now());
-      settle();
-    }
-    request.ticket = next_ticket_++;
     work();
   } catch (...) {
     break_off(std::current_exception());
@@ -113,15 +135,27 @@ Engine::Ticket Engine::submit(std::shared_ptr<const Script> script, std::span<co
   return request.ticket;
 }
 
+// What came while no run was in flight would be taken for the next one's.
+void Engine::look_before_start(Lock& lock) {
+  if (failure_) fail(lock);
+  try {
+    endpoints_.listen();
+    if (is_idle()) pump(lock, Clock::now());
+    if (!failure_) settle();
+  } catch (...) {
+    break_off(std::current_exception());
+  }
+  if (failure_) fail(lock);
+}
+
 void Engine::wait(Ticket ticket, Clock::time_point until) {
   Lock lock(mutex_);
+  wait(lock, ticket, until);
+}
+
+void Engine::wait(Lock& lock, Ticket ticket, Clock::time_point until) {
   while (!failure_ && request_of(ticket).finished < request_of(ticket).runs) {
-    try {
-      pump(lock, until);
-      if (!failure_) work();
-    } catch (...) {
-      break_off(std::current_exception());
-    }
+    turn(lock, until);
     Request& request = request_of(ticket);
     if (!failure_ && request.finished < request.runs && Clock::now() >= until) give_up(lock, request);
   }
@@ -130,6 +164,15 @@ void Engine::wait(Ticket ticket, Clock::time_point until) {
   let_go(request);
   if (!is_finished) fail(lock);
   wake();
+}
+
+void Engine::turn(Lock& lock, Clock::time_point until) {
+  try {
+    pump(lock, until);
+    if (!failure_) work();
+  } catch (...) {
+    break_off(std::current_exception());
+  }
 }
 
 // A request that has sent nothing leaves no trace; what is in flight cannot be called back.
@@ -144,7 +187,7 @@ void Engine::give_up(Lock& lock, Request& request) {
   let_go(request);
   start_runs();
   wake();
-  throw Error(Kind::timeout, "the time was up while the device was busy with earlier requests; nothing was sent");
+  throw_not_begun();
 }
 
 void Engine::let_go(Request& request) {

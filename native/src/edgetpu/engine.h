@@ -44,11 +44,14 @@ class Engine {
 
   // Starts `runs` runs. Each input and output holds that many tensors one behind the other; they stay untouched by the
   // caller until wait() has returned. Throws ArgumentError when too many tickets were not waited for.
-  Ticket submit(std::shared_ptr<const Script> script, std::span<const std::byte* const> inputs,
+  Ticket submit(const std::shared_ptr<const Script>& script, std::span<const std::byte* const> inputs,
                 std::span<std::byte* const> outputs, std::size_t runs);
   // Returns when the outputs are written. Throws Error and usb::Error. A request that has sent nothing yet when its
   // time is up is withdrawn, and the engine is none the worse for it.
   void wait(Ticket ticket, Clock::time_point until);
+  // Both in one; waits for others where there are too many.
+  void run(const std::shared_ptr<const Script>& script, std::span<const std::byte* const> inputs,
+           std::span<std::byte* const> outputs, std::size_t runs, Clock::time_point until);
 
   // Cancels all that is pending and waits for its end, in bounded time. False: some of it has not ended.
   bool drain();
@@ -84,11 +87,20 @@ class Engine {
   static void retire(Engine* engine);
 
   std::shared_ptr<Loaded> load(const std::shared_ptr<const Script>& script, bool twice);
-  Request& request_of(Ticket ticket);
+  Request* find(Ticket ticket);
+  Request& request_of(Ticket ticket);  // throws ArgumentError
   void let_go(Request& request);
   // The lanes in use, oldest first.
   Active& active(std::size_t i) { return lanes_[(first_ + i) % kLanes]; }
   Lane* oldest(bool (*is_it)(const Lane&));
+
+  bool is_idle() const { return count_ == 0 && next_started_ == next_ticket_; }
+  void look_before_start(Lock& lock);
+  Ticket submit(Lock& lock, const std::shared_ptr<const Script>& script, std::span<const std::byte* const> inputs,
+                std::span<std::byte* const> outputs, std::size_t runs);
+  void wait(Lock& lock, Ticket ticket, Clock::time_point until);
+  // Waits for something to happen and does what can be done then; what goes wrong becomes the failure.
+  void turn(Lock& lock, Clock::time_point until);
 
   // All that can be done without waiting. Throws what ends the request.
   void work();

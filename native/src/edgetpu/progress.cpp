@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::uint32_t kFatal = 1;  // libedgetpu driver/usb/usb_driver.cc, the word of an interrupt
 
-std::string doing(const Lane* lane) { return lane ? ", in " + lane->where() : ", while nothing was asked for"; }
+bool has_begun(const Lane& lane) { return lane.has_begun(); }
+
+std::string doing(const Lane* lane) { return lane ? ", in " + lane->where() : ", while no run was in flight"; }
 
 }  // namespace
 
@@ -37,8 +39,7 @@ void Engine::settle() {
 void Engine::settle_interrupt(std::uint32_t word) {
   interrupts_ |= word & ~kFatal;
   if (!(word & kFatal)) return;
-  const Lane* lane = oldest([](const Lane& lane) { return lane.has_begun(); });
-  throw Error(Kind::fatal, "endpoint 0x83: the device reports a fatal error" + doing(lane));
+  throw Error(Kind::fatal, "endpoint 0x83: the device reports a fatal error" + doing(oldest(has_begun)));
 }
 
 void Engine::settle_out(Flight& out) {
@@ -52,7 +53,9 @@ void Engine::settle_out(Flight& out) {
 
 void Engine::settle_event(std::uint8_t tag) {
   Lane* lane = oldest([](const Lane& lane) { return lane.has_begun() && !lane.has_events(); });
-  if (!lane) throw Error(Kind::event, concat("endpoint 0x82: an event of tag ", int{tag}, doing(nullptr)));
+  if (!lane)
+    throw Error(Kind::event, concat("endpoint 0x82: an event of tag ", int{tag}, " that no run waits for",
+                                    doing(oldest(has_begun))));
   lane->take_event(tag);
 }
 
@@ -63,7 +66,9 @@ void Engine::settle_read(Flight& read) {
   if (transfer.status != usb::Status::completed && !is_called_back)
     throw usb::Error(transfer.status, describe(read) + doing(lane));
   if (transfer.actual == 0) return;
-  if (!lane) throw Error(Kind::bytes, concat("endpoint 0x81: ", transfer.actual, " bytes", doing(nullptr)));
+  if (!lane)
+    throw Error(Kind::bytes,
+                concat("endpoint 0x81: ", transfer.actual, " bytes that no run waits for", doing(oldest(has_begun))));
   const std::size_t rest = lane->take(read);
   if (rest > 0)
     throw Error(Kind::bytes, concat("endpoint 0x81: ", rest, " bytes more than all outputs have", doing(lane)));
@@ -73,11 +78,12 @@ void Engine::settle_read(Flight& read) {
 
 void Engine::start_runs() {
   while (count_ < kLanes && next_started_ < next_ticket_) {
-    Request& request = requests_[next_started_ % kMaxTickets];
-    if (request.ticket != next_started_ || request.started == request.runs) {
+    Request* found = find(next_started_);
+    if (!found || found->started == found->runs) {
       ++next_started_;
       continue;
     }
+    Request& request = *found;
     if (count_ == 0) first_ = 0;
     Active& next = active(count_);
     const auto& buffers = request.loaded->buffers[static_cast<std::size_t>(&next - lanes_.data())];

@@ -30,5 +30,6 @@ void register_resize(Registry& registry);           // RESIZE_BILINEAR RESIZE_NE
 void register_slice(Registry& registry);            // STRIDED_SLICE SLICE
 void register_softmax(Registry& registry);          // SOFTMAX
 void register_transpose(Registry& registry);        // TRANSPOSE
+void register_transpose_conv(Registry& registry);   // TRANSPOSE_CONV Convolution2DTransposeBias
 
 }  // namespace subgraft

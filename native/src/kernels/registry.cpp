@@ -50,6 +50,7 @@ const Registry& Registry::builtin() {
     register_slice(all);
     register_softmax(all);
     register_transpose(all);
+    register_transpose_conv(all);
     return all;
   }();
   return registry;
