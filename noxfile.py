@@ -1,7 +1,8 @@
-"""Longer jobs that need more than a Python: nox -s qemu"""
+"""Longer jobs that need more than a Python. Runs in the environment that nox itself is in: .venv/bin/nox -s qemu"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import nox
@@ -10,20 +11,19 @@ nox.options.sessions = ["qemu"]
 
 MODEL = "src/subgraft/models/digits_int8.tflite"
 COMPILER = "subgraft.backends.edgetpu.emulator.compiler"
-# The kernel has its own ways with these; all faults are tested under umockdev.
+# What a kernel has its own ways with; under umockdev all faults are tested.
 FAULTS = "stall or halt or timeout or babble or unplug or dfu@in or answers or opened"
 
 
-@nox.session(reuse_venv=True)
+@nox.session(venv_backend="none")
 def qemu(session: nox.Session) -> None:
     """The driver on a stock Debian kernel: firmware, inferences, faults. Needs qemu-system-x86_64."""
-    session.install("-r", "tests/requirements.txt")
-    session.install(".")
     folder = session.create_tmp()
-    session.run("python", "-m", COMPILER, "-o", folder, MODEL, silent=True)
-    compiled = str(Path(folder) / "digits_int8_edgetpu.tflite")
-    pair = ("--model", MODEL, "--compiled", compiled)
+    python = (sys.executable, "-m")
+    session.run(*python, COMPILER, "-o", folder, MODEL, silent=True, external=True)
+    pair = ("--model", MODEL, "--compiled", str(Path(folder) / "digits_int8_edgetpu.tflite"))
     for speed, chosen in (("super", FAULTS), ("high", "answers")):
-        tests = ("python", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", "hw_tests/test_edgetpu.py")
+        tests = (*python, "pytest", "-p", "no:cacheprovider", "-q", "-rs", "hw_tests/test_edgetpu.py", *pair)
         device = ("--device", "edgetpu:usb:0", "--require", "-k", f"({chosen}) and not storm")
-        session.run("python", "hw_tests/qemu/boot.py", "--speed", speed, *pair, "--", *tests, *device, *pair)
+        boot = (sys.executable, "hw_tests/qemu/boot.py", "--speed", speed, *pair)
+        session.run(*boot, "--", *tests, *device, external=True)
