@@ -24,7 +24,6 @@ def test_without_a_word_everything_is_as_fast_and_as_careful_as_it_can_be() -> N
         ("USB_FORCE_LARGEST_BULK_IN_CHUNK_SIZE", "0", "usb2_chunk_bytes", 256),
         ("USB_ENABLE_OVERLAPPING_REQUESTS", "0", "requests_in_flight", 1),
         ("USB_FAIL_IF_SLOWER_THAN_SUPERSPEED", "1", "require_superspeed", True),
-        ("USB_BULK_IN_QUEUE_CAPACITY", "8", "bulk_in_queue", 8),
     ],
 )
 def test_a_variable_of_libedgetpu_is_honoured(variable: str, text: str, setting: str, value: object) -> None:
@@ -60,6 +59,7 @@ def test_what_this_driver_does_not_do_is_refused_by_name(variable: str, text: st
         {"USB_ENABLE_PROCESSING_OF_HINTS": "true"},
         {"USB_ENABLE_QUEUED_BULK_IN_REQUESTS": "1"},
         {"USB_SOFTWARE_CREDITS_LOW_LIMIT": "8192"},
+        {"USB_BULK_IN_QUEUE_CAPACITY": "8"},
         {"USB_ENABLE_OVERLAPPING_BULK_IN_AND_OUT": "0"},
         {"USB_TIMEOUT_MILLIS": " "},
         {"HOME": "/root"},
@@ -78,7 +78,6 @@ def test_what_changes_nothing_is_taken(environment: dict[str, str]) -> None:
         ({"usb2_chunk_bytes": 512}, {}),
         ({"max_bulk_out_bytes": 0}, {}),
         ({"async_transfers": 0}, {}),
-        ({"bulk_in_queue": 257}, {}),
         ({"requests_in_flight": 3}, {}),
         ({"firmware_sha256": "abc"}, {}),
         ({"verify_firmware": "perhaps"}, {}),

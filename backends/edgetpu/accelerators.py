@@ -19,6 +19,7 @@ RUNNING = (0x18D1, 0x9302)
 WAITING = (0x1A6E, 0x089A)
 
 USB3_MBPS = 5000
+IN_PROCESS_BUS = 0  # of emulator/bus.py; no machine has a bus with this number
 NODES = Path("/dev/bus/usb")
 PROCESSES = Path("/proc")
 
@@ -53,6 +54,9 @@ def place(path: str) -> tuple[int, ...]:
 
 def name_of(found: Found) -> str:
     """As a user types it."""
+    bus, *ports = place(found.path)
+    if found.emulated and bus == IN_PROCESS_BUS:
+        return f"emulated:{ports[0] - 1}"
     return f"usb@{found.path}"
 
 
@@ -96,14 +100,14 @@ def lock_name(found: Found) -> str | None:
 
 def device_of(found: Found) -> Device:
     """As the framework sees it."""
-    description = "an emulated Coral USB Accelerator, no hardware" if found.emulated else "Coral USB Accelerator"
+    description = "emulated Coral, no hardware" if found.emulated else "Coral USB Accelerator"
     return Device("edgetpu", name_of(found), description, emulated=found.emulated)
 
 
 def facts(found: Found) -> Facts:
     """What the bus, its node's permissions and the lock file tell of it."""
     generation = "USB 3" if found.speed_mbps >= USB3_MBPS else "USB 2"
-    state = "ready" if is_running(found) else "waits for its firmware"
+    state = "ready" if is_running(found) else "no firmware"
     return Facts(f"{generation}, {found.speed_mbps} Mbit/s", state, _problem(found))
 
 

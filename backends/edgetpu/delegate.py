@@ -61,7 +61,7 @@ class EdgeTpu:
     compile_timeout_s: how long it may take. cache: the folder for what it makes; "": the user's cache folder.
     sticks: how many emulated devices there are. faults: what goes wrong with them, see emulator/faults.py.
     performance, reset, timeout_s, firmware, firmware_sha256, verify_firmware, always_dfu, require_superspeed,
-    usb2_chunk_bytes, max_bulk_out_bytes, async_transfers, bulk_in_queue, requests_in_flight, library: see settings.py;
+    usb2_chunk_bytes, max_bulk_out_bytes, async_transfers, requests_in_flight, library: see settings.py;
     None: libedgetpu's environment variables, and without one the default.
     Every option may be text, as a user types it.
     """
@@ -87,7 +87,6 @@ class EdgeTpu:
         usb2_chunk_bytes: object = None,
         max_bulk_out_bytes: object = None,
         async_transfers: object = None,
-        bulk_in_queue: object = None,
         requests_in_flight: object = None,
         library: object = None,
     ) -> None:
@@ -103,7 +102,6 @@ class EdgeTpu:
             "usb2_chunk_bytes": usb2_chunk_bytes,
             "max_bulk_out_bytes": max_bulk_out_bytes,
             "async_transfers": async_transfers,
-            "bulk_in_queue": bulk_in_queue,
             "requests_in_flight": requests_in_flight,
             "library": library,
         }
@@ -122,6 +120,7 @@ class EdgeTpu:
         self._meant: dict[str, str] = {}  # device id to the device string that led to it
         self._missed: set[str] = set()  # ids of devices that were not where they had been when last asked about
         self._latest: Device | None = None
+        self._asked: tuple[Sequence[Op], Origin] = ((), self._made)  # the graph asked about last, op by op
 
     @property
     def name(self) -> str:
@@ -219,7 +218,11 @@ class EdgeTpu:
     def _origin(self, graph: Graph) -> Origin:
         if self._compiled:
             return self._beside
-        return self._alone if any(op.kind == CUSTOM_OP for op in graph.ops) else self._made
+        ops, origin = self._asked
+        if ops is not graph.ops:
+            origin = self._alone if any(op.kind == CUSTOM_OP for op in graph.ops) else self._made
+            self._asked = graph.ops, origin
+        return origin
 
     def _is_emulated(self) -> bool:
         return self._latest is not None and self._emulation.has(self._latest)

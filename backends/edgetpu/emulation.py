@@ -8,17 +8,20 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from subgraft.backends.edgetpu.accelerators import device_of, name_of
 from subgraft.backends.edgetpu.errors import NotFound
 from subgraft.backends.edgetpu.loadable import Loadable
 from subgraft.backends.edgetpu.package import Package
 from subgraft.delegates import Device, ModelError, Rejected, Unsupported
 
+# The emulator itself is imported in the functions that need it: with a real device none is called.
 if TYPE_CHECKING:
     from subgraft.backends.edgetpu.buses import Bus, Found
     from subgraft.backends.edgetpu.emulator import EmulatedCoral
 
 NAME = "edgetpu"
-FORM = re.compile(r"emulated(?::(?P<index>\d{1,4}))?")
+KIND = "emulated"
+FORM = re.compile(KIND + r"(?::(?P<index>\d{1,4}))?")
 MOST_STICKS = 16
 
 
@@ -35,7 +38,7 @@ class Emulation:
         self._count = sticks
         self._faults = faults
         self._lock = threading.Lock()
-        self._bus: Bus | None = None
+        self._bus: Bus | None = None  # made for the first who asks
         self._corals: list[EmulatedCoral] = []
         self._taught: set[bytes] = set()
         if faults:
@@ -52,14 +55,11 @@ class Emulation:
         index = int(match["index"] or 0) if match else 0
         if index >= self._count:
             raise NotFound(f"there is no {NAME}:{wanted}: the option sticks says {self._count}")
-        found = _path(index)
-        if all(other.path != found for other in self.bus.list()):
-            raise NotFound(f"{NAME}:{wanted} is unplugged")
-        return _device(index)
+        return device_of(self._at(index))
 
     def devices(self) -> list[Device]:
         """Those that are plugged in."""
-        return [_device(_index(found)) for found in self.bus.list()]
+        return [device_of(found) for found in self.bus.list()]
 
     def has(self, device: Device) -> bool:
         """Whether it is one of these."""
@@ -67,16 +67,22 @@ class Emulation:
 
     def found(self, device: Device) -> Found:
         """Where it is on the bus. Raises NotFound."""
+        return self._at(_number(device))
+
+    def _at(self, index: int) -> Found:
+        name = f"{KIND}:{index}"
         for found in self.bus.list():
-            if found.path == _path(_number(device)):
+            if name_of(found) == name:
                 return found
-        raise NotFound(f"{NAME}:{device.id} is unplugged")
+        raise NotFound(f"{NAME}:{name} is unplugged")
 
     @property
     def bus(self) -> Bus:
+        from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
+
         with self._lock:
             if self._bus is None:
-                self._bus = self._made()
+                self._bus = EmulatedBus(self._devices())
             return self._bus
 
     def teach(self, loadable: Loadable) -> None:
@@ -84,7 +90,8 @@ class Emulation:
         from subgraft.backends.edgetpu.emulator import EmulatedProgram
         from subgraft.backends.edgetpu.emulator.numerics import Numerics
 
-        assert self.bus is not None and loadable.uncompiled is not None
+        if loadable.uncompiled is None:
+            raise Rejected("nobody told the emulated device what this program computes")
         key = _digest(loadable.package)
         with self._lock:
             if key in self._taught:
@@ -94,7 +101,7 @@ class Emulation:
             except (ValueError, Unsupported, ModelError) as error:
                 raise Rejected(f"the emulated device cannot compute this: {error}") from error
             program = EmulatedProgram(loadable.package, compute)
-            for coral in self._corals:
+            for coral in self._devices():
                 coral.teach(program)
             self._taught.add(key)
 
@@ -102,18 +109,19 @@ class Emulation:
         """What plugs, unplugs and breaks this device; see emulator/remote.py."""
         from subgraft.backends.edgetpu.emulator.remote import Remote
 
-        assert self.bus is not None
-        remote, number = Remote(self._corals), _number(device)
+        with self._lock:
+            remote, number = Remote(self._devices()), _number(device)
         return lambda request: remote.ask({"stick": number, **request})
 
-    def _made(self) -> Bus:
+    def _devices(self) -> Sequence[EmulatedCoral]:
+        """Makes them, with their faults, when there are none. Called with the lock."""
         from subgraft.backends.edgetpu.emulator import EmulatedCoral
-        from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
 
-        self._corals = [EmulatedCoral(seed=number) for number in range(self._count)]
-        for coral in self._corals:
-            coral.inject(*self._rules())
-        return EmulatedBus(self._corals)
+        if not self._corals:
+            self._corals = [EmulatedCoral(seed=number) for number in range(self._count)]
+            for coral in self._corals:
+                coral.inject(*self._rules())
+        return self._corals
 
     def _rules(self) -> Sequence[Any]:
         from subgraft.backends.edgetpu.emulator import Fault
@@ -121,21 +129,8 @@ class Emulation:
         return Fault.parse(self._faults)
 
 
-def _device(index: int) -> Device:
-    return Device(NAME, f"emulated:{index}", "an emulated Coral USB Accelerator, no hardware", emulated=True)
-
-
 def _number(device: Device) -> int:
     return int(device.id.partition(":")[2] or 0)
-
-
-def _path(index: int) -> str:
-    """On a bus that no machine has."""
-    return f"0-{index + 1}"
-
-
-def _index(found: Found) -> int:
-    return int(found.path.partition("-")[2]) - 1
 
 
 def _digest(package: Package) -> bytes:

@@ -17,8 +17,6 @@ SHA256_DIGITS = 64
 DEFAULT_TIMEOUT_S = 6.0
 DEFAULT_MAX_BULK_OUT_BYTES = 1 << 20
 DEFAULT_ASYNC_TRANSFERS = 1 if sys.platform == "darwin" else 3
-DEFAULT_BULK_IN_QUEUE = 32
-MAX_BULK_IN_QUEUE = 256
 USB3_CHUNK_BYTES = 1024
 USB2_CHUNK_BYTES = 256
 SINGLE_ENDPOINT_MODE = 2
@@ -36,8 +34,7 @@ class Settings:
     always_dfu: load the firmware anew, also into a device that has it.
     require_superspeed: refuse a device on a USB 2 link.
     usb2_chunk_bytes: how much output the device sends at a time on a USB 2 link, 256 or 1024.
-    max_bulk_out_bytes, async_transfers, bulk_in_queue: bytes of one transfer to the device, how many of them and of
-    reads are outstanding.
+    max_bulk_out_bytes, async_transfers: bytes of one transfer to the device, and how many of them are outstanding.
     requests_in_flight: 2 where the next request may be sent while the device still works on the last, else 1.
     library: the file of libusb-1.0, or "pyusb"; "": the system's libusb, else pyusb.
     """
@@ -53,7 +50,6 @@ class Settings:
     usb2_chunk_bytes: int = USB2_CHUNK_BYTES
     max_bulk_out_bytes: int = DEFAULT_MAX_BULK_OUT_BYTES
     async_transfers: int = DEFAULT_ASYNC_TRANSFERS
-    bulk_in_queue: int = DEFAULT_BULK_IN_QUEUE
     requests_in_flight: int = 2
     library: str = ""
 
@@ -122,7 +118,6 @@ READERS: Mapping[str, Callable[[str, object], Any]] = {
     "usb2_chunk_bytes": _chunk,
     "max_bulk_out_bytes": _between(1024, 1 << 30),
     "async_transfers": _between(1, 64),
-    "bulk_in_queue": _between(0, MAX_BULK_IN_QUEUE),
     "requests_in_flight": _between(1, 2),
     "library": _text,
 }
@@ -149,7 +144,6 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str, object], Any]]] = {
     "USB_FORCE_LARGEST_BULK_IN_CHUNK_SIZE": ("usb2_chunk_bytes", _largest_chunk),
     "USB_ENABLE_OVERLAPPING_REQUESTS": ("requests_in_flight", _in_flight),
     "USB_FAIL_IF_SLOWER_THAN_SUPERSPEED": ("require_superspeed", flag),
-    "USB_BULK_IN_QUEUE_CAPACITY": ("bulk_in_queue", READERS["bulk_in_queue"]),
 }
 
 
@@ -168,11 +162,12 @@ FIXED: Mapping[str, _Only] = {
     "USB_ENABLE_QUEUED_BULK_IN_REQUESTS": _Only(1, "this driver always posts its reads before it sends"),
 }
 
-# Of no effect with one endpoint, in libedgetpu as here: credits belong to the other modes, and nothing is sent while
-# an output is on its way.
+# Of no effect: credits belong to modes with several endpoints; with one, nothing is sent while an output is on its way,
+# in libedgetpu as here; and reads are as long as the outputs here, so that they need no queue.
 WITHOUT_EFFECT: Mapping[str, Callable[[str, object], Any]] = {
     "USB_SOFTWARE_CREDITS_LOW_LIMIT": whole,
     "USB_ENABLE_OVERLAPPING_BULK_IN_AND_OUT": flag,
+    "USB_BULK_IN_QUEUE_CAPACITY": whole,
 }
 
 

@@ -111,9 +111,11 @@ class Run:
         self._stages.pop(0)
 
     def finish(self) -> None:
-        """It is done: parameters are on the chip now."""
+        """It is done: parameters are on the chip now, or those of others are not any more."""
         if self.stores_parameters:
             self._memory.store(self._owners(), _joined(self._parameters, self.executable.parameter_bytes))
+        else:
+            self._memory.ran(frozenset(executable.program.token for _, executable in self._candidates))
 
     def _owners(self) -> tuple[EmulatedProgram, ...]:
         return tuple(program for program, _ in self._candidates)
@@ -123,6 +125,7 @@ class Run:
             if self._check_bytes:
                 self._compare(step, data)
             self._parameters.append((step.offset, data))
+            self._outputs.clear()  # those that are yet to leave depend on it
         elif step.source == "scratch":
             if data != self._memory_of_scratch()[step.offset : step.offset + step.size]:
                 self._violation("scratch", f"{step.size} bytes of scratch at {step.offset} came back changed")
@@ -176,13 +179,20 @@ class Run:
 
     def _all_parameters(self) -> bytes:
         caching = self.program.caching
-        own = _joined(self._parameters, self.executable.parameter_bytes)
+        own = self._own_parameters()
         if caching is None or self.executable is caching:
             return own
         if not self._memory.holds(self.program):
             self._violation("stale", f"{self.program.name} ran while its parameters were not on the chip")
         cached = self._memory.read(self.program, caching.parameter_bytes, self._random)
         return cached + own if own else cached
+
+    def _own_parameters(self) -> bytes:
+        """What came with this inference. Outputs may leave before the rest comes: until then it is the package's."""
+        size = self.executable.parameter_bytes
+        if sum(len(data) for _, data in self._parameters) >= size:
+            return _joined(self._parameters, size)
+        return _joined([(0, self.executable.program.parameters), *self._parameters], size)
 
 
 def _joined(pieces: Sequence[tuple[int, bytes]], size: int) -> bytes:

@@ -32,6 +32,7 @@ const Registry& Registry::builtin() {
     register_concatenation(all);
     register_conv(all);
     register_conversion(all);
+    register_densify(all);
     register_depthwise_conv(all);
     register_detection(all);
     register_elementwise(all);
@@ -50,6 +51,7 @@ const Registry& Registry::builtin() {
     register_slice(all);
     register_softmax(all);
     register_transpose(all);
+    register_transpose_conv(all);
     return all;
   }();
   return registry;
