@@ -14,6 +14,7 @@ from subgraft.backends.edgetpu.breaker import CLOSED, OPEN
 from subgraft.backends.edgetpu.emulator.compiler import compile_model
 from subgraft.backends.edgetpu.emulator.faults import ACTIONS, TO_DEVICE, TO_HOST
 from subgraft.backends.edgetpu.emulator.teaching import teach
+from subgraft.backends.edgetpu.opening import REENUMERATION_TIMEOUT_S
 from subgraft.delegates import Failed, Health
 from subgraft.interpreter.discovery import choose
 from subgraft.interpreter.services import main_graphs
@@ -21,7 +22,8 @@ from subgraft.models import DIGITS_INT8
 from waiting import until
 
 TIMEOUT_S = 0.2
-BOUND_S = 2 * TIMEOUT_S + 1.5  # a run, a recovery, a second run; a device that is gone is waited for 0.5 s
+# A run, a recovery in whose reset the device vanishes, a second run.
+BOUND_S = 2 * TIMEOUT_S + REENUMERATION_TIMEOUT_S + 1.5
 WRONG_VALUES = {"flip", "reorder", "corrupt"}  # USB checks its packets, so a host cannot see these; verification does
 AT_OPENING = {"dfu_error"}  # strikes only while firmware is loaded
 RUNS = 4  # of which the fault strikes one: no inference has more transfers of one kind than that
@@ -96,6 +98,16 @@ def test_with_the_cpu_behind_it_every_fault_ends_in_the_right_answer(rule, expec
         for seed in range(RUNS):
             assert run(session, expected, seed) < BOUND_S
     assert emulator(one).state()["faults_fired"] == 1 or "register" in rule
+
+
+@pytest.mark.parametrize("rule", cases("stall@out:2", "truncate@out:2", "timeout@event:1", "dfu@out:3", "flip@out:2"))
+def test_so_does_one_while_the_parameters_are_sent(rule, expected):
+    one = wanted(timeout_s=TIMEOUT_S)
+    verify = 1 if rule.partition("@")[0] in WRONG_VALUES else 0
+    with subgraft.load(DIGITS_INT8, [one], probe_s=0.05, verify_every=verify) as session:
+        emulator(one).fault(rule)
+        for seed in range(RUNS):
+            assert run(session, expected, seed) < BOUND_S
 
 
 @pytest.mark.parametrize("rule", cases("stall@in:1", "timeout@out:1", "short@event:1", "unplug@out:1", "dfu@in:1"))
