@@ -78,7 +78,10 @@ class Delegate(Protocol):
         """What is plugged in now. Raises Unavailable with the cause and the cure when there is nothing to use."""
 
     def check(self, op: Op, graph: Graph) -> Verdict:
-        """Whether this op could run here, and if not every reason why. Opens no device."""
+        """Whether this op could run here, and if not every reason why. Opens no device.
+
+        Raises ModelError where files that the user named contradict each other or the model.
+        """
 
     def cost(self, segment: Segment) -> Cost | None:
         """None: no idea, take it."""

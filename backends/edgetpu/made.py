@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from subgraft.backends.edgetpu import rules
 from subgraft.backends.edgetpu.cache import Cache
 from subgraft.backends.edgetpu.compiler import PROGRAM, Compiled, Compiler, Operation
-from subgraft.backends.edgetpu.emulator.compiler import CompilerError, Settings, compile_models
 from subgraft.backends.edgetpu.errors import WrongTwin
 from subgraft.backends.edgetpu.loadable import Loadable
 from subgraft.backends.edgetpu.package import CUSTOM_OP, STAND_IN, Package, package_of
@@ -212,6 +211,8 @@ def _digest(parts: Sequence[bytes]) -> bytes:
 
 def _stand_in(tflites: Sequence[bytes]) -> list[Compiled]:
     """Compiled for emulated devices, in this process. Raises Rejected."""
+    from subgraft.backends.edgetpu.emulator.compiler import CompilerError, Settings, compile_models  # no use for others
+
     try:
         made = compile_models(tflites, Settings())
     except CompilerError as error:

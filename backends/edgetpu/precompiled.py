@@ -100,7 +100,8 @@ class Beside:
         return Loadable.of(part.package, segment, part.segment.inputs, part.segment.outputs, part.segment)
 
     def notes(self, segment: Segment) -> Sequence[str]:
-        return _notes(self._part_of(segment))
+        part = self._matched(segment.graph).part(segment.graph.ops[segment.ops[0]])
+        return _notes(part) if part else []
 
     def _part_of(self, segment: Segment) -> Part:
         part = self._matched(segment.graph).part(segment.graph.ops[segment.ops[0]])
