@@ -108,6 +108,7 @@ CASES = [
     integer("real/coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite", sample=False),
     real("real/deeplabv3_257_mv_gpu.tflite", SIGNED, sample=False),
     real("real/face_blendshapes.tflite"),
+    real("real/face_detection_full_range_sparse.tflite", UNIT),
     real("real/hand_landmark_full.tflite", UNIT, sample=False),
     integer("real/hello_world_int8.tflite", pictures=False),
     real("real/iris_landmark.tflite", UNIT),

@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -44,7 +45,7 @@ class Emulator:
         where = path or os.environ.get(VARIABLE)
         if not where:
             raise Unavailable("no emulator here; start this program with 'subgraft emulate -- COMMAND'")
-        return cls(_Line(where))
+        return cls(_line(where))
 
     def fault(self, rule: str, stick: int = 0) -> None:
         """Adds a fault rule; docs/edgetpu.md has the list."""
@@ -73,9 +74,12 @@ class Emulator:
     def unplug(self, stick: int = 0) -> None:
         self._do("unplug", stick)
 
-    def plug(self, mode: str = "dfu", stick: int = 0) -> None:
-        """mode: "dfu", as a stick is when it got power, or "app", as one is that runs its firmware."""
-        self._do("plug", stick, mode=mode)
+    def plug(self, mode: str = "dfu", speed: str = "", stick: int = 0) -> None:
+        """mode: "dfu", as a stick is when it got power, or "app", as one is that runs its firmware.
+
+        speed: of the port, "super" or "high"; "": as before. Does nothing with a stick that is plugged in.
+        """
+        self._do("plug", stick, mode=mode, speed=speed)
 
     def state(self, stick: int = 0) -> Mapping[str, Any]:
         """mode, speed, connected, and how many sticks there are."""
@@ -133,6 +137,12 @@ class _Line:
         if self._connection is None or self._connection[0] != os.getpid():
             self._connection = (os.getpid(), _open(self._path))
         return self._connection[1]
+
+
+@cache
+def _line(path: str) -> _Line:
+    """One for the whole process: a virtual machine's port can be opened once."""
+    return _Line(path)
 
 
 def _open(path: str) -> int:

@@ -12,6 +12,7 @@ void register_comparison(Registry& registry);       // LESS SELECT SELECT_V2
 void register_concatenation(Registry& registry);    // CONCATENATION PACK UNPACK SPLIT SPLIT_V
 void register_conv(Registry& registry);             // CONV_2D
 void register_conversion(Registry& registry);       // QUANTIZE DEQUANTIZE CAST
+void register_densify(Registry& registry);          // DENSIFY
 void register_depthwise_conv(Registry& registry);   // DEPTHWISE_CONV_2D
 void register_detection(Registry& registry);        // TFLite_Detection_PostProcess
 void register_elementwise(Registry& registry);      // RSQRT SQRT EXP NEG ABS

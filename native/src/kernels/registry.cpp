@@ -32,6 +32,7 @@ const Registry& Registry::builtin() {
     register_concatenation(all);
     register_conv(all);
     register_conversion(all);
+    register_densify(all);
     register_depthwise_conv(all);
     register_detection(all);
     register_elementwise(all);
