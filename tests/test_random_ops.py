@@ -11,7 +11,7 @@ from subgraft.interpreter.native import _native
 
 
 def drawn(case: Case, runs: int = 1) -> list[Array]:
-    program = _native.Program(Model.open(case.model()).native)
+    program = _native.Program(Model.open(case.model()).native, pool=_native.ThreadPool(1))
     return [program.call(case.feed())[0].copy() for _ in range(runs)]
 
 
