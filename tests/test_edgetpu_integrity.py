@@ -1,4 +1,4 @@
-"""With the check of bytes on, whatever happens to parameters on their way, or to what is believed to be cached, shows."""
+"""With the check of bytes on, damage to parameters on their way, and stale beliefs about what is cached, show."""
 
 from __future__ import annotations
 
