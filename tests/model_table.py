@@ -29,6 +29,7 @@ class ModelCase:
     deviation: why this one may differ more, by up to `allowed`.
     repaired: LiteRT refuses the file for its quantized_dimension; the oracle gets it with 0 there.
     older: kinds of ops whose version BUILTIN_REF does not list, though its code is the same; the oracle gets these.
+    in_floats: a kind of op that LiteRT lacks for this dtype; the oracle gets it between DEQUANTIZE and QUANTIZE.
     sample: part of the default test run.
     """
 
@@ -42,6 +43,7 @@ class ModelCase:
     allowed: float = 0.0
     repaired: bool = False
     older: Mapping[str, int] = field(default_factory=dict)
+    in_floats: str = ""
     sample: bool = True
 
     def __post_init__(self) -> None:
@@ -105,6 +107,7 @@ CASES = [
     integer("made/small_unet_int8.tflite", older={"TILE": 1}),
     integer("made/small_unet_int16x8.tflite", pictures=False, older={"TILE": 1}),
     integer("made/vit_tiny_int8.tflite"),
+    integer("made/vit_tiny_int16x8.tflite", pictures=False, in_floats="SQUARED_DIFFERENCE", sample=False),
     integer("real/coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite", sample=False),
     real("real/deeplabv3_257_mv_gpu.tflite", SIGNED, sample=False),
     real("real/face_blendshapes.tflite"),
