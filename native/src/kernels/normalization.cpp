@@ -61,7 +61,8 @@ Compute prepare_l2_normalization(Preparation& p) {
   p.unsupported("L2_NORMALIZATION of ", dtype_name(in));
 }
 
-// Element c is divided by a power of the squares from c - radius up to, but without, c + radius.
+// Element c is divided by a power of the squares of its neighbours up to `radius` away. TFLite's reference kernel
+// leaves the last of them out; its optimized kernel, TensorFlow and Android do not.
 struct LocalResponse {
   int64_t radius;
   float bias, alpha, beta;
@@ -69,7 +70,7 @@ struct LocalResponse {
   void row(const float* in, float* out, int64_t depth) const {
     for (int64_t c = 0; c < depth; ++c) {
       float squares = 0;
-      const int64_t end = std::min(depth, c + radius);
+      const int64_t end = std::min(depth, c + radius + 1);
       for (int64_t i = std::max<int64_t>(0, c - radius); i < end; ++i) squares += in[i] * in[i];
       out[c] = in[c] * std::pow(bias + alpha * squares, -beta);
     }
@@ -85,6 +86,7 @@ Compute prepare_local_response_normalization(Preparation& p) {
     p.unsupported("input ", dtype_name(p.input(0).dtype), " with output ", dtype_name(p.output(0).dtype));
   const Options& o = p.options();
   const auto real = [&o](const char* name) { return static_cast<float>(o.real(name)); };
+  p.require(o.integer("radius") >= 0, "radius is ", o.integer("radius"));
   const LocalResponse response{o.integer("radius"), real("bias"), real("alpha"), real("beta")};
   const Rows rows{shape.product(0, 3), shape[3]};
   return [rows, response](const Invocation& v) {
