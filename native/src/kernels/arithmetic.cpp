@@ -1,4 +1,6 @@
 // ADD, SUB, MUL, DIV, FLOOR_DIV, MAXIMUM, MINIMUM and SQUARED_DIFFERENCE, with broadcasting.
+#include <complex>
+
 #include "core/fixed_point.h"
 #include "kernels/arithmetic_math.h"
 #include "kernels/broadcast.h"
@@ -131,8 +133,15 @@ Compute quantized_product(const Preparation& p, const Broadcast<2>& plan) {
   });
 }
 
+Compute complex_product(const Preparation& p, const Broadcast<2>& plan) {
+  using T = std::complex<float>;
+  if (p.options().integer("fused_activation_function") != 0) p.unsupported("an activation of complex numbers");
+  return map2<T, T, T>(plan, [](T a, T b) { return a * b; });
+}
+
 Compute prepare_mul(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
+  if (p.input(0).dtype == DType::complex64) return complex_product(p, plan);
   return dispatch<float, int8_t, uint8_t, int16_t, int32_t, uint32_t, int64_t>(
       p, p.input(0).dtype, [&](auto type) -> Compute {
         using T = decltype(type);

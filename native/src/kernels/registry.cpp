@@ -29,6 +29,7 @@ const Registry& Registry::builtin() {
     register_arithmetic(all);
     register_batch_matmul(all);
     register_comparison(all);
+    register_complex(all);
     register_concatenation(all);
     register_conv(all);
     register_conversion(all);
@@ -43,11 +44,13 @@ const Registry& Registry::builtin() {
     register_pad(all);
     register_pooling(all);
     register_posenet(all);
+    register_random(all);
     register_rearrange(all);
     register_reduction(all);
     register_reshape(all);
     register_resources(all);
     register_resize(all);
+    register_rfft(all);
     register_slice(all);
     register_softmax(all);
     register_transpose(all);
