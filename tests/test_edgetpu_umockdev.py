@@ -236,6 +236,8 @@ def test_after_a_program_was_killed_in_an_inference_the_next_gets_right_answers(
 
 
 def test_a_model_that_the_emulated_device_was_not_taught_is_remarked_on(pair: tuple[Path, Path]) -> None:
+    for _ in emulated():
+        pass  # skips where there is no umockdev
     model, compiled = pair
     run = ["run", str(model), "--compiled", str(compiled), "--delegate", "edgetpu", "--input", "image=blank.npy"]
     np.save(compiled.parent / "blank.npy", np.zeros((1, 8, 8, 1), np.int8))
