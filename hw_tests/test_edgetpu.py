@@ -282,9 +282,9 @@ def comes_back(twin: Twin, session: subgraft.Session, emulator: Emulator) -> boo
     deadline = time.monotonic() + DOWN_S
     number = 0
     while time.monotonic() < deadline:
-        before = emulator.state()["inferences"]
+        before, taken_over = emulator.state()["inferences"], taken_over_count(session)
         twin.check(session, number)
-        if emulator.state()["inferences"] > before:
+        if emulator.state()["inferences"] > before and taken_over_count(session) == taken_over:
             return True
         number += 1
         time.sleep(0.02)

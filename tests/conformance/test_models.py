@@ -17,7 +17,7 @@ import subgraft
 from op_cases import Array
 from oracle import Oracle, Request
 from shared_models import MODELS, SHARED, needs_shared
-from subgraft.delegates import Graph, Tensor, Unsupported
+from subgraft.delegates import Graph, Op, Tensor, Unsupported
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 
@@ -133,7 +133,7 @@ def picture_runs(case: ModelCase, graph: Graph) -> list[list[Array]]:
 
 
 def oracle_model(case: ModelCase, model: Model) -> bytes:
-    if not case.repaired and not case.older:
+    if not case.repaired and not case.older and not case.in_floats:
         return (MODELS / case.path).read_bytes()
     graph = model.graphs[0]
     tensors, ops = list(graph.tensors), [replace(op, version=case.older.get(op.kind, op.version)) for op in graph.ops]
@@ -142,7 +142,24 @@ def oracle_model(case: ModelCase, model: Model) -> bytes:
             replace(t, quantization=replace(t.quantization, axis=0)) if t.quantization and len(t.shape) == 1 else t
             for t in tensors
         ]
-    return Model.of(Graph(tensors, ops, graph.inputs, graph.outputs)).to_bytes()
+    graph = Graph(tensors, ops, graph.inputs, graph.outputs)
+    return Model.of(with_floats(graph, case.in_floats)).to_bytes()
+
+
+def with_floats(graph: Graph, kind: str) -> Graph:
+    """The graph with ops of this kind computing in floats."""
+    tensors, ops = list(graph.tensors), []
+    for op in graph.ops:
+        if op.kind != kind:
+            ops.append(op)
+            continue
+        first = len(tensors)
+        tensors += [Tensor(f"{tensors[t].name} real", tensors[t].shape, "float32") for t in (*op.inputs, *op.outputs)]
+        inputs = range(first, first + len(op.inputs))
+        ops += [Op("DEQUANTIZE", (t,), (real,), version=3) for t, real in zip(op.inputs, inputs, strict=True)]
+        ops.append(replace(op, inputs=tuple(inputs), outputs=(len(tensors) - 1,), version=1))
+        ops.append(Op("QUANTIZE", (len(tensors) - 1,), op.outputs, version=2))
+    return Graph(tensors, ops, graph.inputs, graph.outputs)
 
 
 def differences(ours: list[Array], theirs: list[Array], tolerance: float) -> str:
