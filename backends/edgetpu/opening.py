@@ -261,7 +261,7 @@ def seen_again(bus: Bus, found: Found) -> Found:
             if there.path == found.path:
                 return there
         if patience.is_over:
-            raise Lost(f"the Edge TPU {called(found)} is not plugged in any more")
+            raise Lost(f"the Edge TPU {called(found)} is not plugged in any more; plug it in again")
         patience.sleep(LOOK_PAUSE_S)
 
 
