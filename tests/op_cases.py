@@ -180,9 +180,11 @@ class Case:
         copies = []
         if copy_inputs:
             for t in (t for t in fed if tensors[t].dtype not in PACKED):
-                copies.append(Op("RESHAPE", (t,), (len(tensors),), Options({"new_shape": tensors[t].shape})))
+                name, shape = tensors[t].name, tensors[t].shape
+                tensors.append(Tensor.constant(f"shape of {name}", np.array(shape, np.int32)))
+                copies.append(Op("RESHAPE", (t, len(tensors) - 1), (len(tensors),)))
                 numbers = [len(tensors) if n == t else n for n in numbers]
-                tensors.append(replace(tensors[t], name=f"copy of {tensors[t].name}"))
+                tensors.append(replace(tensors[t], name=f"copy of {name}"))
         op = Op(
             self.kind,
             tuple(numbers),
