@@ -23,6 +23,7 @@ void register_elementwise(Registry& registry);      // RSQRT SQRT EXP NEG ABS
 void register_fill(Registry& registry);             // FILL
 void register_fully_connected(Registry& registry);  // FULLY_CONNECTED
 void register_gather(Registry& registry);           // GATHER GATHER_ND
+void register_hashtable(Registry& registry);        // HASHTABLE HASHTABLE_IMPORT HASHTABLE_FIND HASHTABLE_SIZE
 void register_landmarks(Registry& registry);        // Landmarks2TransformMatrix
 void register_log_softmax(Registry& registry);      // LOG_SOFTMAX
 void register_lstm(Registry& registry);             // LSTM UNIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_LSTM
@@ -41,9 +42,10 @@ void register_rfft(Registry& registry);             // RFFT2D
 void register_rnn(Registry& registry);              // RNN UNIDIRECTIONAL_SEQUENCE_RNN BIDIRECTIONAL_SEQUENCE_RNN
 void register_slice(Registry& registry);            // STRIDED_SLICE SLICE
 void register_softmax(Registry& registry);          // SOFTMAX
-void register_svdf(Registry& registry);             // SVDF
-void register_transforms(Registry& registry);       // TransformTensorBilinear TransformLandmarks
-void register_transpose(Registry& registry);        // TRANSPOSE
-void register_transpose_conv(Registry& registry);   // TRANSPOSE_CONV Convolution2DTransposeBias
+void register_stablehlo_elementwise(Registry& registry);  // STABLEHLO_ADD STABLEHLO_AND ...
+void register_svdf(Registry& registry);                   // SVDF
+void register_transforms(Registry& registry);             // TransformTensorBilinear TransformLandmarks
+void register_transpose(Registry& registry);              // TRANSPOSE
+void register_transpose_conv(Registry& registry);         // TRANSPOSE_CONV Convolution2DTransposeBias
 
 }  // namespace subgraft

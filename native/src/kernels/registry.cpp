@@ -42,6 +42,8 @@ const Registry& Registry::builtin() {
     register_fill(all);
     register_fully_connected(all);
     register_gather(all);
+    register_hashtable(all);
+    register_stablehlo_elementwise(all);
     register_landmarks(all);
     register_log_softmax(all);
     register_lstm(all);
