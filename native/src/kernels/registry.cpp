@@ -51,8 +51,10 @@ const Registry& Registry::builtin() {
     register_resources(all);
     register_resize(all);
     register_rfft(all);
+    register_rnn(all);
     register_slice(all);
     register_softmax(all);
+    register_svdf(all);
     register_transpose(all);
     register_transpose_conv(all);
     return all;
