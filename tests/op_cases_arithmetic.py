@@ -1,8 +1,12 @@
 """ADD, SUB, MUL, DIV, FLOOR_DIV, MAXIMUM, MINIMUM and SQUARED_DIFFERENCE."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from op_cases import Case, In, Out, c, const, fed, out, x
+from op_cases import Array, Case, In, Out, c, const, fed, out, x
+from op_cases_reduction import rescaled
 
 ACTIVATIONS = ["NONE", "RELU", "RELU6", "RELU_N1_TO_1"]
 FUSED = ["ADD", "SUB", "MUL", "DIV"]
@@ -126,6 +130,37 @@ def quantized_differences() -> list[Case]:
     return cases
 
 
+def squared_difference16(a: float, b: float, o: float) -> Callable[[list[Array]], list[Array]]:
+    """Inputs are brought to half of their full range, subtracted, squared and brought to the output's scale."""
+
+    def expected(arrays: list[Array]) -> list[Array]:
+        one, two, three = (float(np.float32(scale)) for scale in (a, b, o))
+        common = 2 * max(one, two)
+        left, right = (
+            np.vectorize(lambda v, s=scale: rescaled(int(v), s / common), otypes=[np.int64])(values)
+            for values, scale in zip(arrays, (one, two), strict=True)
+        )
+        result = np.vectorize(lambda v: rescaled(int(v), common * common / three), otypes=[np.int64])(
+            (left - right) ** 2
+        )
+        return [np.clip(result, -32768, 32767).astype(np.int16)]
+
+    return expected
+
+
+def differences16() -> list[Case]:
+    why = "TFLite has none of int16: as in TFLite for microcontrollers"
+    cases = []
+    for a, b, o in [(2e-5, 1e-6, 2e-5), (1e-4, 1e-4, 3e-5), (1e-3, 3.1e-3, 2e-4), (1.0, 0.5, 9e5), (1e-7, 1e-7, 10.0)]:
+        for left, right in SHAPES:
+            given = [x(*left, dtype="int16", scale=a), x(*right, dtype="int16", scale=b)]
+            how: dict[str, Any] = dict(expected=squared_difference16(a, b, o), why=why, label=f"{a:g}_{b:g}_{o:g}")
+            cases.append(Case("SQUARED_DIFFERENCE", given, [out("int16", scale=o)], **how))
+    extremes = [fed([-32768, 32767, -32768], "int16", scale=0.1), fed([32767, -32768, -32768], "int16", scale=0.1)]
+    how = dict(expected=squared_difference16(0.1, 0.1, 0.3), why=why, label="extremes")
+    return [*cases, Case("SQUARED_DIFFERENCE", extremes, [out("int16", scale=0.3)], **how)]
+
+
 def one_side(dtype: str, sign: int, smallest: int, zero: int, scale: float) -> dict[str, object]:
     """Numbers of one sign, from `smallest` to the largest of the dtype, around its middle."""
     middle, largest = (128 if dtype == "uint8" else 0), (32767 if dtype == "int16" else 127)
@@ -216,6 +251,12 @@ def refused() -> list[Case]:
         Case("DIV", [x(3, dtype="int64"), x(3, dtype="int64")], [out("int64")], error="DIV of int64"),
         Case("FLOOR_DIV", [x(3), fed([0, 1, 2])], nothing, error="division by zero: element 0"),
         Case("SQUARED_DIFFERENCE", [x(3, dtype="uint8")] * 2, [out("uint8")], error="of uint8"),
+        Case(
+            "SQUARED_DIFFERENCE",
+            [x(3, dtype="int16", scale=1, zero=2)] * 2,
+            [out("int16", scale=1)],
+            error="zero points of 0",
+        ),
     ]
 
 
@@ -224,8 +265,10 @@ CASES = (
     + extremes()
     + quantized()
     + quantized_differences()
+    + differences16()[::3]
     + quantized_quotients()
     + int16()
     + larger_or_smaller()
     + refused()
 )
+MORE = differences16()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_table import CASES
 
 import edgetpu_pairs as pairs
 import subgraft
 from edgetpu_sessions import assert_same, delegate_of, emulator, random_inputs, real_sticks, wanted
-from model_table import CASES
 from shared_models import MODELS, needs_shared
 from subgraft.backends.edgetpu import EdgeTpu
 from subgraft.backends.edgetpu.emulator.numerics import Numerics

@@ -88,7 +88,7 @@ def test_operations_that_are_not_one_op_of_their_name_are_listed_as_bridged() ->
         if kinds != [MAPPING[case.operation].op]:
             bridged.add(case.operation)
     listed = {name for d in DEVIATIONS if d.kind is Kind.BRIDGED for name in d.operation.split("|")}
-    assert bridged == listed - {"GROUPED_CONV_2D"} | {"GROUPED_CONV_2D"}
+    assert bridged == listed
 
 
 def converted(case: SpecCase) -> Converted:

@@ -215,24 +215,28 @@ Compute prepare_minimum(Preparation& p) {
   });
 }
 
+// TFLite has int8 only; int16 is as in its sister for microcontrollers.
+template <typename T>
 Compute quantized_squared_difference(const Preparation& p, const Broadcast<2>& plan) {
-  const CommonScale common = common_scale(p, 7);
+  if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
+  // As many bits as leave room for the square.
+  const CommonScale common = common_scale(p, sizeof(T) == 1 ? 7 : 0);
   const double scale = twice_larger_scale(p);
   const float unit = static_cast<float>(1 << 2 * common.left_shift) * p.output(0).scale();
   const QuantizedOutput output{quantize_multiplier(scale * scale / unit), p.output(0).zero_point(),
-                               quantized_activation_range<int8_t>(0, p.output(0).scale(), 0)};
-  return map2<int8_t, int8_t, int8_t>(plan, [scaled = tabulated<int8_t>(common), output](int8_t a, int8_t b) {
+                               quantized_activation_range<T>(0, p.output(0).scale(), 0)};
+  return map2<T, T, T>(plan, [scaled = tabulated<T>(common), output](T a, T b) {
     const int32_t difference = scaled.a(a) - scaled.b(b);
-    return static_cast<int8_t>(output(difference * difference));
+    return static_cast<T>(output(difference * difference));
   });
 }
 
 Compute prepare_squared_difference(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+  return dispatch<float, int8_t, int16_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, int8_t>)
-      return quantized_squared_difference(p, plan);
+    if constexpr (kIsSmall<T>)
+      return quantized_squared_difference<T>(p, plan);
     else
       return map2<T, T, T>(plan, [](T a, T b) {
         const T difference = wrapping_subtract(a, b);

@@ -27,11 +27,13 @@ const Registry& Registry::builtin() {
     Registry all;
     register_activations(all);
     register_arithmetic(all);
+    register_argmax_pooling(all);
     register_batch_matmul(all);
     register_comparison(all);
     register_complex(all);
     register_concatenation(all);
     register_conv(all);
+    register_conv_3d(all);
     register_conversion(all);
     register_densify(all);
     register_depthwise_conv(all);
@@ -40,7 +42,10 @@ const Registry& Registry::builtin() {
     register_fill(all);
     register_fully_connected(all);
     register_gather(all);
+    register_landmarks(all);
+    register_log_softmax(all);
     register_lstm(all);
+    register_normalization(all);
     register_pad(all);
     register_pooling(all);
     register_posenet(all);
@@ -55,6 +60,7 @@ const Registry& Registry::builtin() {
     register_slice(all);
     register_softmax(all);
     register_svdf(all);
+    register_transforms(all);
     register_transpose(all);
     register_transpose_conv(all);
     return all;
