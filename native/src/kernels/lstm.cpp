@@ -108,7 +108,8 @@ Compute prepare_forward(Preparation& p, const Sequence& sequence) {
   p.set_output(0, input.with(input.rank() - 1, static_cast<int32_t>(shape.output)));
   if (p.input(T::kInput).dtype == DType::int8) {
     const bool is_sequence = input.rank() == 3;
-    if (!is_sequence && p.intermediate(11)) return prepare_8_bit_gates_lstm(p, tensors, shape);
+    if (!is_sequence && p.intermediate(5)) return prepare_8_bit_gates_lstm(p, tensors, shape);
+    p.require(!p.intermediate(5), "has more than 5 intermediate tensors");
     return prepare_integer_lstm(p, tensors, shape);
   }
   if (p.input(tensors.input_weights(T::kOutputGate)).dtype == DType::float32)
@@ -121,8 +122,10 @@ Compute prepare_unidirectional_lstm(Preparation& p) {
 }
 
 Compute prepare_lstm(Preparation& p) {
-  constexpr int64_t kBasic = 1;  // LSTMKernelType of the schema
-  if (p.options().integer("kernel_type") == kBasic) return prepare_basic_lstm(p);
+  constexpr int64_t kFull = 0, kBasic = 1;  // LSTMKernelType of the schema
+  const int64_t kernel = p.options().integer("kernel_type");
+  if (kernel == kBasic) return prepare_basic_lstm(p);
+  p.require(kernel == kFull, "kernel type ", kernel, " does not exist");
   const Shape& input = p.input(T::kInput).shape;
   p.require(input.rank() == 2, "input has shape ", input.text(), ", not [batch, depth]");
   return prepare_forward(p, Sequence{1, input[0], true});

@@ -19,6 +19,13 @@ constexpr int kInputGate = 0, kCandidate = 1, kForgetGate = 2, kOutputGate = 3;
 constexpr int kStateBits = 4;     // above the binary point, of the 8-bit kernel's state
 constexpr int32_t kMiddle = 128;  // zero point of its activations
 
+// x * m. TFLite computes this kernel's products with its matrix library only, which rounds ties upwards twice.
+int64_t rescale_upwards(int32_t x, Multiplier m) {
+  const int left = std::max(m.shift, 0), right = std::max(-m.shift, 0);
+  const auto shifted = static_cast<int32_t>(static_cast<uint32_t>(x) << left);
+  return (int64_t{doubling_high_multiply(shifted, m.value)} + (int64_t{1} << right >> 1)) >> right;
+}
+
 struct BasicShape {
   int64_t batch = 0, input = 0, cells = 0;
   bool keeps_activation = false, keeps_state = false;  // those inputs are variables
@@ -99,7 +106,7 @@ class BasicLstm {
     auto sum = static_cast<uint32_t>(v.in<int32_t>(kBias)[row]);
     for (int64_t i = 0; i < s_.depth(); ++i)
       sum += static_cast<uint32_t>((weights[i] - weights_zero_) * (x[i] - kMiddle));
-    return saturate<int16_t>(int64_t{rescale(static_cast<int32_t>(sum), multiplier_)});
+    return saturate<int16_t>(rescale_upwards(static_cast<int32_t>(sum), multiplier_));
   }
 
   // One cell, from its four gates.
