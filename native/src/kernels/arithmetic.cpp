@@ -1,5 +1,8 @@
 // ADD, SUB, MUL, DIV, FLOOR_DIV, MAXIMUM, MINIMUM and SQUARED_DIFFERENCE, with broadcasting.
+#include <complex>
+
 #include "core/fixed_point.h"
+#include "core/half.h"
 #include "kernels/arithmetic_math.h"
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
@@ -11,13 +14,6 @@ namespace {
 
 template <typename T>
 inline constexpr bool kIsSmall = std::is_integral_v<T> && sizeof(T) <= 2;  // quantized, usually
-
-Broadcast<2> prepare_same_type(Preparation& p) {
-  Broadcast<2> plan = prepare_map2(p);
-  p.require(p.output(0).dtype == p.input(0).dtype, "inputs are ", dtype_name(p.input(0).dtype), " but output is ",
-            dtype_name(p.output(0).dtype));
-  return plan;
-}
 
 int64_t activation(const Preparation& p) { return p.options().integer("fused_activation_function"); }
 
@@ -98,15 +94,24 @@ bool is_plain(const Preparation& p) {
   return !kIsSmall<T> || (std::is_same_v<T, int16_t> && !p.output(0).is_quantized());
 }
 
+// f of plain numbers with the fused activation; short floats are computed as floats.
+template <typename T, typename F>
+Compute plain(const Preparation& p, const Broadcast<2>& plan, F f) {
+  using Real = std::conditional_t<kIsShortFloat<T>, float, T>;
+  return map2<T, T, T>(
+      plan, computed_as_float<T>([range = plain_range<Real>(p), f](Real a, Real b) { return range.clamp(f(a, b)); }));
+}
+
 Compute prepare_add(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
-    using T = decltype(type);
-    if constexpr (kIsSmall<T>) {
-      if (!is_plain<T>(p)) return quantized_sum<T>(p, plan, 1);
-    }
-    return map2<T, T, T>(plan, [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_add(a, b)); });
-  });
+  return dispatch<float, Half, int8_t, uint8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) -> Compute {
+        using T = decltype(type);
+        if constexpr (kIsSmall<T>) {
+          if (!is_plain<T>(p)) return quantized_sum<T>(p, plan, 1);
+        }
+        return plain<T>(p, plan, [](auto a, auto b) { return wrapping_add(a, b); });
+      });
 }
 
 Compute prepare_sub(Preparation& p) {
@@ -116,8 +121,7 @@ Compute prepare_sub(Preparation& p) {
     if constexpr (kIsSmall<T>)
       return quantized_sum<T>(p, plan, -1);
     else
-      return map2<T, T, T>(plan,
-                           [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_subtract(a, b)); });
+      return plain<T>(p, plan, [](T a, T b) { return wrapping_subtract(a, b); });
   });
 }
 
@@ -132,15 +136,19 @@ Compute quantized_product(const Preparation& p, const Broadcast<2>& plan) {
 }
 
 Compute prepare_mul(Preparation& p) {
+  using Complex = std::complex<float>;
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, uint32_t, int64_t>(
+  if (p.input(0).dtype == DType::complex64) {
+    if (activation(p) != 0) p.unsupported("a fused activation of complex numbers");
+    return map2<Complex, Complex, Complex>(plan, [](Complex a, Complex b) { return a * b; });
+  }
+  return dispatch<float, Half, int8_t, uint8_t, int16_t, int32_t, uint32_t, int64_t>(
       p, p.input(0).dtype, [&](auto type) -> Compute {
         using T = decltype(type);
         if constexpr (kIsSmall<T>) {
           if (!is_plain<T>(p)) return quantized_product<T>(p, plan);
         }
-        return map2<T, T, T>(plan,
-                             [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_multiply(a, b)); });
+        return plain<T>(p, plan, [](auto a, auto b) { return wrapping_multiply(a, b); });
       });
 }
 
@@ -177,7 +185,7 @@ Compute prepare_div(Preparation& p) {
                                  return range.clamp(static_cast<T>(int64_t{a} / b));
                                }));
     } else {
-      return map2<T, T, T>(plan, [range = plain_range<T>(p)](T a, T b) { return range.clamp(a / b); });
+      return plain<T>(p, plan, [](T a, T b) { return a / b; });
     }
   });
 }
@@ -192,17 +200,33 @@ Compute prepare_floor_div(Preparation& p) {
 
 Compute prepare_maximum(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
-    using T = decltype(type);
-    return map2<T, T, T>(plan, [](T a, T b) { return a > b ? a : b; });
-  });
+  return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) {
+        using T = decltype(type);
+        return map2<T, T, T>(plan, computed_as_float<T>([](auto a, auto b) { return a > b ? a : b; }));
+      });
 }
 
 Compute prepare_minimum(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
-    using T = decltype(type);
-    return map2<T, T, T>(plan, [](T a, T b) { return a < b ? a : b; });
+  return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) {
+        using T = decltype(type);
+        return map2<T, T, T>(plan, computed_as_float<T>([](auto a, auto b) { return a < b ? a : b; }));
+      });
+}
+
+// TFLite has none for int16. The inputs come to 2^15 steps of twice the larger scale, so that the square is exact where
+// both scales are the same.
+Compute squared_difference_of_int16(const Preparation& p, const Broadcast<2>& plan) {
+  require_symmetric(p);
+  const CommonScale common = common_scale(p, 15);
+  const double scale = twice_larger_scale(p) / 2;
+  const Multiplier multiplier = quantize_multiplier(scale * scale / p.output(0).scale());
+  return map2<int16_t, int16_t, int16_t>(plan, [common, multiplier](int16_t a, int16_t b) {
+    const int64_t difference = int64_t{common.a(a)} - common.b(b);  // 2^14 of them are the larger scale
+    const int64_t square = std::min(rounding_shift_right(difference * difference, 28), int64_t{UINT32_MAX});
+    return saturate<int16_t>(rounding_shift_right(square * multiplier.value, 31 - multiplier.shift));
   });
 }
 
@@ -220,10 +244,12 @@ Compute quantized_squared_difference(const Preparation& p, const Broadcast<2>& p
 
 Compute prepare_squared_difference(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+  return dispatch<float, int8_t, int16_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, int8_t>)
       return quantized_squared_difference(p, plan);
+    else if constexpr (std::is_same_v<T, int16_t>)
+      return squared_difference_of_int16(p, plan);
     else
       return map2<T, T, T>(plan, [](T a, T b) {
         const T difference = wrapping_subtract(a, b);

@@ -28,6 +28,7 @@ const Registry& Registry::builtin() {
     register_activations(all);
     register_arithmetic(all);
     register_batch_matmul(all);
+    register_bitwise(all);
     register_comparison(all);
     register_concatenation(all);
     register_conv(all);
@@ -39,6 +40,8 @@ const Registry& Registry::builtin() {
     register_fully_connected(all);
     register_gather(all);
     register_lstm(all);
+    register_more_arithmetic(all);
+    register_non_max_suppression(all);
     register_pad(all);
     register_pooling(all);
     register_posenet(all);
@@ -47,6 +50,8 @@ const Registry& Registry::builtin() {
     register_reshape(all);
     register_resources(all);
     register_resize(all);
+    register_search(all);
+    register_sequences(all);
     register_slice(all);
     register_softmax(all);
     register_transpose(all);
