@@ -78,7 +78,10 @@ class Delegate(Protocol):
         """What is plugged in now. Raises Unavailable with the cause and the cure when there is nothing to use."""
 
     def check(self, op: Op, graph: Graph) -> Verdict:
-        """Whether this op could run here, and if not every reason why. Opens no device."""
+        """Whether this op could run here, and if not every reason why. Opens no device.
+
+        Raises ModelError where files that the user named contradict each other or the model.
+        """
 
     def cost(self, segment: Segment) -> Cost | None:
         """None: no idea, take it."""
@@ -184,7 +187,7 @@ class Chains(Protocol):
 class Facts:
     """What can be said of a device without opening it.
 
-    link: how it is attached, "USB 3, 5000 Mbit/s". state: "ready", "waits for its firmware".
+    link: how it is attached, "USB 3, 5000 Mbit/s". state: "ready", "no firmware" (which it gets when it is opened).
     problem: why it could not be opened now, with the cause and the cure; None: nothing speaks against it.
     """
 

@@ -57,6 +57,8 @@ class In(TensorSpec):
     high: float | None = None
 
     def values(self, seed: int) -> Array:
+        if self.dtype == "bfloat16":
+            return bfloat16_bits(replace(self, dtype="float32").values(seed))
         dtype = np.dtype("int8" if self.dtype in PACKED else self.dtype)
         if self.value is not None:
             return np.asarray(self.value, dtype).reshape(self.shape)
@@ -179,7 +181,8 @@ class Case:
         tensors += [_tensor(spec, f"intermediate{i}") for i, spec in enumerate(self.intermediates)]
         copies = []
         if copy_inputs:
-            for t in (t for t in fed if tensors[t].dtype not in PACKED):
+            # A new shape of [0] means a scalar to old converters, and to us.
+            for t in (t for t in fed if tensors[t].dtype not in PACKED and tensors[t].shape != (0,)):
                 copies.append(Op("RESHAPE", (t,), (len(tensors),), Options({"new_shape": tensors[t].shape})))
                 numbers = [len(tensors) if n == t else n for n in numbers]
                 tensors.append(replace(tensors[t], name=f"copy of {tensors[t].name}"))
@@ -215,6 +218,13 @@ def _tensor(spec: TensorSpec, name: str, **more: Any) -> Tensor:
         shape_signature=None if spec.shape_signature is None else tuple(spec.shape_signature),
         **more,
     )
+
+
+def bfloat16_bits(values: Array) -> Array:
+    """What numpy lacks, as we give and take it: the upper halves of floats, rounded to even, as uint16."""
+    bits = np.asarray(values, np.float32).view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    return np.where(np.isnan(values), 0x7FC0, rounded).astype(np.uint16)
 
 
 def pack(values: Array, dtype: str) -> bytes:

@@ -76,9 +76,11 @@ def compute(request: Request) -> Answer:
         runs = []
         for values in request.runs:
             for detail, value in zip(inputs, values, strict=True):
-                interpreter.set_tensor(detail["index"], value)
+                given = value.view(detail["dtype"]) if _is_bfloat16(detail["dtype"]) else value
+                interpreter.set_tensor(detail["index"], given)
             interpreter.invoke()
-            runs.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
+            results = [interpreter.get_tensor(detail["index"]) for detail in outputs]
+            runs.append([value.view(np.uint16) if _is_bfloat16(value.dtype) else value for value in results])
         tensors = {}
         if request.every_tensor:
             for detail in interpreter.get_tensor_details():
@@ -89,6 +91,11 @@ def compute(request: Request) -> Answer:
         return Answer(runs, tensors)
     except (ValueError, RuntimeError) as error:
         return Answer(error=str(error) or type(error).__name__)
+
+
+def _is_bfloat16(dtype: Any) -> bool:
+    """LiteRT speaks of ml_dtypes' type; requests and answers hold its bits as uint16."""
+    return np.dtype(dtype).name == "bfloat16"
 
 
 class Oracle:

@@ -35,7 +35,8 @@ COUNTED = [
 
 
 @pytest.fixture(scope="module")
-def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the native test programs."""
     cmake, ninja = shutil.which("cmake"), shutil.which("ninja")
     if cmake is None or ninja is None:
         pytest.skip("needs cmake and ninja; pip install cmake ninja")
@@ -44,7 +45,12 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([cmake, "-S", str(NATIVE), "-B", str(build), *options], check=True, capture_output=True)
     jobs = str(len(os.sched_getaffinity(0)))
     subprocess.run([ninja, "-C", str(build), "-j", jobs], check=True, capture_output=True)
-    return build / "tests/count_allocations"
+    return build / "tests"
+
+
+@pytest.fixture(scope="module")
+def counter(programs: Path) -> Path:
+    return programs / "count_allocations"
 
 
 @needs_shared
@@ -65,3 +71,9 @@ def test_the_counter_counts(counter: Path, tmp_path: Path) -> None:
     child = subprocess.run([str(counter), "1", str(model)], capture_output=True, text=True, timeout=60)
     assert child.returncode == 1, child.stdout + child.stderr
     assert int(child.stdout.split()[0]) > 0
+
+
+def test_an_edge_tpu_inference_allocates_nothing(programs: Path) -> None:
+    child = subprocess.run([str(programs / "count_engine_allocations")], capture_output=True, text=True, timeout=60)
+    assert child.returncode == 0, child.stdout + child.stderr
+    assert child.stdout.split() == ["0", "5000", "0", "480"]

@@ -97,7 +97,7 @@ def test_a_bus_that_cannot_be_listed_is_an_error_of_its_own() -> None:
 def test_link_and_mode_are_told(runtime: Path) -> None:
     running, waiting = Stick("2-1").found, Stick("1-1", running=False, speed_mbps=480).found
     assert (facts(running).link, facts(running).state) == ("USB 3, 5000 Mbit/s", "ready")
-    assert (facts(waiting).link, facts(waiting).state) == ("USB 2, 480 Mbit/s", "waits for its firmware")
+    assert (facts(waiting).link, facts(waiting).state) == ("USB 2, 480 Mbit/s", "no firmware")
     assert facts(running).problem is None
 
 

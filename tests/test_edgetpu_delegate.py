@@ -14,6 +14,7 @@ import pytest
 import edgetpu_pairs as pairs
 import subgraft
 from edgetpu_sessions import assert_same, delegate_of, emulator, random_inputs, real_sticks, wanted
+from model_table import CASES
 from shared_models import MODELS, needs_shared
 from subgraft.backends.edgetpu import EdgeTpu
 from subgraft.backends.edgetpu.emulator.numerics import Numerics
@@ -220,6 +221,30 @@ def test_a_model_with_an_odd_op_in_the_middle_gets_two_segments(expected_digits)
         assert not session.report.events
 
 
+QUICK_MODELS = ["made/vit_tiny_int8", "real/kws_ref_model", "real/person_detect_model", "real/vww_96_int8"]
+
+
+def integer_models():
+    names = [case.path.removesuffix(".tflite") for case in CASES if case.arithmetic == "integer"]
+    return [name if name in QUICK_MODELS else pytest.param(name, marks=pytest.mark.exhaustive) for name in names]
+
+
+@needs_shared
+@pytest.mark.parametrize("name", integer_models())
+def test_an_integer_model_cut_into_what_the_edge_tpu_takes_gives_the_cpus_bits(name):
+    path = MODELS / f"{name}.tflite"
+    with subgraft.load(path) as cpu, subgraft.load(path, ["edgetpu:emulated"]) as session:
+        for seed in range(2):
+            feed = {
+                key: np.abs(value) % 2 if value.dtype.kind == "i" and value.itemsize > 1 else value
+                for key, value in random_inputs(cpu, seed).items()
+            }
+            assert_same(session.run(feed), cpu.run(feed))
+        on_it = [step for step in session.plan.steps if step.owner]
+        phases = {event.phase for event in session.report}
+    assert phases <= ({"compile"} if on_it else {"compile", "plan"})
+
+
 def test_two_segments_of_one_model_keep_their_parameters_side_by_side(expected_digits):
     one = wanted()
     with subgraft.load(DIGITS_INT8, [one], deny_ops=["ADD"]) as session:
@@ -241,6 +266,14 @@ def test_without_a_compiler_one_warning_says_so_and_the_cpu_runs_it(expected_dig
         assert [step.owner for step in session.plan.steps] == [None]
         assert_right(session, expected_digits)
     assert [record.levelno for record in caplog.records].count(logging.WARNING) == 1
+
+
+def test_without_a_compiler_the_plan_still_tells_what_breaks_a_rule(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    real_sticks(monkeypatch)
+    with subgraft.load(DIGITS_FLOAT, ["edgetpu"]) as session:
+        (event,) = session.report
+        assert "int8 or uint8" in event.reason and "edgetpu_compiler" not in event.reason
 
 
 def test_a_float_model_is_refused_op_by_op():

@@ -6,18 +6,20 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgetpu_models import SIZE, Model, Rig, infer, model
-from subgraft.backends.edgetpu import driver, opening, sharing
+from subgraft.backends.edgetpu import accelerators, driver, opening, sharing
 from subgraft.backends.edgetpu.accelerators import find
 from subgraft.backends.edgetpu.driver import Accelerator
 from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.faults import Fault
-from subgraft.backends.edgetpu.errors import Fatal, Lost, NotFound, TimedOut, WrongBytes
+from subgraft.backends.edgetpu.errors import Busy, Fatal, LinkTooSlow, Lost, NotFound, TimedOut, WrongBytes
+from subgraft.backends.edgetpu.locks import DeviceLock
 from subgraft.backends.edgetpu.package import Package
 from subgraft.backends.edgetpu.settings import Settings
 from subgraft.delegates import DelegateError, Failed, Health, Rejected, Unavailable
@@ -204,7 +206,7 @@ def test_whatever_strikes_while_opening_ends_in_an_open_device_or_an_error(
     [
         ("unplug@out:3", Lost, "is gone"),
         ("timeout@event:2", TimedOut, "event"),
-        ("fatal@event:2", Fatal, "hib_error_status 0x"),
+        ("fatal@event:2", Fatal, "hib_error_status 0x[1-9].*first of it 0x[1-9]"),
         ("short@in", TimedOut, "gave 1000 of 2000 bytes"),
         ("babble@in", WrongBytes, "sent more than was asked for"),
     ],
@@ -355,6 +357,46 @@ def test_sessions_share_one_device_which_is_closed_with_the_last(one: Model, reg
     third.close()
 
 
+@pytest.mark.parametrize(("fault", "dirty"), [("", False), ("timeout@event:2", True), ("unplug@out:3", True)])
+def test_the_lock_file_keeps_others_away_and_remembers_how_the_device_was_left(
+    fault: str, dirty: bool, one: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(accelerators, "lock_name", lambda found: f"usb@{found.path}")
+    rig = Rig(one, timeout_s=0.4)
+    with rig.open() as accelerator:
+        with pytest.raises(Busy, match="usb@0-1 is used by this very process"):
+            Rig(one).open()
+        rig.coral.inject(*Fault.parse(fault))
+        if fault:
+            with pytest.raises(Failed):
+                infer(accelerator, accelerator.prepare(one.package))
+    lock = DeviceLock.acquire("usb@0-1")
+    assert lock.is_dirty == dirty
+    lock.release()
+
+
+def test_a_device_that_could_not_be_opened_is_free_again_and_dirty_when_it_is_to_blame(
+    one: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(accelerators, "lock_name", lambda found: f"usb@{found.path}")
+    rig = Rig(one, timeout_s=0.1)
+    rig.coral.inject(*Fault.parse("timeout@control*all"))
+    with pytest.raises(TimedOut):
+        rig.open()
+    lock = DeviceLock.acquire("usb@0-1")
+    assert lock.is_dirty
+    lock.release()
+    with pytest.raises(LinkTooSlow):
+        Rig(one, speed="high", require_superspeed=True).open()
+    lock = DeviceLock.acquire("usb@0-1")
+    assert not lock.is_dirty
+    lock.release()
+
+
 def test_other_settings_for_an_open_device_are_refused(one: Model, registry: None) -> None:
     rig = Rig(one)
     lease = sharing.shared(rig.bus, find(rig.bus, "usb"), rig.settings)
@@ -418,7 +460,7 @@ def test_a_call_that_waits_for_another_thread_gives_up_in_time(one: Model, monke
     monkeypatch.setattr(driver, "TURN_TIMEOUT_S", 0.05)
     with Rig(one).open() as accelerator:
         prepared = accelerator.prepare(one.package)
-        with accelerator._taken(), pytest.raises(TimedOut, match="kept busy by another thread"):
+        with accelerator._turn, pytest.raises(TimedOut, match="kept busy by another thread"):
             infer(accelerator, prepared)
         infer(accelerator, prepared)
 

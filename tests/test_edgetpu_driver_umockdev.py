@@ -53,9 +53,10 @@ def result(child: subprocess.Popen[str]) -> Any:
     return json.loads(out.splitlines()[-1])
 
 
-@pytest.mark.parametrize("mode", ["dfu", "app"])
-@pytest.mark.parametrize(("library", "speed"), [("", "super"), ("", "high"), ("pyusb", "super")])
-def test_inferences_are_right_from_either_mode(mode: str, library: str, speed: str, runtime: None) -> None:
+@pytest.mark.parametrize(
+    ("library", "speed", "mode"), [("", "super", "dfu"), ("", "high", "app"), ("pyusb", "super", "dfu")]
+)
+def test_inferences_are_right_from_either_mode(library: str, speed: str, mode: str, runtime: None) -> None:
     if library:
         pytest.importorskip("usb.core", reason="pyusb is not installed")
     for emulation in emulated(mode=mode, speed=speed):

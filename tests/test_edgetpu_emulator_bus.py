@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 
@@ -9,10 +10,12 @@ import pytest
 
 from edgetpu_packages import small_package
 from edgetpu_raw_client import FIRMWARE
+from edgetpu_small_program import IN, coral_with, made
 from subgraft import _native
 from subgraft.backends.edgetpu.buses import Bus, Found
-from subgraft.backends.edgetpu.emulator import EmulatedCoral, Fault
+from subgraft.backends.edgetpu.emulator import EmulatedCoral, EmulatedProgram, Fault
 from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
+from subgraft.delegates import Array
 
 READ_32 = (0xC0, 1)
 SCU_CTRL_3 = (0xA318, 1)
@@ -169,3 +172,23 @@ def test_a_stalled_endpoint_works_again_once_it_is_cleared() -> None:
     assert not device.wait(0.02)  # taken by nobody, as nothing runs yet
     assert [violation.rule for violation in coral.violations] == ["halted"]
     third.cancel()
+
+
+def test_a_bug_in_what_computes_is_seen_and_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compute(parameters: bytes, inputs: list[Array]) -> list[Array]:
+        raise ZeroDivisionError("a bug")
+
+    seen: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", seen.append)
+    threads = threading.active_count()
+    compiled, _, running = made()
+    coral, _ = coral_with(EmulatedProgram(compiled, compute))
+    _, device = opened(coral)
+    read = device.submit_in(0x81, 1024)
+    for tag, payload in ((0, running), (1, bytes(IN))):
+        device.submit_out(0x01, struct.pack("<II", len(payload), tag) + payload)
+    while not read.status:
+        assert device.wait(5)
+    assert read.status == "NO_DEVICE"
+    wait_for_threads(threads)
+    assert [args.exc_type for args in seen] == [ZeroDivisionError]

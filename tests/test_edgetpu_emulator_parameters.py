@@ -14,6 +14,7 @@ from edgetpu_instructions import program
 from edgetpu_packages import (
     INPUT,
     OUTPUT,
+    PARAMETERS,
     SCRATCH,
     STAND_ALONE,
     Executable,
@@ -31,6 +32,7 @@ from edgetpu_packages import (
 from edgetpu_small_program import CACHED, IN, OUT, Bytes, coral_with, echo, infer, made, rules
 from shared_models import needs_shared
 from subgraft.backends.edgetpu.emulator import EmulatedProgram
+from subgraft.backends.edgetpu.emulator.numerics import Damaged
 from subgraft.backends.edgetpu.package import Package
 
 # Parameters on the chip.
@@ -108,9 +110,22 @@ def test_parameters_of_another_token_overwrite_and_those_of_the_same_stay() -> N
     infer(client, ours[2])
     assert rules(coral) == ["stale"]
     assert seen[-1] == b"\3" * CACHED  # what lies there now
-    infer(client, other[2])
-    assert seen[-1] == b"\3" * CACHED
+    infer(client, other[2])  # which the program before it overwrote
+    assert rules(coral) == ["stale", "stale"]
+
+
+def test_a_program_without_a_token_leaves_nothing_on_the_chip() -> None:
+    kept, none = made(1, 1), made(0, 2)
+    coral, client = coral_with(EmulatedProgram(kept[0], echo()), EmulatedProgram(none[0], echo()))
+    client.store([none[1]], bytes(range(CACHED)))
+    infer(client, none[2])
+    assert coral.violations == ()
+    infer(client, none[2])
     assert rules(coral) == ["stale"]
+    client.store([kept[1]], bytes(range(CACHED)))
+    infer(client, none[2])
+    infer(client, kept[2])
+    assert rules(coral) == ["stale"] * 3
 
 
 def test_parameters_that_came_in_part_are_none() -> None:
@@ -257,3 +272,42 @@ def test_the_same_program_may_be_taught_to_several_devices(path: Path) -> None:
     for _, client in corals:
         client.store([caching.bitstreams[0].data], caching.parameters)
     assert all(coral.counts()["parameters stored"] == 1 for coral, _ in corals)
+
+
+def test_parameters_with_which_nothing_can_be_computed_give_nonsense_and_are_noticed() -> None:
+    def compute(parameters: bytes, inputs: list[Bytes]) -> list[Bytes]:
+        raise Damaged("no such zero point")
+
+    compiled, filling, running = made()
+    coral, client = coral_with(EmulatedProgram(compiled, compute, name="it"))
+    client.store([filling], bytes(CACHED))
+    assert len(infer(client, running)) == OUT
+    (violation,) = coral.violations
+    assert (violation.rule, violation.text) == ("damaged", "it computes nonsense: no such zero point")
+
+
+def test_outputs_between_streamed_parameters_depend_on_those_that_came() -> None:
+    seen: list[bytes] = []
+    code = program((1, IN), (2, 16), (3, 40), (2, 48), (3, 40), (4, 0))
+    hints = [instructions(0), data(INPUT, 0, IN, "in"), data(PARAMETERS, 0, 16)]
+    hints += [data(OUTPUT, 0, 40, "out", outfeed=True), data(PARAMETERS, 16, 48)]
+    compiled = Package.parse(
+        package(
+            Executable(
+                STAND_ALONE,
+                [bitstream(code)],
+                [*hints, data(OUTPUT, 40, 40, "out", outfeed=True), interrupt(0)],
+                parameters=bytes(range(CACHED)),
+                inputs=[layer("in", (1, 1, 40), 2, size=IN)],
+                outputs=[layer("out", (1, 1, OUT), 1)],
+            )
+        )
+    )
+    _, client = coral_with(EmulatedProgram(compiled, echo(seen)))
+    client.send(0, code)
+    client.send(1, bytes(range(IN)))
+    client.send(2, b"\xff" * 16)
+    assert client.take(0x81, 1024) == bytes(range(40))
+    client.send(2, b"\xee" * 48)
+    assert client.take(0x81, 1024) == bytes(range(40))
+    assert seen == [b"\xff" * 16 + bytes(range(16, CACHED)), b"\xff" * 16 + b"\xee" * 48]

@@ -355,6 +355,29 @@ def test_nothing_is_sent_while_an_earlier_output_is_incomplete(fast: Loopback) -
     assert player.error is None
 
 
+def test_scratch_that_never_came_goes_out_as_zeros(fast: Loopback) -> None:
+    """Not as what the run before left."""
+    script = EdgeTpuScript(
+        [("send", 1, "scratch", 0, 0, 8), ("receive", "scratch", 0, 4, 4), ("send", 1, "scratch", 0, 0, 8)],
+        instructions=[],
+        parameters=b"",
+        inputs=[],
+        outputs=[],
+        scratch_bytes=8,
+    )
+
+    def play(player: Player) -> Play:
+        while True:
+            yield from player.expect(message(1, bytes(8)))
+            yield from player.say(b"abcd")
+            yield from player.expect(message(1, bytes(4) + b"abcd"))
+
+    engine, player = EdgeTpuEngine(fast), Player(fast, play)
+    for _ in range(3):
+        engine.run(script, [], [], 5)
+    assert player.error is None
+
+
 # ---- batches and layouts
 
 

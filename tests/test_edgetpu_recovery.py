@@ -36,13 +36,17 @@ def places(action):
     return ["out", "in", "event"]
 
 
-CASES = [
-    pytest.param(f"{action}@{place}:{nth}", marks=() if nth == 1 and place != "event" else pytest.mark.exhaustive)
-    for action in ACTIONS
-    for place in places(action)
-    for nth in range(1, RUNS + 1)
-    if action not in AT_OPENING
-]
+def cases(*quick):
+    """Every fault at every place and transfer; by default the quick ones."""
+    rules = [
+        f"{action}@{place}:{nth}"
+        for action in ACTIONS
+        for place in places(action)
+        for nth in range(1, RUNS + 1)
+        if action not in AT_OPENING
+    ]
+    assert set(quick) <= set(rules)
+    return [rule if rule in quick else pytest.param(rule, marks=pytest.mark.exhaustive) for rule in rules]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,29 @@ def run(session, expected, seed):
     return took_s
 
 
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize(
+    "rule",
+    cases(
+        "stall@out:1",
+        "halt@in:1",
+        "error@event:1",
+        "timeout@in:2",
+        "delay@out:1",
+        "short@out:2",
+        "zero@event:1",
+        "babble@in:1",
+        "corrupt@in:1",
+        "flip@out:2",
+        "truncate@out:1",
+        "reorder@out:2",
+        "unplug@in:1",
+        "dfu@out:1",
+        "reset_register@out:1",
+        "fatal@out:1",
+        "thermal_warning@in:1",
+        "thermal_shutdown@event:1",
+    ),
+)
 def test_with_the_cpu_behind_it_every_fault_ends_in_the_right_answer(rule, expected):
     one = wanted(timeout_s=TIMEOUT_S)
     verify = 1 if rule.partition("@")[0] in WRONG_VALUES else 0
@@ -72,8 +98,10 @@ def test_with_the_cpu_behind_it_every_fault_ends_in_the_right_answer(rule, expec
     assert emulator(one).state()["faults_fired"] == 1 or "register" in rule
 
 
-@pytest.mark.parametrize("rule", [case for case in CASES if case.values[0].partition("@")[0] not in WRONG_VALUES])
+@pytest.mark.parametrize("rule", cases("stall@in:1", "timeout@out:1", "short@event:1", "unplug@out:1", "dfu@in:1"))
 def test_without_it_every_fault_ends_in_the_right_answer_or_a_typed_error(rule, expected):
+    if rule.partition("@")[0] in WRONG_VALUES:
+        pytest.skip("nothing tells a wrong value from a right one")
     compiled = compile_model(DIGITS)
     one = wanted(timeout_s=TIMEOUT_S, emulates=DIGITS)
     with subgraft.load(compiled, [one], probe_s=0.05) as session:
@@ -84,7 +112,7 @@ def test_without_it_every_fault_ends_in_the_right_answer_or_a_typed_error(rule, 
             try:
                 got = session.run(random_inputs(session, seed % len(expected)))
             except Failed:
-                assert "Edge TPU" in str(session.report) or "gone" in str(session.report)
+                assert "run" in [event.phase for event in session.report]
             else:
                 assert_same(got, expected[seed % len(expected)])
             assert time.monotonic() - start < BOUND_S
@@ -139,7 +167,7 @@ def test_a_stick_that_comes_back_is_used_again(mode, expected):
 def test_a_stick_that_comes_and_goes_many_times_leaves_nothing_behind(expected):
     one = wanted()
     with subgraft.load(DIGITS_INT8, [one], probe_s=0.02) as session:
-        for again in range(6):
+        for again in range(4):
             run(session, expected, again)
             emulator(one).unplug()
             run(session, expected, again)

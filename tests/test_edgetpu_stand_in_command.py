@@ -117,14 +117,14 @@ def compiler() -> Compiler:
 def test_it_passes_for_the_compiler_and_its_version_says_what_it_is(compiler: Compiler) -> None:
     assert compiler.version == VERSION
     assert "stand-in" in compiler.version
-    made = compiler.compile(relu_chain(quantized("a", (1, 4)), quantized("b", (1, 4))), 30)
+    (made,) = compiler.compile([relu_chain(quantized("a", (1, 4)), quantized("b", (1, 4)))], 30)
     assert one_package(made.tflite).is_for_emulator
     assert [str(operation) for operation in made.operations] == [f"RELU (1): {MAPPED}"]
 
 
 def test_its_refusals_are_understood_as_the_compiler_s(compiler: Compiler) -> None:
     with pytest.raises(Rejected, match="Model not quantized"):
-        compiler.compile(relu_chain(*[Tensor(name, (1, 4), "float32") for name in "ab"]), 30)
+        compiler.compile([relu_chain(*[Tensor(name, (1, 4), "float32") for name in "ab"])], 30)
     tensors = [quantized(name, (2, 1, 1, 1, 3)) for name in "ab"]
     with pytest.raises(Rejected, match="unsupported rank"):
-        compiler.compile(relu_chain(*tensors), 30)
+        compiler.compile([relu_chain(*tensors)], 30)

@@ -9,20 +9,33 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import subgraft
+from coral_session import answers
+from subgraft.backends.edgetpu.emulator.compiler import compile_model
 from subgraft.backends.edgetpu.emulator.daemon import Emulation
 from subgraft.backends.edgetpu.emulator.umockdev import NoUmockdev
+from subgraft.interpreter.services import main_graphs
+from subgraft.models import DIGITS_INT8
 from subgraft.testing import Emulator
 from waiting import until
 
+Child = subprocess.Popen[str]
 CLIENT = Path(__file__).parent / "coral_client.py"
+SESSION = Path(__file__).parent / "coral_session.py"
 NOBODY = 65534
+WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 NEEDED = "SUBGRAFT_REQUIRE_UMOCKDEV"  # set where these tests must not be skipped
+
+only_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can give a node to somebody else"
+)
 
 
 @pytest.fixture
@@ -46,15 +59,49 @@ def emulated(**options: Any) -> Iterator[Emulation]:
         emulation.close()
 
 
-def start(emulation: Emulation, does: str, *before: str) -> subprocess.Popen[str]:
+def start(emulation: Emulation, does: str, *before: str) -> Child:
     command = [*before, sys.executable, str(CLIENT), does]
     return subprocess.Popen(command, env={**os.environ, **emulation.environment}, stdout=subprocess.PIPE, text=True)
 
 
-def result(child: subprocess.Popen[str]) -> Any:
+def session(emulation: Emulation, pair: tuple[Path, Path], *arguments: str, before: Sequence[str] = ()) -> Child:
+    """Runs the pair's model on the device in a process of its own."""
+    command = [*before, sys.executable, str(SESSION), *map(str, pair), *arguments]
+    return subprocess.Popen(command, env={**os.environ, **emulation.environment}, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model and what the stand-in compiler makes of it."""
+    compiled = tmp_path_factory.mktemp("compiled") / "digits_edgetpu.tflite"
+    compiled.write_bytes(compile_model(DIGITS_INT8.read_bytes()))
+    compiled.parent.chmod(0o755)
+    return DIGITS_INT8, compiled
+
+
+@pytest.fixture
+def taught(pair: tuple[Path, Path]) -> Iterator[Emulation]:
+    """A stick in application mode that knows the model."""
+    yield from emulated(mode="app", models=main_graphs(pair[0]), compiled=main_graphs(pair[1]))
+
+
+@cache
+def expected() -> list[str]:
+    """What the CPU answers."""
+    with subgraft.load(DIGITS_INT8) as cpu:
+        return answers(cpu)
+
+
+def result(child: Child) -> Any:
     out, _ = child.communicate(timeout=60)
     assert child.returncode == 0, out
     return json.loads(out)
+
+
+def first_line(child: Child) -> Any:
+    """What it said first; it goes on."""
+    assert child.stdout is not None
+    return json.loads(child.stdout.readline())
 
 
 def client(emulation: Emulation, does: str, *before: str) -> Any:
@@ -127,14 +174,63 @@ def test_a_second_program_is_told_that_the_interface_is_taken(plugged: Emulation
     assert client(plugged, "claim") == {"errno": 0}
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can become another user")
-def test_a_user_without_permission_for_the_node_is_refused_and_one_with_it_is_not(plugged: Emulation) -> None:
-    Path(plugged.environment["UMOCKDEV_DIR"]).chmod(0o1777)  # libusb listens to plugging in there
-    as_nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    assert client(plugged, "claim", *as_nobody) == {"errno": errno.EACCES}
-    for node in Path(plugged.environment["UMOCKDEV_DIR"]).glob("dev/bus/usb/*/*"):
-        node.chmod(0o666)
-    assert client(plugged, "claim", *as_nobody) == {"errno": 0}
+def take_permission_away(emulation: Emulation) -> None:
+    """The nodes become somebody else's, and ours alone to open with a right that WITHOUT_OVERRIDE takes from root."""
+    for node in Path(emulation.environment["UMOCKDEV_DIR"]).glob("dev/bus/usb/*/*"):
+        os.chown(node, NOBODY, NOBODY)
+        node.chmod(0o600)
+
+
+@only_root
+def test_a_node_that_may_not_be_opened_is_refused(plugged: Emulation) -> None:
+    assert client(plugged, "claim", *WITHOUT_OVERRIDE) == {"errno": 0}
+    take_permission_away(plugged)
+    assert client(plugged, "claim", *WITHOUT_OVERRIDE) == {"errno": errno.EACCES}
+
+
+@pytest.mark.parametrize("library", ["", "pyusb"])
+@pytest.mark.parametrize("mode", ["dfu", "app"])
+@pytest.mark.parametrize("speed", ["super", "high"])
+def test_a_model_on_the_stick_gives_the_cpus_bits(pair: tuple[Path, Path], library: str, mode: str, speed: str) -> None:
+    graphs = {"models": main_graphs(pair[0]), "compiled": main_graphs(pair[1])}
+    for emulation in emulated(mode=mode, speed=speed, **graphs):
+        seen = result(session(emulation, pair, "--library", library))
+        assert seen["on_device"]
+        assert seen["answers"] == expected()
+        assert emulation.corals[0].violations == ()
+        assert emulation.corals[0].counts()["inference"] == len(expected())
+
+
+def test_a_second_program_is_told_who_has_the_stick(taught: Emulation, pair: tuple[Path, Path]) -> None:
+    with session(taught, pair, "--endlessly") as first:
+        pid = first_line(first)["pid"]
+        seen = result(session(taught, pair))
+        first.kill()
+    assert seen["error"] == "Busy"
+    assert "BlockingIOError" in seen["causes"]
+    assert str(pid) in seen["reason"]
+
+
+def test_after_a_program_was_killed_in_an_inference_the_next_gets_right_answers(
+    taught: Emulation, pair: tuple[Path, Path]
+) -> None:
+    for _ in range(3):
+        with session(taught, pair, "--endlessly") as killed:
+            assert first_line(killed)["answers"] == expected()
+            until(lambda: 0x81 in taught.in_flight())
+            killed.kill()
+        until(lambda: not taught.in_flight())
+        seen = result(session(taught, pair))
+        assert seen["answers"] == expected()
+
+
+@only_root
+def test_a_user_without_permission_is_told_what_to_do(taught: Emulation, pair: tuple[Path, Path]) -> None:
+    take_permission_away(taught)
+    seen = result(session(taught, pair, before=WITHOUT_OVERRIDE))
+    assert seen["error"] == "NoPermission"
+    assert "PermissionError" in seen["causes"]
+    assert "udev" in seen["reason"]
 
 
 def test_nothing_is_left_when_the_emulation_ends() -> None:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def test_closing_ends_the_wait_of_another_thread(device: Loopback) -> None:
     waiting.join(5)
     assert not waiting.is_alive()
     assert read.status == "CANCELLED"
+
+
+def test_a_device_that_is_dropped_with_transfers_pending_is_let_go() -> None:
+    device = Loopback(480)
+    read = device.submit_in(IN, 4)
+    gone = weakref.ref(device)
+    del device
+    gc.collect()
+    assert gone() is None
+    assert read.status == "CANCELLED"
+    read.cancel()
 
 
 def test_thousands_of_transfers_leave_no_thread_file_or_memory(device: Loopback) -> None:

@@ -130,7 +130,7 @@ def reference_signatures(path, values):
 
 
 @needs_shared
-@pytest.mark.parametrize("name, frames", [("okay_nabu", 1000), ("soundstream_encoder", 30)])
+@pytest.mark.parametrize("name, frames", [("lyragan", 30), ("okay_nabu", 1000), ("soundstream_encoder", 30)])
 def test_a_streaming_model_keeps_its_state_as_tflite_does(name, frames, oracle: Oracle):
     path = MODELS / f"real/{name}.tflite"
     rng = np.random.default_rng(1)

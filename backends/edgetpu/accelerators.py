@@ -100,14 +100,14 @@ def lock_name(found: Found) -> str | None:
 
 def device_of(found: Found) -> Device:
     """As the framework sees it."""
-    description = "an emulated Coral USB Accelerator, no hardware" if found.emulated else "Coral USB Accelerator"
+    description = "emulated Coral, no hardware" if found.emulated else "Coral USB Accelerator"
     return Device("edgetpu", name_of(found), description, emulated=found.emulated)
 
 
 def facts(found: Found) -> Facts:
     """What the bus, its node's permissions and the lock file tell of it."""
     generation = "USB 3" if found.speed_mbps >= USB3_MBPS else "USB 2"
-    state = "ready" if is_running(found) else "waits for its firmware"
+    state = "ready" if is_running(found) else "no firmware"
     return Facts(f"{generation}, {found.speed_mbps} Mbit/s", state, _problem(found))
 
 

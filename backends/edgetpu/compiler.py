@@ -19,7 +19,6 @@ from subgraft.delegates import Rejected
 log = logging.getLogger("subgraft")
 
 PROGRAM = "edgetpu_compiler"
-HELP = "https://coral.ai/docs/edgetpu/compiler"
 VERSION_TIMEOUT_S = 20.0
 FIRST_WITH_TIMEOUT = 16  # before, --timeout_sec is an unknown option
 GRACE_S = 10  # between the compiler's own deadline and ours
@@ -85,11 +84,8 @@ class Compiler:
         """The program of this name or path; "": the one on PATH. Raises Rejected with what to do without."""
         path = shutil.which(named or PROGRAM)
         if path is None:
-            where = f"no program {named!r}" if named else f"no {PROGRAM} on PATH"
-            raise Rejected(
-                f"the model is not compiled for the Edge TPU, and there is {where} to do it; compile it on any x86-64 "
-                f'Linux machine ({HELP}) and pass the result as compiled={{"edgetpu": FILE}}'
-            )
+            where = f"there is no program {named!r}" if named else f"there is no {PROGRAM} on PATH"
+            raise Rejected(f'not compiled for the Edge TPU: give compiled={{"edgetpu": FILE}} (now {where})')
         return cls.of((path,))
 
     @classmethod

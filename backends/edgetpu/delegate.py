@@ -120,6 +120,7 @@ class EdgeTpu:
         self._meant: dict[str, str] = {}  # device id to the device string that led to it
         self._missed: set[str] = set()  # ids of devices that were not where they had been when last asked about
         self._latest: Device | None = None
+        self._asked: tuple[Sequence[Op], Origin] = ((), self._made)  # the graph asked about last, op by op
 
     @property
     def name(self) -> str:
@@ -217,7 +218,11 @@ class EdgeTpu:
     def _origin(self, graph: Graph) -> Origin:
         if self._compiled:
             return self._beside
-        return self._alone if any(op.kind == CUSTOM_OP for op in graph.ops) else self._made
+        ops, origin = self._asked
+        if ops is not graph.ops:
+            origin = self._alone if any(op.kind == CUSTOM_OP for op in graph.ops) else self._made
+            self._asked = graph.ops, origin
+        return origin
 
     def _is_emulated(self) -> bool:
         return self._latest is not None and self._emulation.has(self._latest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -48,9 +49,9 @@ class Accelerator:
         self._image = image
         self._process = os.getpid()
         self._locks: dict[str, DeviceLock] = {}
-        self._turn = threading.Lock()  # to decide what the device does next; held while it is opened and closed
+        self._turn = _Turn(self)
         self._alone = threading.Lock()  # for those who want every slot
-        self._slots = threading.Semaphore(settings.requests_in_flight)
+        self._slots = _Slots(settings.requests_in_flight)
         self._awake: Awake | None = None
         self._engine: _native.EdgeTpuEngine | None = None
         self._broken: DelegateError | None = None
@@ -92,10 +93,10 @@ class Accelerator:
         """Starts one inference, after waiting for a slot. The arrays belong to it until wait() has returned."""
         self._expect_process()
         slots = self._slots
-        if not slots.acquire(timeout=self.settings.timeout_s + TURN_TIMEOUT_S):
+        if not slots.acquire(self.settings.timeout_s + TURN_TIMEOUT_S):
             raise TimedOut(f"the Edge TPU {self._where} is kept busy by other threads") from TimeoutError("no slot")
         try:
-            with self._taken():
+            with self._turn:
                 engine = self._usable()
                 try:
                     self._send_parameters(engine, prepared)
@@ -114,7 +115,7 @@ class Accelerator:
         what opening raises; then it can be tried again.
         """
         self._expect_process()
-        with self._taken():
+        with self._turn:
             if self._broken is None or self._is_closed:
                 return
             LOG.warning("recovering the Edge TPU %s: %s", self._where, self._broken.reason)
@@ -144,7 +145,7 @@ class Accelerator:
     def temperature_c(self) -> float:
         """Of the chip, in degrees Celsius, while nothing runs. Experimental: never compared with a thermometer."""
         self._expect_process()
-        with self._every_slot(), self._taken():
+        with self._every_slot(), self._turn:
             self._usable()
             assert self._awake is not None
             return diagnosis.temperature_c(self._awake)
@@ -153,11 +154,11 @@ class Accelerator:
         """Leaves the device in order for its next user, or marked as in disorder. May be called twice."""
         if self._process != os.getpid():
             return  # the parent's; its locks and native handles look after themselves
-        with self._taken():
+        with self._turn:
             if self._is_closed:
                 return
             self._is_closed = True
-            in_order = self._broken is None and self._put_to_sleep()
+            in_order = self._put_to_sleep()
             self._let_go()
             self._unlock(dirty=not in_order)
 
@@ -196,7 +197,7 @@ class Accelerator:
         except BaseException:
             self._let_go()
             raise
-        self._slots = threading.Semaphore(self.settings.requests_in_flight)
+        self._slots = _Slots(self.settings.requests_in_flight)
         self._token, self._cached, self._broken, self._interrupts = 0, set(), None, 0
 
     def _put_to_sleep(self) -> bool:
@@ -245,22 +246,12 @@ class Accelerator:
         return self._engine
 
     @contextmanager
-    def _taken(self) -> Iterator[None]:
-        """This thread alone decides, once the others have."""
-        if not self._turn.acquire(timeout=TURN_TIMEOUT_S):
-            raise TimedOut(f"the Edge TPU {self._where} is kept busy by another thread") from TimeoutError("no turn")
-        try:
-            yield
-        finally:
-            self._turn.release()
-
-    @contextmanager
     def _every_slot(self) -> Iterator[None]:
         """Nothing is in flight meanwhile."""
         slots = self._slots
         with self._alone, ExitStack() as held:
-            for _ in range(self.settings.requests_in_flight):
-                if not slots.acquire(timeout=self.settings.timeout_s):
+            for _ in range(slots.count):
+                if not slots.acquire(self.settings.timeout_s):
                     raise TimedOut(f"the Edge TPU {self._where} is in use all the time") from TimeoutError("no slot")
                 held.callback(slots.release)
             yield
@@ -289,12 +280,47 @@ class Accelerator:
         return failure
 
 
+class _Turn:
+    """One thread at a time decides what the device does next; held also while it is opened and closed."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._accelerator = accelerator
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=TURN_TIMEOUT_S):
+            where = name_of(self._accelerator.found)
+            raise TimedOut(f"the Edge TPU {where} is kept busy by another thread") from TimeoutError("no turn")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class _Slots:
+    """How many requests may be in flight: a queue of tokens, which costs less than a semaphore."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(count):
+            self.release()
+
+    def acquire(self, timeout_s: float) -> bool:
+        """False: none got free in time."""
+        try:
+            self._free.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
+        return True
+
+    def release(self) -> None:
+        self._free.put(None)
+
+
 class Request:
     """One inference in flight."""
 
-    def __init__(
-        self, accelerator: Accelerator, engine: _native.EdgeTpuEngine, ticket: int, slots: threading.Semaphore
-    ) -> None:
+    def __init__(self, accelerator: Accelerator, engine: _native.EdgeTpuEngine, ticket: int, slots: _Slots) -> None:
         self._accelerator = accelerator
         self._engine = engine
         self._ticket = ticket
@@ -307,7 +333,7 @@ class Request:
         try:
             self._engine.wait(self._ticket, timeout_s)
         except (_native.UsbError, _native.EdgeTpuError) as error:
-            with accelerator._taken():
+            with accelerator._turn:
                 raise accelerator._failure(self._engine, error) from error
         finally:
             self._slots.release()

@@ -14,6 +14,7 @@ from subgraft.backends.edgetpu.loadable import Loadable
 from subgraft.backends.edgetpu.package import Package
 from subgraft.delegates import Device, ModelError, Rejected, Unsupported
 
+# The emulator itself is imported in the functions that need it: with a real device none is called.
 if TYPE_CHECKING:
     from subgraft.backends.edgetpu.buses import Bus, Found
     from subgraft.backends.edgetpu.emulator import EmulatedCoral
@@ -37,7 +38,7 @@ class Emulation:
         self._count = sticks
         self._faults = faults
         self._lock = threading.Lock()
-        self._bus: Bus | None = None
+        self._bus: Bus | None = None  # made for the first who asks
         self._corals: list[EmulatedCoral] = []
         self._taught: set[bytes] = set()
         if faults:
@@ -77,9 +78,11 @@ class Emulation:
 
     @property
     def bus(self) -> Bus:
+        from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
+
         with self._lock:
             if self._bus is None:
-                self._bus = self._made()
+                self._bus = EmulatedBus(self._devices())
             return self._bus
 
     def teach(self, loadable: Loadable) -> None:
@@ -87,7 +90,8 @@ class Emulation:
         from subgraft.backends.edgetpu.emulator import EmulatedProgram
         from subgraft.backends.edgetpu.emulator.numerics import Numerics
 
-        assert self.bus is not None and loadable.uncompiled is not None
+        if loadable.uncompiled is None:
+            raise Rejected("nobody told the emulated device what this program computes")
         key = _digest(loadable.package)
         with self._lock:
             if key in self._taught:
@@ -97,7 +101,7 @@ class Emulation:
             except (ValueError, Unsupported, ModelError) as error:
                 raise Rejected(f"the emulated device cannot compute this: {error}") from error
             program = EmulatedProgram(loadable.package, compute)
-            for coral in self._corals:
+            for coral in self._devices():
                 coral.teach(program)
             self._taught.add(key)
 
@@ -105,18 +109,19 @@ class Emulation:
         """What plugs, unplugs and breaks this device; see emulator/remote.py."""
         from subgraft.backends.edgetpu.emulator.remote import Remote
 
-        assert self.bus is not None
-        remote, number = Remote(self._corals), _number(device)
+        with self._lock:
+            remote, number = Remote(self._devices()), _number(device)
         return lambda request: remote.ask({"stick": number, **request})
 
-    def _made(self) -> Bus:
+    def _devices(self) -> Sequence[EmulatedCoral]:
+        """Makes them, with their faults, when there are none. Called with the lock."""
         from subgraft.backends.edgetpu.emulator import EmulatedCoral
-        from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
 
-        self._corals = [EmulatedCoral(seed=number) for number in range(self._count)]
-        for coral in self._corals:
-            coral.inject(*self._rules())
-        return EmulatedBus(self._corals)
+        if not self._corals:
+            self._corals = [EmulatedCoral(seed=number) for number in range(self._count)]
+            for coral in self._corals:
+                coral.inject(*self._rules())
+        return self._corals
 
     def _rules(self) -> Sequence[Any]:
         from subgraft.backends.edgetpu.emulator import Fault

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from subgraft.backends.edgetpu import rules
 from subgraft.backends.edgetpu.cache import Cache
 from subgraft.backends.edgetpu.compiler import PROGRAM, Compiled, Compiler, Operation
-from subgraft.backends.edgetpu.emulator.compiler import CompilerError, Settings, compile_models
 from subgraft.backends.edgetpu.errors import WrongTwin
 from subgraft.backends.edgetpu.loadable import Loadable
 from subgraft.backends.edgetpu.package import CUSTOM_OP, STAND_IN, Package, package_of
 from subgraft.backends.edgetpu.replaced import bound
 from subgraft.backends.edgetpu.twin import match_all
-from subgraft.delegates import Graph, Op, Rejected, Segment, Verdict
+from subgraft.delegates import Graph, ModelError, Op, Rejected, Segment, Verdict
 
 MOST_GRAPHS = 8  # that are planned at the same time, or whose devices may come back
 MOST_RESULTS = 64  # kept in memory: of the segments of a few models, while they are planned and compiled
@@ -59,9 +58,9 @@ class Made:
         self._planned: dict[int, list[Planned]] = {}  # by graph
 
     def check(self, op: Op, graph: Graph) -> Verdict:
-        against = rules.check(op, graph).reasons
-        missing = self._missing(self._is_emulated())
-        return Verdict((missing, *against) if missing else against)
+        against = rules.check(op, graph)
+        missing = self._missing(self._is_emulated()) if against else ""
+        return Verdict((missing,)) if missing else against
 
     def block(self, op: Op, graph: Graph) -> Hashable | None:
         return None
@@ -72,14 +71,12 @@ class Made:
         with self._lock:
             planned = self._plan(segment)
             result = self._alone(planned.tflite, emulated)
-        if result.compiled is None:
-            return content
-        made = segment.read(result.compiled.tflite)
-        if [op.kind for op in made.ops] == [CUSTOM_OP]:
-            return content
         try:
+            made = _read(segment, result)
+            if [op.kind for op in made.ops] == [CUSTOM_OP]:
+                return content
             twin = match_all(segment.read(planned.tflite), [made])
-        except WrongTwin:
+        except (Rejected, WrongTwin):
             return content
         taken = {place for part in twin.parts for place in part.segment.ops}  # places in segment.ops
         return [
@@ -89,9 +86,7 @@ class Made:
     def load(self, segment: Segment, emulated: bool) -> Loadable:
         with self._lock:
             result = self._together(self._plan(segment), emulated)
-        if result.compiled is None:
-            raise Rejected(result.failure)
-        made = segment.read(result.compiled.tflite)
+        made = _read(segment, result)
         if [op.kind for op in made.ops] != [CUSTOM_OP]:
             left = ", ".join(sorted({op.kind for op in made.ops if op.kind != CUSTOM_OP})) or "nothing"
             raise Rejected(f"{result.by} did not make one program of these ops; it left {left} to the CPU")
@@ -171,8 +166,11 @@ class Made:
 
     def _is_whole(self, planned: Planned, emulated: bool) -> bool:
         """Whether the compiler made one program of it when it was alone."""
-        compiled = self._alone(planned.tflite, emulated).compiled
-        return compiled is not None and [op.kind for op in planned.segment.read(compiled.tflite).ops] == [CUSTOM_OP]
+        try:
+            made = _read(planned.segment, self._alone(planned.tflite, emulated))
+        except Rejected:
+            return False
+        return [op.kind for op in made.ops] == [CUSTOM_OP]
 
     def _keep(self, key: tuple[bool, bytes], result: Result) -> None:
         while len(self._results) >= MOST_RESULTS:
@@ -213,11 +211,23 @@ def _digest(parts: Sequence[bytes]) -> bytes:
 
 def _stand_in(tflites: Sequence[bytes]) -> list[Compiled]:
     """Compiled for emulated devices, in this process. Raises Rejected."""
+    from subgraft.backends.edgetpu.emulator.compiler import CompilerError, Settings, compile_models  # no use for others
+
     try:
         made = compile_models(tflites, Settings())
     except CompilerError as error:
         raise Rejected(f"the {STAND_IN} did not compile it: {error}") from error
     return [Compiled(one.tflite, tuple(Operation(*operation) for operation in one.operations)) for one in made]
+
+
+def _read(segment: Segment, result: Result) -> Graph:
+    """The compiled model. Raises Rejected where there is none."""
+    if result.compiled is None:
+        raise Rejected(result.failure)
+    try:
+        return segment.read(result.compiled.tflite)
+    except ModelError as error:
+        raise Rejected(f"{result.by} wrote what is no model: {error}") from error
 
 
 def _left(result: Result, op: Op) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -77,6 +78,7 @@ class Beside:
 
     def __init__(self, compiled: Models) -> None:
         self._compiled = compiled
+        self._lock = threading.Lock()  # several sessions may plan at once
         self._known: dict[Hashable, _Matched] = {}
 
     def check(self, op: Op, graph: Graph) -> Verdict:
@@ -98,7 +100,8 @@ class Beside:
         return Loadable.of(part.package, segment, part.segment.inputs, part.segment.outputs, part.segment)
 
     def notes(self, segment: Segment) -> Sequence[str]:
-        return _notes(self._part_of(segment))
+        part = self._matched(segment.graph).part(segment.graph.ops[segment.ops[0]])
+        return _notes(part) if part else []
 
     def _part_of(self, segment: Segment) -> Part:
         part = self._matched(segment.graph).part(segment.graph.ops[segment.ops[0]])
@@ -108,10 +111,11 @@ class Beside:
 
     def _matched(self, graph: Graph) -> _Matched:
         key = (id(graph.ops), tuple(graph.tensors[t].shape for t in graph.inputs))
-        found = self._known.pop(key, None) or self._match(graph)
-        self._known[key] = found  # the latest last
-        if len(self._known) > MOST_GRAPHS:
-            del self._known[next(iter(self._known))]
+        with self._lock:
+            found = self._known.pop(key, None) or self._match(graph)
+            self._known[key] = found  # the latest last
+            if len(self._known) > MOST_GRAPHS:
+                del self._known[next(iter(self._known))]
         return found
 
     def _match(self, graph: Graph) -> _Matched:

@@ -112,6 +112,7 @@ def script(args: argparse.Namespace) -> str:
         "HOME": "/dev/shm",
         "TMPDIR": "/dev/shm",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "TERM": "dumb",
         **{name: value for name, value in os.environ.items() if name.startswith(("SUBGRAFT_", "USB_"))},
     }
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())

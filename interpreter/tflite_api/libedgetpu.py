@@ -16,8 +16,8 @@ DEVICE = "device"
 OPTIONS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "Performance": ("performance", str.lower),
     "Usb.AlwaysDfu": ("always_dfu", str.lower),
-    "Usb.MaxBulkInQueueLength": ("bulk_in_queue", str),
 }
+WITHOUT_EFFECT = ("Usb.MaxBulkInQueueLength",)  # reads are as long as the outputs here, and always posted beforehand
 
 
 def translate(library: str, options: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]] | None:
@@ -30,7 +30,7 @@ def translate(library: str, options: Mapping[str, Any] | None) -> tuple[str, dic
     given = dict(options or {})
     device = str(given.pop(DEVICE, "") or "")
     renamed = {OPTIONS[name][0]: OPTIONS[name][1](str(value)) for name, value in given.items() if name in OPTIONS}
-    own = {name: value for name, value in given.items() if name not in OPTIONS}
+    own = {name: value for name, value in given.items() if name not in (*OPTIONS, *WITHOUT_EFFECT)}
     spec = f"edgetpu:{device}" if device else "edgetpu"
     log.warning("%s is not loaded: subgraft drives the Edge TPU itself, as %s", library, spec)
     return spec, {**own, **renamed}

@@ -117,9 +117,9 @@ def accelerator_device(accelerator: Wanted, accelerator_spec: str, pytestconfig:
 
 
 @pytest.fixture
-def emulator(accelerator: Wanted, accelerator_spec: str) -> Iterator[Emulator]:
+def emulator(accelerator: Wanted, accelerator_device: Device, accelerator_spec: str) -> Iterator[Emulator]:
     """Controls the emulated device, which has no faults before and after. Skips on hardware."""
-    found = emulator_of(accelerator)
+    found = emulator_of(accelerator, accelerator_device)
     if found is None:
         pytest.skip(f"no faults can be injected into {accelerator_spec}")
     found.clear()
@@ -138,16 +138,13 @@ def _fits_the_device(request: pytest.FixtureRequest) -> None:
     spec = request.getfixturevalue("accelerator_spec")
     if "real" in marks and device.emulated:
         pytest.skip(f"says something about hardware only, and {spec} is emulated")
-    if "emulated" in marks and emulator_of(wanted) is None:
+    if "emulated" in marks and emulator_of(wanted, device) is None:
         pytest.skip(f"needs fault injection, and nothing injects faults into {spec}; try 'subgraft emulate -- pytest'")
 
 
-def emulator_of(wanted: Wanted) -> Emulator | None:
-    """What controls the device; None for hardware, and for delegates whose faults are options.
-
-    Raises Unavailable when there is no device.
-    """
-    delegate, device = wanted.delegate, choose(wanted)
+def emulator_of(wanted: Wanted, device: Device) -> Emulator | None:
+    """What controls the device; None for hardware, and for delegates whose faults are options."""
+    delegate = wanted.delegate
     if not device.emulated or not isinstance(delegate, Emulates):
         return None
     try:

@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -44,7 +45,7 @@ class Emulator:
         where = path or os.environ.get(VARIABLE)
         if not where:
             raise Unavailable("no emulator here; start this program with 'subgraft emulate -- COMMAND'")
-        return cls(_Line(where))
+        return cls(_line(where))
 
     def fault(self, rule: str, stick: int = 0) -> None:
         """Adds a fault rule; docs/edgetpu.md has the list."""
@@ -133,6 +134,12 @@ class _Line:
         if self._connection is None or self._connection[0] != os.getpid():
             self._connection = (os.getpid(), _open(self._path))
         return self._connection[1]
+
+
+@cache
+def _line(path: str) -> _Line:
+    """One for the whole process: a virtual machine's port can be opened once."""
+    return _Line(path)
 
 
 def _open(path: str) -> int:

@@ -19,7 +19,8 @@ class Region:
 
 
 class ParameterMemory:
-    """Programs with one token were laid out side by side by the compiler; another token's overwrite them."""
+    """Programs with one token were laid out side by side by the compiler; those of another token, or of token 0,
+    overwrite them: after such a program runs, they have to be sent again (libedgetpu driver/driver.cc)."""
 
     def __init__(self) -> None:
         self._regions: list[Region] = []
@@ -29,10 +30,12 @@ class ParameterMemory:
 
     def begin(self, owners: tuple[EmulatedProgram, ...]) -> None:
         """Their parameters start to come in, over those of other tokens and over their own."""
-        tokens = _tokens(owners)
-        self._regions = [
-            r for r in self._regions if r.tokens & tokens and not any(owner in owners for owner in r.owners)
-        ]
+        self.ran(_tokens(owners))
+        self._regions = [r for r in self._regions if not any(owner in owners for owner in r.owners)]
+
+    def ran(self, tokens: frozenset[int]) -> None:
+        """A program with one of these tokens used the chip."""
+        self._regions = [r for r in self._regions if r.tokens & tokens - {0}]
 
     def store(self, owners: tuple[EmulatedProgram, ...], data: bytes) -> None:
         self._regions.append(Region(_tokens(owners), owners, data))

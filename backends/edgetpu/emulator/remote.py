@@ -101,6 +101,7 @@ class Remote:
             "speed": coral.speed,
             "connected": coral.connected,
             "sticks": len(self._corals),
+            "inferences": coral.counts().get("inference", 0),
             "faults_fired": coral.faults.fired_count,
             "faults_waiting": coral.faults.waiting,
             "pid": os.getpid(),

@@ -111,9 +111,11 @@ class Run:
         self._stages.pop(0)
 
     def finish(self) -> None:
-        """It is done: parameters are on the chip now."""
+        """It is done: parameters are on the chip now, or those of others are not any more."""
         if self.stores_parameters:
             self._memory.store(self._owners(), _joined(self._parameters, self.executable.parameter_bytes))
+        else:
+            self._memory.ran(frozenset(executable.program.token for _, executable in self._candidates))
 
     def _owners(self) -> tuple[EmulatedProgram, ...]:
         return tuple(program for program, _ in self._candidates)

@@ -68,6 +68,7 @@ INTERRUPT_HEAD = struct.Struct("<BBH")
 ENDPOINTS = 32  # of ep_info: 16 OUT, then 16 IN
 NO_ENDPOINT = 255
 ENDPOINT_DESCRIPTOR, INTERFACE_DESCRIPTOR = 5, 4
+LONGEST_HELLO = 4096
 LONGEST_PACKET = 64 << 20
 SEND_TIMEOUT_S = 30.0  # a machine that does not read for so long is gone
 
@@ -154,7 +155,7 @@ class _Machine:
         """Raises Gone or OSError when the machine is no more."""
         self._send(Packet.HELLO, b"subgraft".ljust(VERSION_BYTES, b"\0") + struct.pack("<I", CAPABILITIES))
         kind, size, _ = HELLO_HEAD.unpack(self._receive(HELLO_HEAD.size))
-        if kind != Packet.HELLO or size < VERSION_BYTES + 4:
+        if kind != Packet.HELLO or not VERSION_BYTES + 4 <= size <= LONGEST_HELLO:
             raise Gone
         theirs = struct.unpack_from("<I", self._receive(size), VERSION_BYTES)[0]
         if CAPABILITIES & ~theirs:
@@ -169,8 +170,12 @@ class _Machine:
                 raise Gone
             body = self._receive(size)
             answer = self._answers.get(kind)
-            if answer is not None:
+            if answer is None:
+                continue
+            try:
                 answer(number, body)
+            except (IndexError, struct.error) as error:  # shorter than such a packet is
+                raise Gone from error
 
     def hang_up(self) -> None:
         self._connection.shutdown(socket.SHUT_RDWR)

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <thread>
@@ -62,12 +61,10 @@ std::chrono::milliseconds milliseconds(int timeout_ms) {
 
 py::bytes to_bytes(const std::byte* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
 
-// A transfer that owns its buffer, and itself while it is pending.
+// A transfer that owns its buffer, and itself while it is pending; it does not keep the device.
 class OwnTransfer : public std::enable_shared_from_this<OwnTransfer> {
  public:
-  OwnTransfer(std::shared_ptr<usb::Device> device, std::uint8_t endpoint, bool is_interrupt,
-              std::vector<std::byte> buffer)
-      : device_(std::move(device)), buffer_(std::move(buffer)) {
+  OwnTransfer(std::uint8_t endpoint, bool is_interrupt, std::vector<std::byte> buffer) : buffer_(std::move(buffer)) {
     transfer_.endpoint = endpoint;
     transfer_.is_interrupt = is_interrupt;
     transfer_.buffer = buffer_.data();
@@ -80,19 +77,19 @@ class OwnTransfer : public std::enable_shared_from_this<OwnTransfer> {
     };
   }
 
-  void submit() {
+  void submit(const std::shared_ptr<usb::Device>& device) {
+    device_ = device;
     itself_ = shared_from_this();
     try {
-      unlocked_with(*device_, [&] { device_->submit(transfer_); });
+      unlocked_with(*device, [&] { device->submit(transfer_); });
     } catch (...) {
       itself_.reset();
       throw;
     }
   }
   void cancel() {
-    unlocked_with(*device_, [&] {
-      if (!is_done_) device_->cancel(transfer_);
-    });
+    const std::shared_ptr<usb::Device> device = device_.lock();
+    if (device && !is_done_) unlocked_with(*device, [&] { device->cancel(transfer_); });
   }
   int endpoint() const { return transfer_.endpoint; }
   std::optional<std::string> status() const {
@@ -102,7 +99,7 @@ class OwnTransfer : public std::enable_shared_from_this<OwnTransfer> {
   py::bytes data() const { return to_bytes(buffer_.data(), (transfer_.endpoint & 0x80) != 0 ? actual() : 0); }
 
  private:
-  const std::shared_ptr<usb::Device> device_;
+  std::weak_ptr<usb::Device> device_;
   std::vector<std::byte> buffer_;
   usb::Transfer transfer_;
   std::atomic<bool> is_done_ = false;
@@ -115,10 +112,10 @@ std::uint8_t checked_endpoint(int endpoint, bool is_in) {
   return static_cast<std::uint8_t>(endpoint);
 }
 
-std::shared_ptr<OwnTransfer> submit(std::shared_ptr<usb::Device> device, std::uint8_t endpoint, bool is_interrupt,
-                                    std::vector<std::byte> buffer) {
-  auto transfer = std::make_shared<OwnTransfer>(std::move(device), endpoint, is_interrupt, std::move(buffer));
-  transfer->submit();
+std::shared_ptr<OwnTransfer> submit(const std::shared_ptr<usb::Device>& device, std::uint8_t endpoint,
+                                    bool is_interrupt, std::vector<std::byte> buffer) {
+  auto transfer = std::make_shared<OwnTransfer>(endpoint, is_interrupt, std::move(buffer));
+  transfer->submit(device);
   return transfer;
 }
 
@@ -204,16 +201,15 @@ void bind_usb(py::module_& module) {
       .def_property_readonly("speed_mbps", &Device::speed_mbps, "Of the link; 0 if unknown.")
       .def(
           "submit_out",
-          [](std::shared_ptr<Device> self, int endpoint, const py::buffer& data) {
+          [](const std::shared_ptr<Device>& self, int endpoint, const py::buffer& data) {
             const ByteView view(data);
-            return submit(std::move(self), checked_endpoint(endpoint, false), false,
-                          {view.data(), view.data() + view.size()});
+            return submit(self, checked_endpoint(endpoint, false), false, {view.data(), view.data() + view.size()});
           },
           py::arg("endpoint"), py::arg("data"), "Starts a bulk transfer to the device.")
       .def(
           "submit_in",
-          [](std::shared_ptr<Device> self, int endpoint, std::size_t length, bool interrupt) {
-            return submit(std::move(self), checked_endpoint(endpoint, true), interrupt, std::vector<std::byte>(length));
+          [](const std::shared_ptr<Device>& self, int endpoint, std::size_t length, bool interrupt) {
+            return submit(self, checked_endpoint(endpoint, true), interrupt, std::vector<std::byte>(length));
           },
           py::arg("endpoint"), py::arg("length"), py::kw_only(), py::arg("interrupt") = false,
           "Starts a bulk or interrupt transfer from the device.")

@@ -94,11 +94,11 @@ void bind_usb_loopback(py::module_& module) {
            py::arg("actual") = py::none(),
            "Ends a request: with what came in (`data`), or with how many bytes went out (`actual`; all of them when "
            "COMPLETED and not given). False: nobody waits for it any more.")
-      .def("is_wanted", &Loopback::is_wanted, py::arg("id"), py::call_guard<py::gil_scoped_release>(),
+      .def("is_wanted", &Loopback::is_wanted, py::arg("id"), py::call_guard<Unlocked>(),
            "Whether somebody still waits for it: neither completed nor cancelled.")
-      .def("unplug", &Loopback::unplug, py::call_guard<py::gil_scoped_release>(),
+      .def("unplug", &Loopback::unplug, py::call_guard<Unlocked>(),
            "Ends everything pending and to come with NO_DEVICE.")
-      .def("farewell", &Loopback::farewell, py::call_guard<py::gil_scoped_release>(),
+      .def("farewell", &Loopback::farewell, py::call_guard<Unlocked>(),
            "Says that the player has let go of what it plays with.");
   py::class_<usb::NullDevice, usb::Device, std::shared_ptr<usb::NullDevice>>(
       module, "NullDevice", "An Edge TPU for benchmarks: takes everything, answers every request with the same bytes.")

@@ -44,7 +44,6 @@ Buffers::Buffers(const Script& script, usb::Device& device, const TransferSizes&
     write_header(messages[i].get(), step.tag, step.size);
     std::memset(messages[i].get() + kHeaderBytes, 0, step.size);
   }
-  std::memset(scratch.get(), 0, script.scratch_bytes());
   plan_reads(script, sizes);
 }
 
@@ -92,6 +91,7 @@ Flight* Buffers::next_read() {
 
 void Buffers::reset(const Script& script) {
   turn_ = 0;
+  if (script.clears_scratch()) std::memset(scratch.get(), 0, script.scratch_bytes());
   for (Flight& read : reads) read.is_pinned = false;
   for (std::size_t i = 0; i < sources.size(); ++i) sources[i] = received.get() + script.outputs()[i].place;
 }

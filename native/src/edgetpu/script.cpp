@@ -109,7 +109,9 @@ void Script::add_send(const ScriptRequest& request, const Step& step) {
       payload = request.parameters;
       break;
     case Source::scratch:
-      return check_inside(step, scratch_bytes_);
+      check_inside(step, scratch_bytes_);
+      clears_scratch_ |= filled_to(Source::scratch, 0, step.offset) < step.offset + step.size;
+      return;
     case Source::input:
       // It may reach beyond the padded tensor: zeros follow.
       if (at(inputs_, step).flip == Flip::high_bytes && step.offset % 2 != 0)
@@ -133,7 +135,9 @@ void Script::add_receive(const Step& step) {
     check_inside(step, at(outputs_, step).padded_bytes);
   else
     throw ArgumentError(concat(describe(step), ": only outputs and scratch are received"));
-  Receive receive{steps_.size() - 1, step.source, step.index, step.offset, step.size, false, false};
+  // There is one scratch, whatever its index.
+  const std::size_t index = step.source == Source::scratch ? 0 : step.index;
+  Receive receive{steps_.size() - 1, step.source, index, step.offset, step.size, false, false};
   if (step.source == Source::output) {
     receive.is_whole = receive.is_last = true;
     for (Receive& earlier : receives_) {
@@ -145,19 +149,24 @@ void Script::add_receive(const Step& step) {
   receives_.push_back(receive);
 }
 
+// The end of the bytes from `from` on that the receives so far fill without a gap.
+std::size_t Script::filled_to(Source source, std::size_t index, std::size_t from) const {
+  std::vector<std::pair<std::size_t, std::size_t>> parts;
+  for (const Receive& receive : receives_)
+    if (receive.source == source && receive.index == index) parts.emplace_back(receive.offset, receive.size);
+  std::sort(parts.begin(), parts.end());
+  std::size_t end = from;
+  for (const auto& [offset, size] : parts)
+    if (offset <= end) end = std::max(end, offset + size);
+  return end;
+}
+
 // A byte that never arrives would leave what an earlier run received there.
 void Script::check_coverage() const {
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    std::vector<std::pair<std::size_t, std::size_t>> parts;
-    for (const Receive& receive : receives_)
-      if (receive.source == Source::output && receive.index == i) parts.emplace_back(receive.offset, receive.size);
-    std::sort(parts.begin(), parts.end());
-    std::size_t covered = 0;
-    for (const auto& [offset, size] : parts)
-      if (offset <= covered) covered = std::max(covered, offset + size);
-    if (covered < outputs_[i].relayout.used_bytes())
-      throw ArgumentError(concat("output ", i, ": nothing is received from byte ", covered, " on, of ",
-                                 outputs_[i].relayout.used_bytes()));
+    const std::size_t end = filled_to(Source::output, i, 0), used = outputs_[i].relayout.used_bytes();
+    if (end < used)
+      throw ArgumentError(concat("output ", i, ": nothing is received from byte ", end, " on, of ", used));
   }
 }
 

@@ -72,6 +72,8 @@ class Script {
   std::span<const std::byte> constant(std::size_t step) const { return constants_[step]; }
   std::span<const Input> inputs() const { return inputs_; }
   std::size_t scratch_bytes() const { return scratch_bytes_; }
+  // Whether bytes of it are sent that did not come before: they are zeros, not what an earlier run left.
+  bool clears_scratch() const { return clears_scratch_; }
   // Which interrupts the device raises, in order.
   std::span<const std::uint8_t> interrupts() const { return interrupts_; }
 
@@ -91,6 +93,7 @@ class Script {
   void add(const ScriptRequest& request, const Step& step);
   void add_send(const ScriptRequest& request, const Step& step);
   void add_receive(const Step& step);
+  std::size_t filled_to(Source source, std::size_t index, std::size_t from) const;
   void check_coverage() const;
 
   std::vector<Step> steps_;
@@ -100,6 +103,7 @@ class Script {
   std::vector<TensorOut> outputs_;
   std::vector<std::uint8_t> interrupts_;
   std::size_t scratch_bytes_ = 0, received_bytes_ = 0, moved_bytes_ = 0;
+  bool clears_scratch_ = false;
 };
 
 }  // namespace subgraft::edgetpu

@@ -234,7 +234,6 @@ Compute matmul_hybrid(Preparation& p, const Sizes& s) {
 
 Compute prepare_batch_matmul(Preparation& p) {
   p.expect(2, 1);
-  if (p.input(0).sparsity || p.input(1).sparsity) p.unsupported("sparse operands");
   const Sizes s = matmul_sizes(p);
   if (s.elements == 0) return [](const Invocation&) {};
   const DType left = p.input(0).dtype, right = p.input(1).dtype, out = p.output(0).dtype;

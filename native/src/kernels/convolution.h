@@ -26,7 +26,6 @@ inline ConvGeometry conv_geometry(Preparation& p, bool depthwise) {
   const Shape& weights = p.input(1).shape;
   p.require(in.rank() == 4, "the input has shape ", in.text(), "; it must have rank 4");
   p.require(weights.rank() == 4, "the weights have shape ", weights.text(), "; they must have rank 4");
-  if (p.input(1).sparsity) p.unsupported("sparse weights");
   ConvGeometry g;
   g.batches = in[0];
   g.channels_in = in[3];

@@ -179,7 +179,6 @@ FullyConnectedSizes fc_sizes(Preparation& p) {
 Compute prepare_fully_connected(Preparation& p) {
   if (p.options().integer("weights_format") != 0) p.unsupported("shuffled weights (SHUFFLED4x16INT8)");
   p.expect(2, 3, 1);
-  if (p.input(1).sparsity) p.unsupported("sparse weights");
   const FullyConnectedSizes s = fc_sizes(p);
   if (s.depth > 0) return fc_of_types(p, s);
   // The reference leaves zeros where there is nothing to sum.

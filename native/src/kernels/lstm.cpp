@@ -23,7 +23,6 @@ void require_tensor(const Preparation& p, int i, DType dtype, std::initializer_l
   const Operand& tensor = p.input(i);
   if (tensor.dtype != dtype)
     p.unsupported("tensor '", tensor.name, "' is ", dtype_name(tensor.dtype), ", not ", dtype_name(dtype));
-  if (tensor.sparsity) p.unsupported("tensor '", tensor.name, "' is sparse");
   bool equal = tensor.shape.rank() == static_cast<int>(dims.size());
   for (int d = 0; equal && d < tensor.shape.rank(); ++d) equal = tensor.shape[d] == dims.begin()[d];
   p.require(equal, "tensor '", tensor.name, "' has shape ", tensor.shape.text());

@@ -137,7 +137,7 @@ Compute prepare_v5(Preparation& p) { return prepare_suppression(p, true); }
 
 }  // namespace
 
-void register_non_max_suppression(Registry& registry) {
+void register_suppression(Registry& registry) {
   registry.add("NON_MAX_SUPPRESSION_V4", prepare_v4);
   registry.add("NON_MAX_SUPPRESSION_V5", prepare_v5);
 }

@@ -33,6 +33,7 @@ const Registry& Registry::builtin() {
     register_concatenation(all);
     register_conv(all);
     register_conversion(all);
+    register_densify(all);
     register_depthwise_conv(all);
     register_detection(all);
     register_elementwise(all);
@@ -41,7 +42,6 @@ const Registry& Registry::builtin() {
     register_gather(all);
     register_lstm(all);
     register_more_arithmetic(all);
-    register_non_max_suppression(all);
     register_pad(all);
     register_pooling(all);
     register_posenet(all);
@@ -54,7 +54,9 @@ const Registry& Registry::builtin() {
     register_sequences(all);
     register_slice(all);
     register_softmax(all);
+    register_suppression(all);
     register_transpose(all);
+    register_transpose_conv(all);
     return all;
   }();
   return registry;

@@ -26,17 +26,19 @@ inline std::vector<float> channel_scales(const Preparation& p, int i, int axis, 
   return q.scale;
 }
 
-// input scale * weights scale / output scale for each channel, in double precision.
-inline std::vector<double> effective_scales(const Preparation& p, int weights, int axis, int64_t channels) {
-  const double in = p.input(0).scale(), out = p.output(0).scale();
+// input scale * weights scale / output scale for each channel, in double precision. `data` is the input that is
+// multiplied with the weights.
+inline std::vector<double> effective_scales(const Preparation& p, int weights, int axis, int64_t channels,
+                                            int data = 0) {
+  const double in = p.input(data).scale(), out = p.output(0).scale();
   std::vector<double> scales;
   for (const float scale : channel_scales(p, weights, axis, channels)) scales.push_back(in * scale / out);
   return scales;
 }
 
 // The same for one scale where the reference multiplies in single precision (legacy uint8, BATCH_MATMUL).
-inline double effective_scale(const Preparation& p, int weights) {
-  const float product = p.input(0).scale() * p.input(weights).scale();
+inline double effective_scale(const Preparation& p, int weights, int data = 0) {
+  const float product = p.input(data).scale() * p.input(weights).scale();
   return static_cast<double>(product) / p.output(0).scale();
 }
 

@@ -51,8 +51,8 @@ inline void require_symmetric(const Preparation& p, int i) {
 }
 
 // 16-bit activations have the zero point 0.
-inline void require_centered(const Preparation& p) {
-  p.require(p.input(0).zero_point() == 0 && p.output(0).zero_point() == 0, "16-bit activations need the zero point 0");
+inline void require_centered(const Preparation& p, int data = 0) {
+  p.require(p.input(data).zero_point() == 0 && p.output(0).zero_point() == 0, "16-bit activations need the zero point 0");
 }
 
 // Whether the sums of 16-bit activations are 32 bits wide: where the op says that its bias is.

@@ -115,6 +115,7 @@ class Program {
   void fold(const OpDef& op, const Compute& compute, const Preparation::Host& host);
   Shape shape_in_file(int tensor) const;
   void define_constant(int tensor);
+  void spell_out(int tensor);
   // Counts memory of this program; throws Unsupported when all of it is over the memory limit.
   void take(int64_t bytes);
   Operand operand(int tensor, bool as_input) const;

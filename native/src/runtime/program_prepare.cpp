@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 
+#include "model/densify.h"
 #include "runtime/program.h"
 #include "runtime/shared_weights.h"
 
@@ -107,11 +108,13 @@ void Program::define_constant(int tensor) {
     throw Unsupported(concat("tensor ", tensor, " '", def.name, "' lies in an external file, which is not supported"));
   const Bytes buffer = request_.model->buffers[def.buffer];
   const Shape shape = shape_in_file(tensor);
-  if (buffer.empty() && shape.elements() != 0) return;
-  if (def.sparsity)
-    throw Unsupported(concat("constant tensor ", tensor, " '", def.name, "' is sparse, which is not supported"));
+  if (buffer.empty() && shape.elements() != 0 && !def.sparsity) return;  // a sparse one may be all zeros
   value.shape = shape;
   const int bits = dtype_bits(def.dtype);
+  if (def.sparsity) {
+    spell_out(tensor);
+    return;
+  }
   if (bits > 0) {
     const int64_t needed = storage_bytes(def.dtype, value.shape.elements());
     if (static_cast<int64_t>(buffer.size()) < needed)
@@ -132,6 +135,32 @@ void Program::define_constant(int tensor) {
   // Kernels take a null pointer for "not constant".
   static std::byte nothing[kArenaAlignment];
   if (!value.data) value.data = nothing;
+}
+
+// A sparse constant becomes a dense one, made once for all interpreters of the model.
+void Program::spell_out(int tensor) {
+  const TensorDef& def = graph_.tensors[tensor];
+  Value& value = values_[tensor];
+  const int bits = dtype_bits(def.dtype);
+  if (bits < 8)
+    throw Unsupported(concat("constant tensor ", tensor, " '", def.name, "' is sparse with elements of type ",
+                             dtype_name(def.dtype)));
+  const int64_t size = storage_bytes(def.dtype, value.shape.elements());
+  take(size);
+  try {
+    value.holder = request_.model->shared->get(request_.subgraph, tensor, "dense", [&] {
+      auto dense = std::make_shared<Folded>(std::max<int64_t>(1, size), value.shape);
+      densify(*def.sparsity, value.shape, static_cast<size_t>(bits / 8), request_.model->buffers[def.buffer],
+              dense->arena.data());
+      return std::shared_ptr<const void>(dense);
+    });
+  } catch (const ModelError& error) {
+    throw ModelError(concat("sparse constant tensor ", tensor, " '", def.name, "': ", error.what()));
+  }
+  value.data = static_cast<const Folded*>(value.holder.get())->arena.data();
+  value.home = Home::constant;
+  value.known = value.kept = value.is_shared_constant = true;
+  folded_bytes_ += size;
 }
 
 Operand Program::operand(int tensor, bool as_input) const {

@@ -115,6 +115,7 @@ std::size_t LibUsbDevice::move_control(Slot& slot, std::chrono::milliseconds tim
   } catch (const Error&) {  // libusb cannot wait
     const std::lock_guard lock(mutex_);
     slot.is_awaited = false;
+    if (slot.state == Slot::State::finished) slot.state = Slot::State::idle;
     throw;
   }
   const std::lock_guard lock(mutex_);
@@ -284,10 +285,9 @@ void LibUsbDevice::let_go() {
 
 std::shared_ptr<std::byte> LibUsbDevice::allocate(std::size_t size) {
 #ifdef __linux__
+  const Visit visit(*this);
   const bool fits = size != 0 && *mapped_bytes_ + size <= kMostMappedBytes;
-  if (library_->dev_mem_alloc != nullptr && fits) {
-    const Visit visit(*this);
-    visit.demand();
+  if (library_->dev_mem_alloc != nullptr && visit.is_admitted && fits) {
     if (unsigned char* memory = library_->dev_mem_alloc(handle_, size)) {
       *mapped_bytes_ += size;
       // What libusb_dev_mem_free() does on Linux. It wants the handle, which may be closed by then.
