@@ -227,6 +227,11 @@ def bfloat16_bits(values: Array) -> Array:
     return np.where(np.isnan(values), 0x7FC0, rounded).astype(np.uint16)
 
 
+def numbers(values: Array, dtype: str) -> Array:
+    """The elements of a tensor, with bfloat16 as floats."""
+    return (values.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else values
+
+
 def pack(values: Array, dtype: str) -> bytes:
     """Values of a packed type as the file stores them: the first in the lowest bits."""
     bits = 2 if dtype == "int2" else 4

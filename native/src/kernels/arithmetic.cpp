@@ -94,12 +94,24 @@ bool is_plain(const Preparation& p) {
   return !kIsSmall<T> || (std::is_same_v<T, int16_t> && !p.output(0).is_quantized());
 }
 
-// f of plain numbers with the fused activation; short floats are computed as floats.
+// The range of plain numbers of type T as they are computed: a half is clamped to what is finite, even without an
+// activation, as floats are.
+template <typename T>
+auto computed_range(const Preparation& p) {
+  if constexpr (std::is_same_v<T, Half>) {
+    constexpr float kLargestHalf = 65504;
+    const Range<float> range = plain_range<float>(p);
+    return Range<float>{std::max(range.min, -kLargestHalf), std::min(range.max, kLargestHalf)};
+  } else {
+    return plain_range<T>(p);
+  }
+}
+
+// f of plain numbers with the fused activation.
 template <typename T, typename F>
 Compute plain(const Preparation& p, const Broadcast<2>& plan, F f) {
-  using Real = std::conditional_t<kIsShortFloat<T>, float, T>;
   return map2<T, T, T>(
-      plan, computed_as_float<T>([range = plain_range<Real>(p), f](Real a, Real b) { return range.clamp(f(a, b)); }));
+      plan, computed_as_float<T>([range = computed_range<T>(p), f](auto a, auto b) { return range.clamp(f(a, b)); }));
 }
 
 Compute prepare_add(Preparation& p) {

@@ -2,6 +2,7 @@
 // score.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/families.h"
 
@@ -35,7 +36,43 @@ struct Candidate {
   int32_t compared;  // with so many of the selected ones
 };
 
-bool is_worse(const Candidate& a, const Candidate& b) { return a.score < b.score; }
+// Candidates in a heap, the best in front. Of equal ones that comes first which std::priority_queue of GNU's library,
+// TFLite's, would give; other libraries differ there.
+struct Heap {
+  Candidate* first;
+  int64_t size = 0;
+
+  void push(const Candidate& candidate) { rise(size++, candidate); }
+
+  // A gap wanders from the front to the bottom, then takes the last candidate and lets it rise.
+  Candidate pop() {
+    const Candidate best = first[0];
+    const int64_t left = --size;
+    int64_t gap = 0;
+    while (2 * gap + 2 < left) {
+      const int64_t right = 2 * gap + 2;
+      const int64_t better = first[right].score < first[right - 1].score ? right - 1 : right;
+      first[gap] = first[better];
+      gap = better;
+    }
+    if (2 * gap + 2 == left) {
+      first[gap] = first[left - 1];
+      gap = left - 1;
+    }
+    if (left > 0) rise(gap, first[left]);
+    return best;
+  }
+
+ private:
+  void rise(int64_t place, const Candidate& candidate) {
+    const Candidate rising = candidate;  // may lie in the heap
+    while (place > 0 && first[(place - 1) / 2].score < rising.score) {
+      first[place] = first[(place - 1) / 2];
+      place = (place - 1) / 2;
+    }
+    first[place] = rising;
+  }
+};
 
 struct Suppression {
   int64_t boxes = 0, wanted = 0;
@@ -63,19 +100,15 @@ Candidate compare(const Suppression& s, Candidate candidate, int32_t selected) {
   return candidate;
 }
 
-// Returns how many boxes are selected. The heap has room for all boxes.
-int32_t suppress(const Suppression& s, const float* scores, Candidate* heap) {
-  Candidate* end = heap;
-  for (int64_t i = 0; i < s.boxes; ++i) {
-    if (!(scores[i] > s.score_limit)) continue;
-    *end++ = {static_cast<int32_t>(i), scores[i], 0};
-    std::push_heap(heap, end, is_worse);
-  }
-  const int64_t most = std::min<int64_t>(end - heap, s.wanted);
+// Returns how many boxes are selected. The memory has room for all boxes.
+int32_t suppress(const Suppression& s, const float* scores, Candidate* memory) {
+  Heap heap{memory};
+  for (int64_t i = 0; i < s.boxes; ++i)
+    if (scores[i] > s.score_limit) heap.push({static_cast<int32_t>(i), scores[i], 0});
+  const int64_t most = std::min(heap.size, s.wanted);
   int32_t selected = 0;
-  while (selected < most && end > heap) {
-    std::pop_heap(heap, end, is_worse);
-    const Candidate before = *--end;
+  while (selected < most && heap.size > 0) {
+    const Candidate before = heap.pop();
     const Candidate now = compare(s, before, selected);
     if (now.score == before.score) {
       s.selected[selected] = now.box;
@@ -83,10 +116,7 @@ int32_t suppress(const Suppression& s, const float* scores, Candidate* heap) {
       ++selected;
     }
     // One that was selected comes back too, as in the reference, where a box without an area does not hide itself.
-    if (now.score > s.score_limit) {
-      *end++ = now;
-      std::push_heap(heap, end, is_worse);
-    }
+    if (now.score > s.score_limit) heap.push(now);
   }
   return selected;
 }

@@ -45,14 +45,15 @@ Compute prepare_cumsum(Preparation& p) {
   return dispatch<float, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     return [s, columns](const Invocation& v) {
-      v.parallel(columns, std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, s.depth)), [&](int64_t begin, int64_t end) {
-        while (begin < end) {
-          const int64_t block = begin / s.stride, column = begin % s.stride;
-          const int64_t n = std::min(end - begin, s.stride - column), offset = block * s.depth * s.stride;
-          scan(s, v.in<T>(0) + offset, v.out<T>(0) + offset, column, column + n);
-          begin += n;
-        }
-      });
+      v.parallel(columns, std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, s.depth)),
+                 [&](int64_t begin, int64_t end) {
+                   while (begin < end) {
+                     const int64_t block = begin / s.stride, column = begin % s.stride;
+                     const int64_t n = std::min(end - begin, s.stride - column), offset = block * s.depth * s.stride;
+                     scan(s, v.in<T>(0) + offset, v.out<T>(0) + offset, column, column + n);
+                     begin += n;
+                   }
+                 });
     };
   });
 }
