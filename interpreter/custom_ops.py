@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,14 +24,24 @@ class CustomOp:
         several, of the types that the file says.
     shapes(shapes of the inputs, options): returns the shape of the output, or a list of them when there are several.
         None: while the model is planned, compute is called with zeros for what is no constant, to learn them.
+    shaped_by: the inputs, by place, whose values decide the shapes. Unless they are constants, the shapes are what
+        compute returns in each run.
     """
 
     compute: Callable[[list[Array | None], Any], Any]
     shapes: Callable[[list[Shape | None], Any], Any] | None = None
+    shaped_by: Collection[int] = ()
 
-    def shapes_of(self, i: int, graph: Graph) -> list[Shape]:
-        """Of the outputs of op i of the graph, whose inputs have the shapes that its tensors say."""
+    def shapes_of(self, i: int, graph: Graph) -> list[Shape] | None:
+        """Of the outputs of op i of the graph, whose inputs have the shapes that its tensors say.
+
+        None: known only while running.
+        """
         op = graph.ops[i]
+        if any(
+            place in self.shaped_by and t >= 0 and graph.tensors[t].data is None for place, t in enumerate(op.inputs)
+        ):
+            return None
         tensors = [None if t < 0 else graph.tensors[t] for t in op.inputs]
         if self.shapes is None:
             zeros = [
@@ -77,6 +87,11 @@ class CustomOps:
             found[name] = one if isinstance(one, CustomOp) else CustomOp(one)
         return cls(found)
 
+    def with_own(self, own: Mapping[str, CustomOp], model: _native.Model) -> CustomOps:
+        """With those of `own` that the model needs and that are not given."""
+        needed = {name for name, _, is_custom in _native.missing_kernels(model) if is_custom and name in own}
+        return CustomOps({**{name: own[name] for name in sorted(needed)}, **self.by_name}) if needed else self
+
     def in_graph(self, graph: Graph) -> list[int]:
         """The ops of a graph that run in Python, in order."""
         if not self.by_name:
@@ -92,8 +107,10 @@ class CustomOps:
 class CustomStep:
     """A custom op among the steps of a plan."""
 
-    def __init__(self, segment: Segment, custom: CustomOp, store: Store) -> None:
+    def __init__(self, segment: Segment, custom: CustomOp, store: Store, unknown: Collection[int]) -> None:
+        """unknown: the tensors whose shapes are known only while running."""
         self.segment = segment
+        self._unknown = unknown
         self._index = segment.ops[0]
         self._op = segment.graph.ops[self._index]
         self._custom = custom
@@ -113,6 +130,9 @@ class CustomStep:
             if t < 0:
                 continue
             place = self._store.fixed.get(t)
+            if t in self._unknown:
+                self._store.loose[t] = self._of_its_type(t, result)
+                continue
             if place is None:  # nothing reads it
                 continue
             if result.dtype != place.dtype or result.shape != place.shape:
@@ -121,6 +141,16 @@ class CustomStep:
                     f"'{self.segment.graph.tensors[t].name}', which is {place.dtype}{list(place.shape)}"
                 )
             np.copyto(place, result)
+
+    def _of_its_type(self, tensor: int, result: Array) -> Array:
+        """A copy of what is to be this tensor in this run."""
+        told = self.segment.graph.tensors[tensor]
+        if result.dtype != NUMPY_DTYPES.get(told.dtype):
+            raise InvokeError(
+                f"{_name(self._index, self._op)}: it returned {result.dtype}{list(result.shape)} for output "
+                f"'{told.name}', which is {told.dtype}"
+            )
+        return np.array(result, order="C")
 
 
 def options_of(op: Op) -> Any:

@@ -169,7 +169,7 @@ class Frame:
             return Lane(number, segment, attachment, executable, self._cpu, self.store, self._report, self._policy)
         custom = self._custom.of_segment(segment)
         if custom is not None:
-            return CustomStep(segment, custom, self.store)
+            return CustomStep(segment, custom, self.store, self._unknown)
         if self._unknown.isdisjoint((*segment.inputs, *segment.outputs)) and not any(
             t in self.store.state for t in segment.inputs
         ):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from subgraft.delegates import Delegate, Graph, Segment, Unavailable
-from subgraft.interpreter import checked, op_names
+from subgraft.interpreter import checked, flex, op_names
 from subgraft.interpreter.custom_ops import CustomOp, CustomOps
 from subgraft.interpreter.discovery import NoSuchDelegate, Wanted, find, label, name_of
 from subgraft.interpreter.engines import Engines, Setup
@@ -86,7 +86,8 @@ def load(
     pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)
     op_names.check(sorted(pins.deny_ops, key=str), model, "deny_ops")
     op_names.check([key for key in pins.prefer if not isinstance(key, int)], model, "prefer")
-    wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict, CustomOps.of(custom_ops))
+    customs = CustomOps.of(custom_ops).with_own(flex.custom_ops(), model.native)
+    wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict, customs)
     setup = Setup(wishes, Policy(may_fall_back, verify_every, verify_tolerance), threads, probe_s)
     report = Report()
     wanted, missing = _find(delegates, compiled or {}, report, may_fall_back)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from subgraft.delegates import Graph, Unsupported
@@ -31,23 +31,49 @@ def infer(
     """
     theirs = (custom or CustomOps()).in_graph(graph)
     shapes = dict(inputs or {})
-    shaped = _infer(model, graph, shapes, theirs)
+    loose: set[int] = set()
+    shaped = _infer(model, graph, shapes, theirs, loose)
     for i in theirs:
         op = graph.ops[i]
-        if any(t in shaped.unknown for t in op.inputs):
-            raise Unsupported(f"op {i} {op.kind}: the shape of its input is known only while running")
         assert custom is not None
-        found = dict(zip(op.outputs, custom.by_name[op.kind].shapes_of(i, shaped.graph), strict=True))
+        told = None
+        if shaped.unknown.isdisjoint(op.inputs):
+            told = custom.by_name[op.kind].shapes_of(i, shaped.graph)
+        if told is None:
+            loose.update(t for t in op.outputs if t >= 0)
+            shaped = _infer(model, graph, shapes, theirs, loose)
+            continue
+        found = dict(zip(op.outputs, told, strict=True))
         if any(t >= 0 and shaped.graph.tensors[t].shape != shape for t, shape in found.items()):
             shapes.update((t, shape) for t, shape in found.items() if t >= 0)
-            shaped = _infer(model, graph, shapes, theirs)
+            shaped = _infer(model, graph, shapes, theirs, loose)
     return shaped
 
 
-def _infer(model: _native.Model, graph: Graph, shapes: Mapping[int, tuple[int, ...]], without: Sequence[int]) -> Shaped:
-    """The same with the outputs of the ops `without` taken for inputs."""
+def _downstream(graph: Graph, loose: Collection[int]) -> tuple[frozenset[int], frozenset[int]]:
+    """The tensors that follow from these, themselves included, and the ops between."""
+    tensors, ops = set(loose), set()
+    for i, op in enumerate(graph.ops if loose else ()):
+        if not tensors.isdisjoint(op.inputs):
+            ops.add(i)
+            tensors.update(t for t in op.outputs if t >= 0)
+    return frozenset(tensors), frozenset(ops)
+
+
+def _infer(
+    model: _native.Model,
+    graph: Graph,
+    shapes: Mapping[int, tuple[int, ...]],
+    without: Sequence[int],
+    loose: Collection[int],
+) -> Shaped:
+    """The same with the outputs of the ops `without` taken for inputs.
+
+    loose: those of them whose shapes nobody knows before a run, nor those of what follows from them.
+    """
     kernels = set(_native.kernel_names())
-    others = {*without, *(i for i, op in enumerate(graph.ops) if op.kind not in kernels)}
+    unknown, following = _downstream(graph, loose)
+    others = {*without, *following, *(i for i, op in enumerate(graph.ops) if op.kind not in kernels)}
     ours = [i for i in range(len(graph.ops)) if i not in others]
     given = dict.fromkeys(graph.inputs)
     given.update((t, None) for i in sorted(others) for t in graph.ops[i].outputs if t >= 0)
@@ -64,8 +90,8 @@ def _infer(model: _native.Model, graph: Graph, shapes: Mapping[int, tuple[int, .
     except Unsupported:
         if shapes:
             raise
-        return Shaped(graph)
-    unknown = frozenset(t for t in range(len(graph.tensors)) if program.is_dynamic(t))
+        return Shaped(graph, unknown)
+    unknown |= frozenset(t for t in range(len(graph.tensors)) if program.is_dynamic(t))
     found = {
         t: shape
         for t, tensor in enumerate(graph.tensors)

@@ -41,16 +41,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("compiled")
+    parser.add_argument("--device", default="usb:0")
     parser.add_argument("--library", default="")
     parser.add_argument("--endlessly", action="store_true")
     args = parser.parse_args()
     options = {"compiled": args.compiled, "library": args.library, "timeout_s": 5}
     try:
-        with subgraft.load(args.model, [("edgetpu:usb:0", options)], fallback=False) as session:
+        with subgraft.load(args.model, [(f"edgetpu:{args.device}", options)], fallback=False) as session:
             say({"answers": answers(session), "pid": os.getpid(), "on_device": bool(session.plan.steps[0].owner)})
             while args.endlessly:
                 answers(session)
-    except subgraft.Unavailable as error:
+    except (subgraft.Unavailable, subgraft.Failed) as error:
         say({"error": type(error).__name__, "reason": error.reason, "causes": causes(error)})
 
 

@@ -1,7 +1,7 @@
 """What a kernel test is: one op with its tensors as data, built into a model of that op alone.
 
-A table of cases is a module op_cases_<family>.py with a list CASES, which test_kernels.py runs, and perhaps MORE, which
-it runs with -m conformance only.
+A table of cases is a module op_cases_<family>.py with a list CASES, which test_kernels.py runs: a stratified sample of
+it by default (op_tables.py), all of it with -m conformance, and then also what is in a list MORE.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MAX_POOL_2D and AVERAGE_POOL_2D."""
+"""MAX_POOL_2D, AVERAGE_POOL_2D and L2_POOL_2D."""
 
 from __future__ import annotations
 
@@ -69,7 +69,32 @@ def refused(
     return Case(kind, *tensors, options() | changed, error=error, label=error.replace(" ", "_"))
 
 
+def random_case(seed: int) -> Case:
+    rng = np.random.default_rng(seed)
+    window, stride = (tuple(int(n) for n in rng.integers(1, high, 2)) for high in (6, 5))
+    shape = [int(n) for n in (rng.integers(1, 3), *rng.integers(5, 12, 2), rng.integers(1, 80))]
+    kind, dtype = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "L2_POOL_2D")[seed % 3], DTYPES[seed // 3 % 4]
+    return pool(
+        kind, *shape, dtype="float32" if kind == "L2_POOL_2D" else dtype, padding=str(rng.choice(["SAME", "VALID"])),
+        stride=stride, window=window, activation=str(rng.choice(ACTIVATIONS)), zero=int(rng.integers(0, 128)),
+        scale=float(10 ** rng.uniform(-4, 0)), seed=seed,
+    )  # fmt: skip
+
+
+L2 = [
+    *(pool("L2_POOL_2D", 2, 7, 8, 3, **w) for w in WINDOWS),
+    *(pool("L2_POOL_2D", 1, 5, 6, 3, activation=a) for a in ACTIVATIONS),
+    pool("L2_POOL_2D", 1, 6, 6, 130, window=(3, 3)),
+    pool("L2_POOL_2D", 1, 3, 2, 2, window=(9, 11)),
+    pool("L2_POOL_2D", 0, 3, 3, 2),
+    pool("L2_POOL_2D", 2, 3, 3, 0),
+    Case("L2_POOL_2D", [fed(np.array([np.inf, 3, 1e30, -2]).reshape(1, 2, 2, 1))], [out()], options(), label="huge"),
+    *(refused("L2_POOL_2D", *how) for how in REFUSALS[:9]),
+    refused("L2_POOL_2D", "of int8", {}, (1, 4, 4, 2), "int8"),
+]
+
 CASES = [
+    *L2,
     *(pool(k, 2, 7, 8, 3, dtype=d, **w) for k in KINDS for d in DTYPES for w in WINDOWS),
     *(pool(k, 1, 5, 6, 3, dtype=d, activation=a, scale=0.001 if d == "int16" else 0.05)
       for k in KINDS for d in DTYPES for a in ACTIVATIONS),
@@ -84,3 +109,4 @@ CASES = [
     Case("AVERAGE_POOL_2D", [x(1, 300, 300, 1, dtype="int16", scale=0.1)], [out("int16", scale=0.1)],
          options(window=(300, 300)), error="windows of 90000"),
 ]  # fmt: skip
+MORE = [random_case(seed) for seed in range(240)]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from op_cases import Case, const, fed, out, x
-from op_samples import shapes, stratified
+from op_shapes import shapes
 
 NAN, INF = float("nan"), float("inf")
 BOTH = [False, True]
@@ -77,4 +77,4 @@ def refused() -> list[Case]:
     ]
 
 
-CASES, MORE = stratified([*sums(), *reversals(), *refused()], 40)
+CASES = [*sums(), *reversals(), *refused()]

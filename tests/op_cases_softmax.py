@@ -1,4 +1,4 @@
-"""SOFTMAX and LOG_SOFTMAX."""
+"""SOFTMAX."""
 
 from __future__ import annotations
 
@@ -75,6 +75,4 @@ CASES = [
     softmax(x(2, 3, dtype="int8"), out(**OUTPUTS["int8"]), error="scale|quantiz"),
     softmax(x(2, 3, dtype="int16", scale=0.1, zero=1), out(**OUTPUTS["int16"]), error="zero point"),
     softmax(x(2, 3, dtype="int32"), out("int32"), error="int32"),
-    *(Case("LOG_SOFTMAX", [x(*shape)], [out()]) for shape in SHAPES),
-    Case("LOG_SOFTMAX", [x(2, 3, dtype="int8", scale=0.1)], [out("int8", scale=1 / 16, zero=127)], error="int8"),
 ]

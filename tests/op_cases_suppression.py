@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from op_cases import Array, Case, In, const, fed, out, x
-from op_samples import stratified
 
 V4 = [out("int32"), out("int32")]
 V5 = [out("int32"), out(), out("int32")]
@@ -103,4 +102,4 @@ def refused() -> list[Case]:
     ]
 
 
-CASES, MORE = stratified([*random(), *special(), *refused()], 50)
+CASES = [*random(), *special(), *refused()]

@@ -10,12 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgetpu_packages import compiled_files, package_in, tiled_layer
+from edgetpu_packages import Package, compiled_files, package_in, small_package, tiled_layer
 from edgetpu_player import DATA, EVENT, INTERRUPT, OUT, Case, Play, Player, completion, echo, message
 from shared_models import needs_shared
 from subgraft._native import EdgeTpuEngine, EdgeTpuScript, Loopback
 from subgraft.backends.edgetpu.layer import Layer
 from subgraft.backends.edgetpu.relayout import flip_mask, relayout, runs, tile
+from subgraft.backends.edgetpu.scripts import native_script
+from subgraft.delegates import Rejected
+from waiting import until
 
 SUPER, HIGH = 5000, 480
 
@@ -267,6 +270,24 @@ def test_an_output_may_come_in_any_pieces(device: Loopback, seed: int) -> None:
         assert [output.tobytes() for output in outputs] == contents
 
 
+def test_a_read_that_was_not_needed_is_called_back(fast: Loopback) -> None:
+    """The device may send two outputs in one piece. The next run's bytes must not go into a read of the wrong size."""
+    contents = [bytes([1]) * 1000, bytes([2]) * 16]
+
+    def play(player: Player) -> Play:
+        while True:
+            yield from player.expect(message(0, b"abcd"))
+            yield from player.say(b"".join(contents))
+            yield from player.tell(completion())
+
+    engine, player, script = EdgeTpuEngine(fast), Player(fast, play), receiving(1000, 16)
+    for _ in range(3):
+        outputs = [np.empty(1000, np.uint8), np.empty(16, np.uint8)]
+        engine.run(script, [], outputs, 5)
+        assert [output.tobytes() for output in outputs] == contents
+        until(lambda: not player.waiting[DATA])
+
+
 @pytest.mark.parametrize("first", ["event", "data"])
 def test_a_run_ends_when_both_the_event_and_all_bytes_are_here(fast: Loopback, first: str) -> None:
     """Whichever is missing, nobody is told that it is over."""
@@ -475,3 +496,9 @@ def test_scripts_take_turns_on_one_device(device: Loopback) -> None:
             engine.run(receiving(10), [], [output], 5)  # a script that lives for one run
             assert set(output.tolist()) == {i}
     assert player.error is None
+
+
+def test_a_program_that_computes_batches_at_once_is_refused() -> None:
+    program = replace(Package.parse(small_package()).inference, batch_size=4)
+    with pytest.raises(Rejected, match="batches of 4 at once"):
+        native_script(program)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ import subgraft
 from coral_session import answers
 from subgraft.backends.edgetpu.emulator.compiler import compile_model
 from subgraft.backends.edgetpu.emulator.daemon import Emulation
-from subgraft.backends.edgetpu.emulator.umockdev import NoUmockdev
+from subgraft.backends.edgetpu.emulator.umockdev import OLD_SOCKETS, NoUmockdev
 from subgraft.interpreter.services import main_graphs
 from subgraft.models import DIGITS_INT8
 from subgraft.testing import Emulator
@@ -201,6 +202,15 @@ def test_a_model_on_the_stick_gives_the_cpus_bits(pair: tuple[Path, Path], libra
         assert emulation.corals[0].counts()["inference"] == len(expected())
 
 
+def test_two_programs_use_a_stick_each_at_the_same_time(pair: tuple[Path, Path]) -> None:
+    graphs = {"models": main_graphs(pair[0]), "compiled": main_graphs(pair[1])}
+    for emulation in emulated(sticks=2, **graphs):
+        programs = [session(emulation, pair, "--device", device) for device in ("usb:0", "usb@2-2")]
+        for program in programs:
+            assert result(program)["answers"] == expected()
+        assert [coral.counts()["inference"] for coral in emulation.corals] == [len(expected())] * 2
+
+
 def test_a_second_program_is_told_who_has_the_stick(taught: Emulation, pair: tuple[Path, Path]) -> None:
     with session(taught, pair, "--endlessly") as first:
         pid = first_line(first)["pid"]
@@ -224,6 +234,17 @@ def test_after_a_program_was_killed_in_an_inference_the_next_gets_right_answers(
         assert seen["answers"] == expected()
 
 
+def test_a_host_without_memory_for_usb_is_told_where_to_give_some(taught: Emulation, pair: tuple[Path, Path]) -> None:
+    emulator = Emulator.connect(taught.environment["SUBGRAFT_EMULATOR"])
+    emulator.set("memory_bytes", 512)
+    seen = result(session(taught, pair))
+    assert seen["error"] == "Failed"
+    assert "usbfs_memory_mb" in seen["reason"]
+    emulator.set("memory_bytes", 1 << 24)
+    emulator.set("refuse_submits", 1)
+    assert result(session(taught, pair))["answers"] == expected()
+
+
 @only_root
 def test_a_user_without_permission_is_told_what_to_do(taught: Emulation, pair: tuple[Path, Path]) -> None:
     take_permission_away(taught)
@@ -231,6 +252,24 @@ def test_a_user_without_permission_is_told_what_to_do(taught: Emulation, pair: t
     assert seen["error"] == "NoPermission"
     assert "PermissionError" in seen["causes"]
     assert "udev" in seen["reason"]
+
+
+def test_a_stick_that_is_replugged_often_gets_new_addresses_and_holds_no_more(plugged: Emulation) -> None:
+    coral = plugged.corals[0]
+    before = None
+    for number in range(3 * OLD_SOCKETS):  # more than there are addresses on a bus
+        coral.unplug()
+        coral.plug("app")
+        if number == OLD_SOCKETS:
+            before = held()
+    assert before is not None
+    until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+    assert client(plugged, "register") == {"register": 0x000F0959}
+
+
+def held() -> tuple[int, int]:
+    """Threads and files of this process."""
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_nothing_is_left_when_the_emulation_ends() -> None:

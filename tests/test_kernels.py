@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from op_cases import Array, Case, compare, numbers
+from op_tables import entries
 from oracle import Oracle, Request
 from subgraft.delegates import SubgraftError
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 
-TABLES = sorted(path.stem for path in Path(__file__).parent.glob("op_cases_*.py"))
-
 
 def all_cases() -> Iterator[object]:
-    """CASES of every table, and what a table has in MORE: those run with -m conformance only."""
-    for name in TABLES:
-        table = importlib.import_module(name)
-        for cases, marks, letter in (
-            (table.CASES, [pytest.mark.conformance], ""),
-            (getattr(table, "MORE", ()), [pytest.mark.conformance, pytest.mark.exhaustive], "m"),
-        ):
-            for i, case in enumerate(cases):
-                yield pytest.param(case, id=f"{name.removeprefix('op_cases_')}-{letter}{i}-{case.name()}", marks=marks)
+    """The default run takes a sample; -m conformance takes all."""
+    for entry in entries():
+        marks = [pytest.mark.conformance, *(() if entry.is_sample else (pytest.mark.exhaustive,))]
+        yield pytest.param(entry.case, id=entry.name, marks=marks)
 
 
 def run(case: Case, model: bytes, threads: int) -> list[list[Array]]:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import initramfs
 
+from subgraft.backends.edgetpu.emulator.daemon import REENUMERATE_S
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.remote import ControlSocket, Remote
 from subgraft.backends.edgetpu.emulator.teaching import teach
@@ -55,7 +56,7 @@ def main() -> int:
         print(f"{QEMU} is not installed; on Debian: apt install qemu-system-x86", file=sys.stderr)
         return 1
     kernel, modules, busybox = downloaded()
-    coral = EmulatedCoral(mode=args.mode, speed=args.speed)
+    coral = EmulatedCoral(args.mode, args.speed, reenumerate_s=REENUMERATE_S)
     teach([coral], main_graphs(args.model), main_graphs(args.compiled))
     with tempfile.TemporaryDirectory(prefix="coral-") as name:
         folder = Path(name)
@@ -113,7 +114,7 @@ def script(args: argparse.Namespace) -> str:
         "TMPDIR": "/dev/shm",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TERM": "dumb",
-        **{name: value for name, value in os.environ.items() if name.startswith(("SUBGRAFT_", "USB_"))},
+        **{name: value for name, value in os.environ.items() if name.startswith(("SUBGRAFT_", "USB_", "PYTEST_"))},
     }
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     folder, command = shlex.quote(str(Path.cwd())), shlex.join(args.command)

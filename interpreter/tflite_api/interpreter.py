@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from subgraft.delegates import Array, Graph
+from subgraft.interpreter import flex
 from subgraft.interpreter.custom_ops import CustomOp, CustomOps
 from subgraft.interpreter.discovery import Wanted, label
 from subgraft.interpreter.engines import Engines, Setup
@@ -70,7 +71,7 @@ class Interpreter:
                 )
             wanted[label(delegate.wanted.spec, wanted)] = delegate.wanted
         self._report = Report()
-        wishes = Wishes(custom_ops=CustomOps.of(custom_ops))
+        wishes = Wishes(custom_ops=CustomOps.of(custom_ops).with_own(flex.custom_ops(), model.native))
         setup = Setup(wishes, threads=threads, keep_all=experimental_preserve_all_tensors)
         self._engines = Engines(model, wanted, setup, self._report, {})
         self._finalizer = weakref.finalize(self, self._engines.close)

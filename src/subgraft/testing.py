@@ -74,9 +74,12 @@ class Emulator:
     def unplug(self, stick: int = 0) -> None:
         self._do("unplug", stick)
 
-    def plug(self, mode: str = "dfu", stick: int = 0) -> None:
-        """mode: "dfu", as a stick is when it got power, or "app", as one is that runs its firmware."""
-        self._do("plug", stick, mode=mode)
+    def plug(self, mode: str = "dfu", speed: str = "", stick: int = 0) -> None:
+        """mode: "dfu", as a stick is when it got power, or "app", as one is that runs its firmware.
+
+        speed: of the port, "super" or "high"; "": as before. Does nothing with a stick that is plugged in.
+        """
+        self._do("plug", stick, mode=mode, speed=speed)
 
     def state(self, stick: int = 0) -> Mapping[str, Any]:
         """mode, speed, connected, and how many sticks there are."""

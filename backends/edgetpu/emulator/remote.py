@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from subgraft.backends.edgetpu.emulator.descriptors import SPEED_MBPS
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.faults import STORM_KINDS, Fault, storm
 from subgraft.backends.edgetpu.emulator.teaching import teach
@@ -85,10 +86,15 @@ class Remote:
         return {}
 
     def _plug(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:
-        mode = request.get("mode", "dfu")
+        """Into a port of another speed where the request names one; does nothing where it is plugged in."""
+        mode, speed = request.get("mode", "dfu"), request.get("speed") or coral.speed
         if mode not in ("dfu", "app"):
             raise ValueError(f"mode is {mode!r}; it may be dfu or app")
-        coral.plug(mode)
+        if speed not in SPEED_MBPS:
+            raise ValueError(f"speed is {speed!r}; it may be {' or '.join(SPEED_MBPS)}")
+        if not coral.connected:
+            coral.speed = speed
+            coral.plug(mode)
         return {}
 
     def _unplug(self, coral: EmulatedCoral, request: Mapping[str, Any]) -> Answer:

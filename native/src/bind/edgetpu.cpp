@@ -273,7 +273,8 @@ void bind_edgetpu(py::module_& module) {
       .def("submit", &BoundEngine::submit, py::arg("script"), py::arg("inputs"), py::arg("outputs"),
            "Starts one request, and returns its ticket; the arrays stay untouched until it was waited for.")
       .def("wait", &BoundEngine::wait, py::arg("ticket"), py::arg("timeout_s"),
-           "Returns when the outputs are written. Raises UsbError, EdgeTpuError.")
+           "Returns when the outputs are written. Raises UsbError, EdgeTpuError. Time that is up while the request is "
+           "in flight is a failure; before that the request is withdrawn.")
       .def("drain", &BoundEngine::drain, "Cancels what is pending, in bounded time; whether all of it ended.")
       .def_property_readonly("needs_recovery", &BoundEngine::needs_recovery,
                              "Something failed: every call raises it again, and the device has to be opened anew.")

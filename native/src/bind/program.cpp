@@ -107,6 +107,7 @@ void bind_program(py::module_& module) {
       .def_property_readonly("live_views", &BoundProgram::views)
       .def_property_readonly("placements", &BoundProgram::placements)
       .def_property_readonly("arena_bytes", [](BoundProgram& p) { return p.program().arena_bytes(); })
+      .def_property_readonly("live_bytes", [](BoundProgram& p) { return p.program().live_bytes(); })
       .def_property_readonly("scratch_bytes", [](BoundProgram& p) { return p.program().scratch_bytes(); })
       .def_property_readonly("folded_bytes", [](BoundProgram& p) { return p.program().folded_bytes(); });
 

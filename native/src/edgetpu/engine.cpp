@@ -135,13 +135,13 @@ Engine::Ticket Engine::submit(Lock& lock, const std::shared_ptr<const Script>& s
   return request.ticket;
 }
 
-// What came while no run was in flight would be taken for the next one's.
+// What came while no run was in flight would be taken for the next one's: it is heard of here, and looked at before the
+// next one starts.
 void Engine::look_before_start(Lock& lock) {
   if (failure_) fail(lock);
   try {
     endpoints_.listen();
     if (is_idle()) pump(lock, Clock::now());
-    if (!failure_) settle();
   } catch (...) {
     break_off(std::current_exception());
   }

@@ -147,13 +147,15 @@ Compute quantized_product(const Preparation& p, const Broadcast<2>& plan) {
   });
 }
 
+Compute complex_product(const Preparation& p, const Broadcast<2>& plan) {
+  using T = std::complex<float>;
+  if (p.options().integer("fused_activation_function") != 0) p.unsupported("an activation of complex numbers");
+  return map2<T, T, T>(plan, [](T a, T b) { return a * b; });
+}
+
 Compute prepare_mul(Preparation& p) {
-  using Complex = std::complex<float>;
   const Broadcast<2> plan = prepare_same_type(p);
-  if (p.input(0).dtype == DType::complex64) {
-    if (activation(p) != 0) p.unsupported("a fused activation of complex numbers");
-    return map2<Complex, Complex, Complex>(plan, [](Complex a, Complex b) { return a * b; });
-  }
+  if (p.input(0).dtype == DType::complex64) return complex_product(p, plan);
   return dispatch<float, Half, int8_t, uint8_t, int16_t, int32_t, uint32_t, int64_t>(
       p, p.input(0).dtype, [&](auto type) -> Compute {
         using T = decltype(type);
@@ -228,29 +230,19 @@ Compute prepare_minimum(Preparation& p) {
       });
 }
 
-// TFLite has none for int16. The inputs come to 2^15 steps of twice the larger scale, so that the square is exact where
-// both scales are the same.
-Compute squared_difference_of_int16(const Preparation& p, const Broadcast<2>& plan) {
-  require_symmetric(p);
-  const CommonScale common = common_scale(p, 15);
-  const double scale = twice_larger_scale(p) / 2;
-  const Multiplier multiplier = quantize_multiplier(scale * scale / p.output(0).scale());
-  return map2<int16_t, int16_t, int16_t>(plan, [common, multiplier](int16_t a, int16_t b) {
-    const int64_t difference = int64_t{common.a(a)} - common.b(b);  // 2^14 of them are the larger scale
-    const int64_t square = std::min(rounding_shift_right(difference * difference, 28), int64_t{UINT32_MAX});
-    return saturate<int16_t>(rounding_shift_right(square * multiplier.value, 31 - multiplier.shift));
-  });
-}
-
+// TFLite has int8 only; int16 is as in its sister for microcontrollers.
+template <typename T>
 Compute quantized_squared_difference(const Preparation& p, const Broadcast<2>& plan) {
-  const CommonScale common = common_scale(p, 7);
+  if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
+  // As many bits as leave room for the square.
+  const CommonScale common = common_scale(p, sizeof(T) == 1 ? 7 : 0);
   const double scale = twice_larger_scale(p);
   const float unit = static_cast<float>(1 << 2 * common.left_shift) * p.output(0).scale();
   const QuantizedOutput output{quantize_multiplier(scale * scale / unit), p.output(0).zero_point(),
-                               quantized_activation_range<int8_t>(0, p.output(0).scale(), 0)};
-  return map2<int8_t, int8_t, int8_t>(plan, [scaled = tabulated<int8_t>(common), output](int8_t a, int8_t b) {
+                               quantized_activation_range<T>(0, p.output(0).scale(), 0)};
+  return map2<T, T, T>(plan, [scaled = tabulated<T>(common), output](T a, T b) {
     const int32_t difference = scaled.a(a) - scaled.b(b);
-    return static_cast<int8_t>(output(difference * difference));
+    return static_cast<T>(output(difference * difference));
   });
 }
 
@@ -258,10 +250,8 @@ Compute prepare_squared_difference(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
   return dispatch<float, int8_t, int16_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, int8_t>)
-      return quantized_squared_difference(p, plan);
-    else if constexpr (std::is_same_v<T, int16_t>)
-      return squared_difference_of_int16(p, plan);
+    if constexpr (kIsSmall<T>)
+      return quantized_squared_difference<T>(p, plan);
     else
       return map2<T, T, T>(plan, [](T a, T b) {
         const T difference = wrapping_subtract(a, b);

@@ -1,4 +1,4 @@
-// MAX_POOL_2D and AVERAGE_POOL_2D.
+// MAX_POOL_2D, AVERAGE_POOL_2D and L2_POOL_2D.
 #include <algorithm>
 
 #include "core/fixed_point.h"
@@ -31,8 +31,8 @@ Compute pool_as(const Preparation& p, const PoolGeometry& g) {
   };
 }
 
-template <template <typename> typename Pool>
-Compute prepare_pool(Preparation& p) {
+// Sets the output's shape.
+PoolGeometry pool_geometry(Preparation& p) {
   p.expect(1, 1);
   const Operand& input = p.input(0);
   p.require(input.shape.rank() == 4, "the input has shape ", input.shape.text(), "; it must have rank 4");
@@ -45,6 +45,13 @@ Compute prepare_pool(Preparation& p) {
   g.y = make_window(p, o.integer("padding"), input.shape[1], o.integer("filter_height"), o.integer("stride_h"), 1);
   g.x = make_window(p, o.integer("padding"), input.shape[2], o.integer("filter_width"), o.integer("stride_w"), 1);
   p.set_output(0, Shape{g.batches, g.y.out, g.x.out, g.channels});
+  return g;
+}
+
+template <template <typename> typename Pool>
+Compute prepare_pool(Preparation& p) {
+  const PoolGeometry g = pool_geometry(p);
+  const Operand& input = p.input(0);
   if (input.dtype == DType::float32) return pool_as<float, Pool<float>>(p, g);
   if (input.dtype == DType::int8) return pool_as<int8_t, Pool<int8_t>>(p, g);
   if (input.dtype == DType::uint8) return pool_as<uint8_t, Pool<uint8_t>>(p, g);
@@ -52,11 +59,18 @@ Compute prepare_pool(Preparation& p) {
   p.unsupported(p.name(), " of ", dtype_name(input.dtype));
 }
 
+Compute prepare_l2_pool(Preparation& p) {
+  const PoolGeometry g = pool_geometry(p);
+  if (p.input(0).dtype != DType::float32) p.unsupported("L2_POOL_2D of ", dtype_name(p.input(0).dtype));
+  return pool_as<float, L2Pool>(p, g);
+}
+
 }  // namespace
 
 void register_pooling(Registry& registry) {
   registry.add("MAX_POOL_2D", prepare_pool<MaxPool>);
   registry.add("AVERAGE_POOL_2D", prepare_pool<AveragePool>);
+  registry.add("L2_POOL_2D", prepare_l2_pool);
 }
 
 }  // namespace subgraft

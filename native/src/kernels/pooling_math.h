@@ -1,7 +1,8 @@
-// The arithmetic of MAX_POOL_2D and AVERAGE_POOL_2D.
+// The arithmetic of MAX_POOL_2D, AVERAGE_POOL_2D and L2_POOL_2D.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -41,6 +42,15 @@ struct AveragePool {
       return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
     }
   }
+};
+
+// The root of the mean square.
+struct L2Pool {
+  using Sum = float;
+  static constexpr float kStart = 0;
+  static constexpr int64_t kMostElements = 1 << 24;  // exact in a float
+  static float add(float sum, float x) { return sum + x * x; }
+  static float result(float sum, int32_t count) { return std::sqrt(sum / static_cast<float>(count)); }
 };
 
 // Channels that are pooled side by side.

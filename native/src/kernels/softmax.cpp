@@ -1,45 +1,13 @@
-// SOFTMAX and LOG_SOFTMAX over the last dimension.
-#include <algorithm>
+// SOFTMAX over the last dimension.
+#include <cmath>
 #include <memory>
 
 #include "kernels/families.h"
+#include "kernels/rows.h"
 #include "kernels/softmax_math.h"
 
 namespace subgraft {
 namespace {
-
-constexpr int64_t kGrainElements = 4096;
-
-struct Rows {
-  int64_t count = 0, depth = 0;
-
-  template <typename In, typename Out, typename Row>
-  void compute(const Invocation& v, Row&& row) const {
-    if (depth == 0) return;
-    const In* in = v.in<In>(0);
-    Out* out = v.out<Out>(0);
-    v.parallel(count, std::max<int64_t>(1, kGrainElements / depth), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) row(in + i * depth, out + i * depth);
-    });
-  }
-};
-
-Rows prepare_rows(Preparation& p) {
-  p.expect(1, 1);
-  const Shape& shape = p.input(0).shape;
-  p.require(shape.rank() >= 1, "input is a scalar");
-  p.set_output(0, shape);
-  if (p.input(0).dtype == p.output(0).dtype) p.share(0, 0);
-  return {shape.product(0, shape.rank() - 1), shape.back(0)};
-}
-
-// The output of an integer softmax is not rescaled: it must be quantized for [0, 1].
-void require_output(const Preparation& p, float scale, int32_t zero_point) {
-  const Operand& output = p.output(0);
-  if (std::abs(output.scale() - scale) > 0.001f * scale || output.zero_point() != zero_point)
-    p.unsupported("output of type ", dtype_name(output.dtype), " with scale ", output.scale(), " and zero point ",
-                  output.zero_point(), "; they must be ", scale, " and ", zero_point);
-}
 
 template <typename In, typename Out>
 Compute softmax8(Preparation& p, const Rows& rows, float beta) {
@@ -85,20 +53,8 @@ Compute prepare_softmax(Preparation& p) {
   p.unsupported("input ", dtype_name(in), " with output ", dtype_name(out));
 }
 
-Compute prepare_log_softmax(Preparation& p) {
-  const Rows rows = prepare_rows(p);
-  if (p.input(0).dtype != DType::float32 || p.output(0).dtype != DType::float32)
-    p.unsupported("input ", dtype_name(p.input(0).dtype), " with output ", dtype_name(p.output(0).dtype));
-  return [rows](const Invocation& v) {
-    rows.compute<float, float>(v, [&](const float* in, float* out) { log_softmax_row(in, out, rows.depth); });
-  };
-}
-
 }  // namespace
 
-void register_softmax(Registry& registry) {
-  registry.add("SOFTMAX", prepare_softmax);
-  registry.add("LOG_SOFTMAX", prepare_log_softmax);
-}
+void register_softmax(Registry& registry) { registry.add("SOFTMAX", prepare_softmax); }
 
 }  // namespace subgraft

@@ -1,4 +1,4 @@
-// Softmax and log-softmax of one row.
+// Softmax of one row.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,6 @@ inline void softmax_row(const float* in, float* out, int64_t depth, float beta) 
     sum += out[i];
   }
   for (int64_t i = 0; i < depth; ++i) out[i] /= sum;
-}
-
-inline void log_softmax_row(const float* in, float* out, int64_t depth) {
-  const float max = *std::max_element(in, in + depth);
-  float sum = 0;
-  for (int64_t i = 0; i < depth; ++i) sum += std::exp(in[i] - max);
-  const float log_sum = std::log(sum);
-  for (int64_t i = 0; i < depth; ++i) out[i] = in[i] - max - log_sum;
 }
 
 // e^-i scaled by beta and the input's scale, as Q0, for each distance i of an 8-bit input from the row's maximum.

@@ -1,10 +1,10 @@
 // TRANSPOSE_CONV: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with 8-bit weights; and
 // MediaPipe's Convolution2DTransposeBias.
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/mediapipe.h"
 #include "kernels/requantize.h"
 #include "kernels/transpose_conv_math.h"
 #include "kernels/weights.h"
@@ -168,10 +168,9 @@ Compute prepare_transpose_conv(Preparation& p) {
   p.unsupported(dtype_name(in), " input with ", dtype_name(weights), " weights");
 }
 
-// The first fields of TfLiteTransposeConvParams, which MediaPipe's converter stores as they lie in memory.
+// The first fields of TfLiteTransposeConvParams.
 struct MediaPipeOptions {
-  enum Padding : int32_t { kSame = 1, kValid = 2 };
-  int32_t padding = 0, stride_width = 0, stride_height = 0;
+  int32_t padding, stride_width, stride_height;
 };
 
 // The window along one axis of MediaPipe's op, which knows no output shape: the smallest output that the input can
@@ -179,7 +178,7 @@ struct MediaPipeOptions {
 Window widest_window(const Preparation& p, int32_t padding, int64_t in, int64_t filter, int64_t stride) {
   p.require(stride > 0, "stride is ", stride);
   p.require(in > 0 && filter > 0, "input and filter have sizes ", in, " and ", filter);
-  const int64_t cut = padding == MediaPipeOptions::kSame ? std::max<int64_t>(0, filter - (in - 1) % stride - 1) : 0;
+  const int64_t cut = padding == mediapipe::kSame ? std::max<int64_t>(0, filter - (in - 1) % stride - 1) : 0;
   const int64_t out = stride * (in - 1) + filter - cut;
   p.require(out <= INT32_MAX, "the output has size ", out);
   Window window;
@@ -193,15 +192,8 @@ Window widest_window(const Preparation& p, int32_t padding, int64_t in, int64_t 
 
 Compute prepare_mediapipe(Preparation& p) {
   p.expect(3, 1);
-  for (int i = 0; i < 3; ++i)
-    if (p.input(i).dtype != DType::float32) p.unsupported("input ", i, " that is ", dtype_name(p.input(i).dtype));
-  if (p.output(0).dtype != DType::float32) p.unsupported("output that is ", dtype_name(p.output(0).dtype));
-  MediaPipeOptions options;
-  p.require(p.custom_options().size() >= sizeof(options), "has ", p.custom_options().size(),
-            " bytes of options; it needs ", sizeof(options));
-  std::memcpy(&options, p.custom_options().data(), sizeof(options));
-  p.require(options.padding == MediaPipeOptions::kSame || options.padding == MediaPipeOptions::kValid, "padding ",
-            options.padding, " does not exist");
+  mediapipe::require_floats(p);
+  const auto options = mediapipe::read_options<MediaPipeOptions>(p, sizeof(MediaPipeOptions));
   TransposedGeometry g = sizes(p, kMediaPipe);
   const Shape &in = p.input(kMediaPipe.data).shape, &weights = p.input(kMediaPipe.weights).shape;
   g.y = widest_window(p, options.padding, in[1], weights[1], options.stride_height);

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <new>
-#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "core/errors.h"
@@ -36,7 +37,8 @@ void insert_by_offset(std::vector<const ArenaBlock*>& placed, const ArenaBlock* 
   placed.insert(place, block);
 }
 
-int64_t place_by_size(std::span<ArenaBlock* const> blocks) {
+// In the order given, each into the lowest gap.
+int64_t place_greedily(std::span<ArenaBlock* const> blocks) {
   std::vector<const ArenaBlock*> placed, alive;
   int64_t end = 0;
   for (ArenaBlock* block : blocks) {
@@ -69,6 +71,48 @@ int64_t place_by_time(std::span<ArenaBlock* const> blocks, int64_t floor) {
   return end;
 }
 
+template <typename Size>
+int64_t most_alive_of(std::span<const ArenaBlock> blocks, Size size) {
+  std::vector<std::pair<int64_t, int64_t>> changes;  // when, and by how many bytes
+  for (const ArenaBlock& block : blocks) {
+    changes.emplace_back(block.first, size(block.size));
+    changes.emplace_back(int64_t{block.last} + 1, -size(block.size));
+  }
+  std::sort(changes.begin(), changes.end());  // what goes comes before what is new
+  int64_t alive = 0, most = 0;
+  for (const auto& change : changes) most = std::max(most, alive += change.second);
+  return most;
+}
+
+// Places the blocks in several orders and keeps what needs least. `least` bytes cannot be done better.
+int64_t place_best(std::vector<ArenaBlock*> blocks, int64_t least) {
+  int end = 0;  // the last step that writes one
+  for (const ArenaBlock* block : blocks) end = std::max(end, block->first);
+  const auto lifetime = [end](const ArenaBlock* block) {
+    return int64_t{std::max(std::min(block->last, end), block->first)} - block->first + 1;
+  };
+  const std::function<double(const ArenaBlock*)> orders[] = {
+      [](const ArenaBlock* block) { return static_cast<double>(block->size); },
+      [&](const ArenaBlock* block) { return static_cast<double>(block->size) * static_cast<double>(lifetime(block)); },
+      [&](const ArenaBlock* block) { return static_cast<double>(lifetime(block)); },
+  };
+  int64_t best = std::numeric_limits<int64_t>::max();
+  std::vector<int64_t> offsets(blocks.size());
+  const std::vector<ArenaBlock*> by_size = blocks;
+  for (const auto& weight : orders) {
+    blocks = by_size;
+    std::stable_sort(blocks.begin(), blocks.end(), [&](auto* a, auto* b) { return weight(a) > weight(b); });
+    const int64_t needed = place_greedily(blocks);
+    if (needed < best) {
+      best = needed;
+      for (size_t i = 0; i < offsets.size(); ++i) offsets[i] = by_size[i]->offset;
+    }
+    if (best <= least) break;
+  }
+  for (size_t i = 0; i < offsets.size(); ++i) by_size[i]->offset = offsets[i];
+  return best;
+}
+
 }  // namespace
 
 int64_t plan_arena(std::span<ArenaBlock> blocks) {
@@ -76,9 +120,14 @@ int64_t plan_arena(std::span<ArenaBlock> blocks) {
   for (ArenaBlock& block : blocks)
     if (block.size > 0) order.push_back(&block);
   std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->size > b->size; });
-  const size_t greedy = std::min(order.size(), kGreedyBlocks);
-  const int64_t floor = place_by_size(std::span(order).first(greedy));
-  return place_by_time(std::span(order).subspan(greedy), floor);
+  const auto greedy = static_cast<std::ptrdiff_t>(std::min(order.size(), kGreedyBlocks));
+  const std::vector<ArenaBlock*> large(order.begin(), order.begin() + greedy);
+  const int64_t floor = large.empty() ? 0 : place_best(large, most_alive_of(blocks, aligned));
+  return place_by_time(std::span(order).subspan(static_cast<size_t>(greedy)), floor);
+}
+
+int64_t most_alive(std::span<const ArenaBlock> blocks) {
+  return most_alive_of(blocks, [](int64_t size) { return size; });
 }
 
 Arena::Arena(int64_t size) : size_(size) {

@@ -79,6 +79,7 @@ class Program {
   };
   const std::vector<Placement>& placements() const { return placements_; }
   int64_t arena_bytes() const { return arena_.size(); }
+  int64_t live_bytes() const { return live_bytes_; }  // of all tensors and scratch that live at once: a lower bound
   int64_t scratch_bytes() const { return scratch_bytes_; }
   int64_t folded_bytes() const { return folded_bytes_; }
 
@@ -146,7 +147,7 @@ class Program {
   std::vector<std::vector<size_t>> pointers_to_;  // per tensor: indices into pointers_
   std::map<int, std::byte*> constant_outputs_;    // outputs that no step writes, and where the caller wants them
   std::vector<Placement> placements_;
-  int64_t scratch_bytes_ = 0, folded_bytes_ = 0;
+  int64_t live_bytes_ = 0, scratch_bytes_ = 0, folded_bytes_ = 0;
   int64_t taken_bytes_ = 0;
   bool profiling_ = false;
   std::vector<double> seconds_;

@@ -56,6 +56,7 @@ void Program::lay_out() {
   for (int s = 0; s < steps; ++s)
     for (const int64_t size : steps_[s].scratch) blocks.push_back({size, s, s, 0});
   const int64_t arena_bytes = plan_arena(blocks);
+  live_bytes_ = most_alive(blocks);
   take(arena_bytes);
   arena_ = Arena(arena_bytes);
   for (size_t i = 0; i < storages_.size(); ++i) storages_[i].block.offset = blocks[i].offset;

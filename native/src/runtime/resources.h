@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,15 @@ class Resources {
     return variables_[static_cast<size_t>(id)];
   }
 
+  // What an op keeps between runs although it is prepared again on each of them, made the first time. `op` is an
+  // address that no other op has.
+  template <typename T, typename Make>
+  std::shared_ptr<T> kept(const void* op, Make&& make) {
+    std::shared_ptr<void>& place = kept_[op];
+    if (!place) place = make();
+    return std::static_pointer_cast<T>(place);
+  }
+
   // Nothing is assigned any more.
   void reset() {
     for (ResourceVariable& variable : variables_) variable.is_assigned = false;
@@ -48,6 +58,7 @@ class Resources {
  private:
   std::map<std::pair<std::string, std::string>, int32_t> ids_;
   std::deque<ResourceVariable> variables_;  // they stay where they are
+  std::map<const void*, std::shared_ptr<void>> kept_;
 };
 
 }  // namespace subgraft

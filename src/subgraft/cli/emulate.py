@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
 from typing import Any, Protocol
@@ -87,31 +86,43 @@ def _entry_point(name: str) -> EntryPoint:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> int:
-    """The command's exit code. Ctrl-C reaches the command too, and what it does about it counts."""
-    try:
-        child = subprocess.Popen(command, env=environment)
-    except FileNotFoundError as error:
-        print(f"subgraft: error: {command[0]}: {why(error)}", file=sys.stderr)
-        return NOT_FOUND
-    except OSError as error:
-        print(f"subgraft: error: {command[0]}: {why(error)}", file=sys.stderr)
-        return NOT_EXECUTABLE
-    with _signals_for(child):
+    """The command's exit code."""
+    with _Signals() as signals:
+        try:
+            child = subprocess.Popen(command, env=environment)
+        except OSError as error:
+            print(f"subgraft: error: {command[0]}: {why(error)}", file=sys.stderr)
+            return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+        signals.are_for(child)
         code = child.wait()
     return KILLED - code if code < 0 else code
 
 
-@contextmanager
-def _signals_for(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Signals to end are the command's; this process ends after it, and cleans up."""
+class _Signals:
+    """Signals to end are the command's, whatever it does about them; this process ends after it, and cleans up.
 
-    def forward(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
+    Ctrl-C reaches the command by itself, as it is in the same terminal.
+    """
 
-    before = {number: signal.signal(number, forward) for number in FORWARDED}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> _Signals:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._came: list[int] = []  # before there was a command
+        self._before = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        # A handler, as the command would inherit that a signal is ignored.
+        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda number, frame: None)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def are_for(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        for number in self._came:
+            child.send_signal(number)
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        if self._child is None:
+            self._came.append(number)
+        else:
+            self._child.send_signal(number)

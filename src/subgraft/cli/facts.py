@@ -54,9 +54,12 @@ def graph_facts(graph: Graph) -> dict[str, Any]:
 
 
 def memory_facts(model: Model) -> dict[str, Any]:
-    """The memory plan of the main graph on the CPU, or why there is none. Sizes in bytes."""
+    """The memory plan of the main graph on the CPU as one program, or why there is none. Sizes in bytes."""
     if not model.graphs:
         return {"unsupported": "the model has no graph"}
+    if control := sorted({op.kind for op in model.graphs[0].ops} & set(BODY_OPTIONS)):
+        reason = f"{', '.join(control)} runs other graphs, so a session plans the memory of each segment by itself"
+        return {"unplanned": reason}
     try:
         program = _native.Program(model.native, 0, pool=_native.ThreadPool(1))
     except (Unsupported, InvokeError) as error:
@@ -64,6 +67,7 @@ def memory_facts(model: Model) -> dict[str, Any]:
     count = len(model.graphs[0].ops)
     return {
         "arena_bytes": program.arena_bytes,
+        "live_bytes": program.live_bytes,  # the most that lives at once: no plan needs less
         "scratch_bytes": program.scratch_bytes,
         "folded_bytes": program.folded_bytes,
         "placements": [

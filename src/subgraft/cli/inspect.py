@@ -113,8 +113,11 @@ def _memory(facts: Facts, limit: int | None) -> str:
     memory = facts["memory"]
     if "unsupported" in memory:
         return wrapped(f"cannot run: {memory['unsupported']}")
-    sizes = (("arena", "arena_bytes"), ("scratch", "scratch_bytes"), ("constants computed at load", "folded_bytes"))
-    summary = ", ".join(f"{what} {_bytes(memory[key])}" for what, key in sizes)
+    if "unplanned" in memory:
+        return wrapped(memory["unplanned"])
+    arena = f"arena {_bytes(memory['arena_bytes'])} (lower bound {_bytes(memory['live_bytes'])})"
+    sizes = (("scratch", "scratch_bytes"), ("constants computed at load", "folded_bytes"))
+    summary = ", ".join([arena, *(f"{what} {_bytes(memory[key])}" for what, key in sizes)])
     names = [tensor["name"] for tensor in facts["graphs"][0]["tensors"]]
     rows = [
         (p["offset"], p["bytes"], _life(p), p["tensor"], names[p["tensor"]])

@@ -1,12 +1,8 @@
-"""Random shapes for tables of cases, and which cases of a large table the default run keeps."""
+"""Random shapes for tables of cases."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
-
 import numpy as np
-
-from op_cases import Case
 
 Dims = tuple[int, ...]
 
@@ -35,29 +31,3 @@ def broadcast_pairs(count: int, seed: int, *, most: int = 4) -> list[tuple[Dims,
             sides.append(side[int(rng.integers(0, len(whole) + 1)) if rng.random() < 0.3 else 0 :])
         pairs.append((sides[0], sides[1]))
     return pairs
-
-
-def stratified(cases: Iterable[Case], most: int = 16) -> tuple[list[Case], list[Case]]:
-    """Up to `most` cases of each op for the default run, and the rest.
-
-    They are taken in turn from the kinds of cases there are: those of the same dtypes, refused or not.
-    """
-    kinds: dict[str, dict[Hashable, list[Case]]] = {}
-    for case in cases:
-        kinds.setdefault(case.kind, {}).setdefault(_stratum(case), []).append(case)
-    kept, rest = [], []
-    for strata in kinds.values():
-        in_turn = list(_in_turn(list(strata.values())))
-        kept += in_turn[:most]
-        rest += in_turn[most:]
-    return kept, rest
-
-
-def _stratum(case: Case) -> Hashable:
-    inputs = tuple(i and i.dtype for i in case.inputs)
-    return inputs, tuple(o.dtype for o in case.outputs), case.error is not None, case.expected is not None
-
-
-def _in_turn(groups: list[list[Case]]) -> Iterator[Case]:
-    for place in range(max(map(len, groups))):
-        yield from (group[place] for group in groups if place < len(group))

@@ -1,0 +1,62 @@
+"""All tables of op cases, and which of their cases the default run takes."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from op_cases import Case
+
+PREFIX = "op_cases_"
+FEW = 24  # cases of one op in one table that all run by default
+PART = 5  # of more, the default run takes every fifth of each stratum
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A case with its place. is_sample: part of the default run."""
+
+    name: str
+    case: Case
+    is_sample: bool
+
+
+def tables() -> Sequence[str]:
+    return sorted(path.stem for path in Path(__file__).parent.glob(f"{PREFIX}*.py"))
+
+
+def entries() -> Iterator[Entry]:
+    """CASES of every table, of which a sample runs by default, and MORE, of which nothing does."""
+    for name in tables():
+        table = importlib.import_module(name)
+        short = name.removeprefix(PREFIX)
+        chosen = sample(table.CASES)
+        for i, case in enumerate(table.CASES):
+            yield Entry(f"{short}-{i}-{case.name()}", case, i in chosen)
+        for i, case in enumerate(getattr(table, "MORE", ())):
+            yield Entry(f"{short}-m{i}-{case.name()}", case, False)
+
+
+def counts() -> Counter[str]:
+    """How many cases each op has."""
+    return Counter(entry.case.kind for entry in entries())
+
+
+def sample(cases: Sequence[Case]) -> set[int]:
+    """The places of a stratified sample: every stratum of an op has at least its first case in it."""
+    sizes = Counter(case.kind for case in cases)
+    strata: dict[object, list[int]] = defaultdict(list)
+    for i, case in enumerate(cases):
+        strata[stratum(case)].append(i)
+    chosen = {i for i, case in enumerate(cases) if sizes[case.kind] <= FEW}
+    return chosen.union(*(places[::PART] for places in strata.values()))
+
+
+def stratum(case: Case) -> object:
+    """What an op's cases differ by most: types, what is constant, quantization, where the answer comes from."""
+    tensors = [i for i in case.inputs if i is not None]
+    kinds = tuple((i.dtype, i.constant, i.quantization() is not None) for i in tensors)
+    return case.kind, kinds, tuple(o.dtype for o in case.outputs), case.error is not None, case.resolver
