@@ -8,13 +8,13 @@ from op_shapes import broadcast_pairs, shapes
 NAN, INF = float("nan"), float("inf")
 HALF_STEP = 2.0**-10  # float16 has eleven bits
 
+BOTH = ["float16", "bfloat16"]
 BINARY = {
     "ADD": ["float16"],
     "MUL": ["float16"],
     "MAXIMUM": BOTH,
     "MINIMUM": BOTH,
 }
-BOTH = ["float16", "bfloat16"]
 COMPARISONS = {
     "EQUAL": ["float16"],
     "NOT_EQUAL": ["float16"],
