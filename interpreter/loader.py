@@ -145,6 +145,8 @@ def _find(
     """Delegates by label, and those whose libraries are missing with the cause."""
     if isinstance(delegates, str):
         raise TypeError(f'delegates is a list: write ["{delegates}"]')
+    if not isinstance(compiled, Mapping):
+        raise TypeError(f'compiled names a delegate for each model: write {{"NAME": {str(compiled)!r}}}')
     wanted: dict[str, Wanted] = {}
     missing: dict[str, str] = {}
     used: set[str] = set()
@@ -169,5 +171,9 @@ def _find(
             report.add(Event("open", spec, error.reason))
     unused = sorted(set(compiled) - used)
     if unused:
-        raise ValueError(f"compiled names {', '.join(unused)}, which is not among the delegates")
+        known = ", ".join(sorted({name_of(found.spec) for found in wanted.values()})) or "none"
+        raise ValueError(
+            f"compiled names {', '.join(unused)}, which is not among the delegates; write the name of one without its "
+            f"device: {known}"
+        )
     return wanted, missing

@@ -181,11 +181,12 @@ class Case:
         tensors += [_tensor(spec, f"intermediate{i}") for i, spec in enumerate(self.intermediates)]
         copies = []
         if copy_inputs:
-            # A new shape of [0] means a scalar to old converters, and to us.
-            for t in (t for t in fed if tensors[t].dtype not in PACKED and tensors[t].shape != (0,)):
-                copies.append(Op("RESHAPE", (t,), (len(tensors),), Options({"new_shape": tensors[t].shape})))
+            for t in (t for t in fed if tensors[t].dtype not in PACKED):
+                name, shape = tensors[t].name, tensors[t].shape
+                tensors.append(Tensor.constant(f"shape of {name}", np.array(shape, np.int32)))
+                copies.append(Op("RESHAPE", (t, len(tensors) - 1), (len(tensors),)))
                 numbers = [len(tensors) if n == t else n for n in numbers]
-                tensors.append(replace(tensors[t], name=f"copy of {tensors[t].name}"))
+                tensors.append(replace(tensors[t], name=f"copy of {name}"))
         op = Op(
             self.kind,
             tuple(numbers),

@@ -9,7 +9,6 @@ from nnapi_cases import Operand
 from nnapi_draft import Draft
 from nnapi_mapping import Given, Mapped
 from nnapi_operations import OPERATIONS
-
 from subgraft.delegates import Quantization
 
 GATES = ("input", "forget", "cell", "output")
