@@ -365,5 +365,5 @@ def _of_engine(error: _native.EdgeTpuError, where: str) -> DelegateError:
         return Fatal(reason)
     if error.kind == "timeout":
         error.__cause__ = error.__cause__ or TimeoutError(str(error))
-        return TimedOut(reason)
+        return TimedOut(f"{reason}; it is recovered before its next run, and the option timeout_s allows for more")
     return WrongBytes(reason)

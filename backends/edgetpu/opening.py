@@ -120,11 +120,18 @@ class Opening:
         return device
 
     def _reset(self) -> None:
-        """Also where the device comes back as another one, in whatever mode."""
+        """Also where the device comes back as another one, in whatever mode. Raises Busy where somebody else runs it.
+
+        A lock of another user's may lie where this one does not look; the kernel's claim is there for all.
+        """
         device = self._opened()
         before = self._found
+        if is_running(before):
+            self._patiently(lambda: device.claim(APPLICATION_INTERFACE), "claiming its interface")
         try:
             self._note_neighbours()
+            if is_running(before):
+                device.release(APPLICATION_INTERFACE)
             device.reset()
         except _native.UsbError as error:
             if error.code not in GONE:
@@ -254,7 +261,7 @@ def seen_again(bus: Bus, found: Found) -> Found:
             if there.path == found.path:
                 return there
         if patience.is_over:
-            raise Lost(f"the Edge TPU {called(found)} is not plugged in any more")
+            raise Lost(f"the Edge TPU {called(found)} is not plugged in any more; plug it in again")
         patience.sleep(LOOK_PAUSE_S)
 
 

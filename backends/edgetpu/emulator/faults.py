@@ -71,8 +71,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
-            known = ", ".join(f"{name} ({meaning})" for name, meaning in ACTIONS.items())
-            raise ValueError(f"no fault named {self.action!r}; there are: {known}")
+            raise ValueError(f"no fault named {self.action!r}; there are: {', '.join(ACTIONS)}")
         if self.kind and self.kind not in PLACES:
             raise ValueError(f"a fault strikes at one of {', '.join(PLACES)}, not at {self.kind!r}")
         if (self.action in TO_HOST and self.kind == "out") or (
