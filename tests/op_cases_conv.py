@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from op_cases import Case, In, c, out, x
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -223,4 +225,43 @@ REFUSED = [
     refused("bias is float32", **INT8_TENSORS | {"bias_dtype": "float32"}),
 ]
 
+
+def random_case(seed: int) -> Case:
+    rng = np.random.default_rng(seed)
+
+    def pick(choices: Any) -> Any:
+        return choices[int(rng.integers(len(choices)))]
+
+    groups = pick((1, 1, 1, 2, 3))
+    depth, channels = int(rng.integers(1, 12)), groups * int(rng.integers(1, 8))
+    window, stride, dilation = ((int(a), int(b)) for a, b in (rng.integers(1, n, 2) for n in (5, 4, 3)))
+    sizes = [(n - 1) * d + int(rng.integers(1, 7)) for n, d in zip(window, dilation, strict=True)]
+    image, weights = (int(rng.integers(1, 3)), *sizes, groups * depth), (channels, *window, depth)
+    common: dict[str, Any] = dict(
+        padding=pick(("SAME", "VALID")), stride=stride, dilation=dilation, activation=pick(ACTIVATIONS), seed=seed
+    )
+    kind = pick(("real", "hybrid", "int8", "int8", "uint8", "int16", "int16"))
+    if kind == "real":
+        return real(image, weights, **common)
+    first = float(10 ** rng.uniform(-5, -1))
+    scale: float | list[float] = pick((first, channel_scales(channels, first / 10)))
+    if kind == "hybrid":
+        if groups > 1:  # BUILTIN_REF wants a scale for each channel
+            scale = channel_scales(channels, first / 10)
+        # Not -128 of int8, which TFLite's x86 code multiplies wrongly here.
+        return hybrid(image, weights, weight_dtype="int4", scale=scale, **common)
+    out_scale = first * float(10 ** rng.uniform(0, 3))
+    low, high = {"uint8": (0, 255), "int16": (0, 0)}.get(kind, (-128, 127))
+    common |= {name: int(rng.integers(low, high, endpoint=True)) for name in ("zero", "out_zero")}
+    if kind == "uint8":
+        common |= dict(weight_dtype="uint8", weight_zero=int(rng.integers(0, 255, endpoint=True)))
+        scale = first
+    else:
+        common |= dict(weight_dtype=pick(("int8", "int8", "int4")))
+    if kind == "int16":
+        common |= dict(bias_type=pick(("FLOAT32", "INT64", "INT32")))
+    return quantized(image, weights, dtype=kind, scale=scale, out_scale=out_scale, **common)
+
+
+MORE = [random_case(seed) for seed in range(110)]
 CASES = [*REAL, *INT8, *UINT8, *INT16, *HYBRID, *REFUSED]

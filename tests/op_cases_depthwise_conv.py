@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from op_cases import Case, c, out, x
 from op_cases_conv import ACTIVATIONS, WINDOWS, ZEROS, bias, channel_scales
 from op_cases_conv import options as conv_options
@@ -152,4 +154,36 @@ REFUSED = [
     refused("rank 4", image=(1, 4, 4, 2, 1)),
 ]
 
+
+def random_case(seed: int) -> Case:
+    rng = np.random.default_rng(seed)
+
+    def pick(choices: Any) -> Any:
+        return choices[int(rng.integers(len(choices)))]
+
+    depth, multiplier = int(rng.integers(1, 40)), pick((1, 1, 1, 2, 5))
+    window, stride, dilation = ((int(a), int(b)) for a, b in (rng.integers(1, n, 2) for n in (5, 4, 3)))
+    sizes = [(n - 1) * d + int(rng.integers(1, 7)) for n, d in zip(window, dilation, strict=True)]
+    image = (int(rng.integers(1, 3)), *sizes, depth)
+    how: dict[str, Any] = dict(
+        padding=pick(("SAME", "VALID")), stride=stride, dilation=dilation, activation=pick(ACTIVATIONS)
+    )
+    kind = pick(("real", "hybrid", "int8", "int8", "uint8", "int16"))
+    if kind == "real":
+        return real(image, window, multiplier, seed=seed, **how)
+    if kind == "hybrid":
+        return hybrid(image, window, multiplier, **how)
+    first = float(10 ** rng.uniform(-5, -1))
+    scales = tuple(channel_scales(depth * multiplier, first / 10))
+    how |= dict(scale=first if kind == "uint8" else pick((first, scales)), out_scale=first * 10 ** rng.uniform(0, 3))
+    low, high = {"uint8": (0, 255), "int16": (0, 0)}.get(kind, (-128, 127))
+    how |= {name: int(rng.integers(low, high, endpoint=True)) for name in ("zero", "out_zero")}
+    if kind == "uint8":
+        how |= dict(weight_dtype="uint8", weight_zero=int(rng.integers(0, 255, endpoint=True)))
+    if kind == "int8":
+        how |= dict(weight_dtype=pick(("int8", "int4")))
+    return quantized(image, window, multiplier, dtype=kind, seed=seed, **how)
+
+
+MORE = [random_case(seed) for seed in range(110)]
 CASES = [*REAL, *INT8, *UINT8, *INT16, *HYBRID, *REFUSED]

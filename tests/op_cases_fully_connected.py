@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from op_cases import Case, In, c, out, x
+from op_cases import Array, Case, In, c, out, x
 from op_cases_conv import ACTIVATIONS, bias, channel_scales
+from op_cases_reduction import rescaled
 
 
 def options(
@@ -202,7 +204,8 @@ INT8_TENSORS: dict[str, Any] = dict(
 )  # fmt: skip
 
 REFUSED = [
-    refused("shuffled weights", options={"weights_format": "SHUFFLED4x16INT8"}),
+    refused("weights_format 7", options={"weights_format": 7}),
+    refused("has 1 outputs; it gives 2", options={"weights_format": "SHUFFLED4x16INT8"}),
     refused("rank 2", weights=(5, 6, 1)),
     refused("does not divide into rows of 7", weights=(5, 7)),
     refused("last dimension is 6", weights=(5, 12), options={"keep_num_dims": True}),
@@ -239,4 +242,78 @@ EMPTY = [
     ),
 ]
 
-CASES = [*REAL, *INT8, *UINT8, *INT16, *HYBRID, *REFUSED, *EMPTY]
+SHUFFLED = {"weights_format": "SHUFFLED4x16INT8"}
+BYTES: dict[str, Any] = dict(dtype="uint8", scale=0.05, zero=128)
+
+
+def multiplied(out_scale: float, units: int) -> Callable[[list[Array]], list[Array]]:
+    """Of a number of rows that TFLite's kernels leave out."""
+
+    def expected(arrays: list[Array]) -> list[Array]:
+        rows, blocks, biases = arrays[0].astype(np.int64) - 128, arrays[1].astype(np.int8), arrays[2]
+        depth = rows.shape[1]
+        weights = blocks.reshape(units // 4, depth // 16, 4, 16).transpose(0, 2, 1, 3).reshape(units, depth)
+        factor = float(np.float32(np.float32(0.05) * np.float32(0.02))) / float(np.float32(out_scale))
+        sums = np.vectorize(lambda v: rescaled(int(v), factor))(rows @ weights.T.astype(np.int64) + biases)
+        return [np.clip(sums, -32768, 32767).astype("int16"), (arrays[0] ^ 128).astype("uint8")]
+
+    return expected
+
+
+def shuffled(rows: int, units: int, depth: int, out_scale: float = 1e-3, activation: str = "NONE", **more: Any) -> Case:
+    given = [x(rows, depth, **BYTES), c(units, depth, dtype="uint8", scale=0.02, zero=128), bias(units, 0.001)]
+    results = [out("int16", scale=out_scale), out("uint8", shape=(rows, depth))]
+    if rows not in (1, 4) and "error" not in more:
+        more |= dict(expected=multiplied(out_scale, units), why="TFLite's kernels know 1 and 4 rows only")
+    label = f"shuffled_to{out_scale:g}_{activation}"
+    return Case("FULLY_CONNECTED", given, results, options(activation) | SHUFFLED, version=2, label=label, **more)
+
+
+LEGACY = [
+    *(shuffled(rows, units, depth) for rows in (1, 4) for units, depth in ((4, 16), (12, 48), (64, 160))),
+    *(shuffled(rows, 8, 32, activation=a, out_scale=1e-4) for rows in (1, 4) for a in ACTIVATIONS),
+    shuffled(3, 8, 32),
+    shuffled(7, 4, 16, 1e-5),
+    shuffled(1, 6, 32, error="do not divide into blocks"),
+    shuffled(1, 4, 24, error="do not divide into blocks"),
+    Case("FULLY_CONNECTED", [x(1, 16, **BYTES), x(4, 16, **BYTES)], [out("int16", scale=1.0), out("uint8")],
+         options() | SHUFFLED, error="that are not constant"),
+    Case("FULLY_CONNECTED", [x(1, 16, **BYTES), c(4, 16, **BYTES)], [out("int8", scale=1.0), out("uint8")],
+         options() | SHUFFLED, error="outputs of int16"),
+]  # fmt: skip
+
+
+def random_case(seed: int) -> Case:
+    rng = np.random.default_rng(seed)
+
+    def pick(choices: Any) -> Any:
+        return choices[int(rng.integers(len(choices)))]
+
+    rows, units, depth = (int(n) for n in (rng.integers(1, 8), rng.integers(1, 40), rng.integers(1, 200)))
+    kind = pick(("real", "hybrid", "int8", "int8", "uint8", "int16", "int16"))
+    common: dict[str, Any] = dict(activation=pick(ACTIVATIONS), biased=pick((True, True, False)))
+    if kind == "real":
+        return real((rows, depth), units, depth, seed=seed, **common)
+    first = float(10 ** rng.uniform(-5, -1))
+    scale: float | list[float] = pick((first, channel_scales(units, first / 10)))
+    if kind == "hybrid":
+        dtype = pick(("int8", "int4", "int2"))
+        more = dict(asymmetric=pick((True, False)), **common)
+        return hybrid((rows, depth), units, depth, weight_dtype=dtype, scale=scale, **more)
+    out_scale = first * float(10 ** rng.uniform(0, 3))
+    low, high = {"uint8": (0, 255), "int16": (0, 0)}.get(kind, (-128, 127))
+    zeros = {name: int(rng.integers(low, high, endpoint=True)) for name in ("zero", "out_zero")}
+    if kind == "uint8":
+        common |= dict(weight_dtype="uint8", weight_zero=int(rng.integers(0, 255, endpoint=True)))
+        scale = first
+    else:
+        common |= dict(weight_dtype=pick(("int8", "int8", "int4")))
+    if kind == "int16":
+        common |= dict(bias_type=pick(("FLOAT32", "INT64", "INT32")))
+    return quantized(
+        (rows, depth), units, depth, dtype=kind, scale=scale, out_scale=out_scale, seed=seed, **zeros, **common
+    )
+
+
+MORE = [random_case(seed) for seed in range(110)]
+CASES = [*LEGACY, *REAL, *INT8, *UINT8, *INT16, *HYBRID, *REFUSED, *EMPTY]

@@ -195,7 +195,8 @@ REFUSED = [
     refused("bias is float32", **INT8_TENSORS | {"bias_dtype": "float32"}),
     refused("zero point 0", **INT8_TENSORS | {"dtype": "int16", "input": {"scale": 0.1, "zero": 3}},
             label="int16_with_a_zero_point"),
-    refused("bias is int32", **INT8_TENSORS | {"dtype": "int16"}, label="int16_without_a_bias_type"),
+    refused("bias is int32", **INT8_TENSORS | {"dtype": "int16", "options": {"quantized_bias_type": "INT64"}}),
+    refused("type is int8", **INT8_TENSORS | {"dtype": "int16", "options": {"quantized_bias_type": "INT8"}}),
     Case("TRANSPOSE_CONV", [fed((1, 5, 4, 3), "int32"), c(3, 3, 3, 2), x(1, 4, 4, 2)], [out()], options(),
          error="belongs to an input of 5 x 4", label="fed"),
 ]  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from op_cases import Case
+from op_draws import FREQUENT, OF_FREQUENT, OF_RARE
 
 PREFIX = "op_cases_"
 FEW = 24  # cases of one op in one table that all run by default
@@ -60,3 +62,22 @@ def stratum(case: Case) -> object:
     tensors = [i for i in case.inputs if i is not None]
     kinds = tuple((i.dtype, i.constant, i.quantization() is not None) for i in tensors)
     return case.kind, kinds, tuple(o.dtype for o in case.outputs), case.error is not None, case.resolver
+
+
+def wanted(op: str) -> int:
+    """How many cases an op has at least."""
+    return OF_FREQUENT if op in FREQUENT else OF_RARE
+
+
+def report() -> str:
+    """A line for each op: its cases, those of the default run, and how many it should have."""
+    all_of, by_default = Counter[str](), Counter[str]()
+    for entry in entries():
+        all_of[entry.case.kind] += 1
+        by_default[entry.case.kind] += entry.is_sample
+    lines = [f"{op:32}{all_of[op]:6}{by_default[op]:6}{wanted(op):6}" for op in sorted(all_of)]
+    return "\n".join([*lines, f"{len(all_of):<32}{all_of.total():6}{by_default.total():6}"])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(report() + "\n")

@@ -413,6 +413,28 @@ def test_tensors_that_do_not_fit_are_refused_and_nothing_is_sent(
     assert not engine.needs_recovery
 
 
+def test_a_transfer_whose_end_is_told_before_that_of_earlier_ones_leaves_the_message_in_bounds(
+    device: Loopback,
+) -> None:
+    def play(player: Player) -> Play:
+        player.holds_out = True
+        while len(player.held) < 3:
+            yield
+        device.complete(player.held.pop().id, "COMPLETED")
+
+    script = EdgeTpuScript(
+        [("send", 0, "instructions", 0, 0, 4), ("interrupt", 0)],
+        instructions=[b"abcd"],
+        parameters=b"",
+        inputs=[],
+        outputs=[],
+    )
+    engine = EdgeTpuEngine(device, max_bulk_out_bytes=4)
+    Player(device, play)
+    with pytest.raises(EdgeTpuError, match=r"step 1 of 2 \(send instructions 0\): endpoint 0x01 took its end"):
+        engine.run(script, [], [], 0.2)
+
+
 @pytest.mark.parametrize(
     "options", [{"max_bulk_out_bytes": 0}, {"bulk_outs": 0}, {"bulk_outs": 1000}, {"drain_timeout_s": -1}]
 )

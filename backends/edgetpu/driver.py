@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from subgraft import _native
 from subgraft.backends.edgetpu import accelerators, diagnosis, firmware, opening
-from subgraft.backends.edgetpu.accelerators import name_of
+from subgraft.backends.edgetpu.accelerators import called
 from subgraft.backends.edgetpu.buses import Bus, Found
 from subgraft.backends.edgetpu.errors import Busy, Fatal, TimedOut, WrongBytes, translate
 from subgraft.backends.edgetpu.locks import DeviceLock
@@ -170,7 +170,7 @@ class Accelerator:
 
     @property
     def _where(self) -> str:
-        return name_of(self.found)
+        return called(self.found)
 
     def _lock(self) -> None:
         """Holds the device by its present path. Raises Busy, or Unavailable where no lock can be kept."""
@@ -289,7 +289,7 @@ class _Turn:
 
     def __enter__(self) -> None:
         if not self._lock.acquire(timeout=TURN_TIMEOUT_S):
-            where = name_of(self._accelerator.found)
+            where = called(self._accelerator.found)
             raise TimedOut(f"the Edge TPU {where} is kept busy by another thread") from TimeoutError("no turn")
 
     def __exit__(self, *_: object) -> None:
@@ -365,5 +365,5 @@ def _of_engine(error: _native.EdgeTpuError, where: str) -> DelegateError:
         return Fatal(reason)
     if error.kind == "timeout":
         error.__cause__ = error.__cause__ or TimeoutError(str(error))
-        return TimedOut(reason)
+        return TimedOut(f"{reason}; it is recovered before its next run, and the option timeout_s allows for more")
     return WrongBytes(reason)

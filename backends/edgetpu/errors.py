@@ -94,7 +94,7 @@ class _Meaning:
 
 MEANINGS: Mapping[str, _Meaning] = {
     "TIMEOUT": _Meaning(TimedOut, "did not answer in time; if this repeats, plug it in again", TimeoutError),
-    "STALLED": _Meaning(Stalled, "refused the transfer"),
+    "STALLED": _Meaning(Stalled, "refused the transfer; if this repeats, plug it in again"),
     "NO_DEVICE": _Meaning(Lost, "is gone; check cable, hub and power, and plug it in again"),
     "BUSY": _Meaning(Busy, "is used by another program; end that or choose another device", BlockingIOError),
     "ACCESS": _Meaning(

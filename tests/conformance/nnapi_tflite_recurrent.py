@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+
 from nnapi_cases import Operand
 from nnapi_draft import Draft
 from nnapi_mapping import Given, Mapped
 from nnapi_operations import OPERATIONS
-
 from subgraft.delegates import Quantization
 
 GATES = ("input", "forget", "cell", "output")

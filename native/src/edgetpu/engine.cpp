@@ -210,7 +210,7 @@ void Engine::pump(Lock& lock, Clock::time_point until) {
   std::exception_ptr error;
   try {
     device_->wait(until);
-  } catch (const usb::Error&) {
+  } catch (...) {
     error = std::current_exception();
   }
   lock.lock();

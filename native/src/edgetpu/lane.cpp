@@ -262,9 +262,11 @@ std::string Lane::where() const {
   if (at_.outs > 0) {
     std::size_t step = at_.taken_step, taken = at_.taken;
     if (steps[step].kind != Step::Kind::send || taken == message_bytes(step)) {
+      const auto is_send = [](const Step& other) { return other.kind == Step::Kind::send; };
+      const auto next = std::find_if(steps.begin() + static_cast<std::ptrdiff_t>(step) + 1, steps.end(), is_send);
+      if (next == steps.end()) return concat(in_step(step), "endpoint 0x01 took its end and not all before it");
+      step = static_cast<std::size_t>(next - steps.begin());
       taken = 0;
-      do ++step;
-      while (steps[step].kind != Step::Kind::send);
     }
     return concat(in_step(step), "endpoint 0x01 took ", taken, " of ", message_bytes(step), " bytes");
   }

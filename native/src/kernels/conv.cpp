@@ -134,7 +134,7 @@ Compute prepare_conv(Preparation& p) {
   if (in == DType::int8 && is_signed_weight(weights)) return conv_int8(p, g);
   if (in == DType::uint8 && weights == DType::uint8) return conv_uint8(p, g);
   if (in == DType::int16 && is_signed_weight(weights))
-    return sums_in_32_bits(p) ? conv_int16<int32_t>(p, g) : conv_int16<int64_t>(p, g);
+    return sums_in_32_bits(p, 2) ? conv_int16<int32_t>(p, g) : conv_int16<int64_t>(p, g);
   p.unsupported(dtype_name(in), " input with ", dtype_name(weights), " weights");
 }
 

@@ -142,11 +142,10 @@ Compute fc_of_types(Preparation& p, const FullyConnectedSizes& s) {
   if (in == DType::uint8 && weights == in && out == in) return fc_uint8<uint8_t>(p, s);
   if (in == DType::uint8 && weights == in && out == DType::int16) return fc_uint8<int16_t>(p, s);
   if (in == DType::int16 && is_signed_weight(weights) && out == in)
-    return sums_in_32_bits(p) ? fc_int16<int32_t>(p, s) : fc_int16<int64_t>(p, s);
+    return sums_in_32_bits(p, 2) ? fc_int16<int32_t>(p, s) : fc_int16<int64_t>(p, s);
   if (in == DType::int16 && weights == in && out == in)
-    return p.options().integer("quantized_bias_type") == static_cast<int64_t>(DType::int64)
-               ? fc_int16_weights<int64_t>(p, s)
-               : fc_int16_weights<int32_t>(p, s);
+    return bias_type(p, 2, DType::int32) == DType::int64 ? fc_int16_weights<int64_t>(p, s)
+                                                         : fc_int16_weights<int32_t>(p, s);
   p.unsupported(dtype_name(in), " input with ", dtype_name(weights), " weights and ", dtype_name(out), " output");
 }
 
@@ -177,9 +176,12 @@ FullyConnectedSizes fc_sizes(Preparation& p) {
 }
 
 Compute prepare_fully_connected(Preparation& p) {
-  if (p.options().integer("weights_format") != 0) p.unsupported("shuffled weights (SHUFFLED4x16INT8)");
-  p.expect(2, 3, 1);
+  constexpr int64_t kDefault = 0, kShuffled = 1;  // FullyConnectedOptionsWeightsFormat
+  const int64_t format = p.options().integer("weights_format");
+  p.require(format == kDefault || format == kShuffled, "weights_format ", format, " does not exist");
+  p.expect(2, 3, format == kShuffled ? 2 : 1);
   const FullyConnectedSizes s = fc_sizes(p);
+  if (format == kShuffled) return fully_connected_shuffled(p, s);
   if (s.depth > 0) return fc_of_types(p, s);
   // The reference leaves zeros where there is nothing to sum.
   const int64_t bytes = s.rows * s.units * dtype_bits(p.output(0).dtype) / 8;

@@ -15,4 +15,7 @@ struct FullyConnectedSizes {
 // float32 activations, weights with a scale for each block along depth.
 Compute fully_connected_blockwise(Preparation& p, const FullyConnectedSizes& s);
 
+// uint8 activations to int16, weights in the order SHUFFLED4x16INT8. Output 1 gets the activations in that order.
+Compute fully_connected_shuffled(Preparation& p, const FullyConnectedSizes& s);
+
 }  // namespace subgraft

@@ -164,7 +164,7 @@ Compute prepare_transpose_conv(Preparation& p) {
   if (in == DType::int8 && weights == in) return transposed_int8(p, g);
   if (in == DType::uint8 && weights == in) return transposed_uint8(p, g);
   if (in == DType::int16 && weights == DType::int8)
-    return sums_in_32_bits(p) ? transposed_int16<int32_t>(p, g) : transposed_int16<int64_t>(p, g);
+    return sums_in_32_bits(p, kBuiltin.bias) ? transposed_int16<int32_t>(p, g) : transposed_int16<int64_t>(p, g);
   p.unsupported(dtype_name(in), " input with ", dtype_name(weights), " weights");
 }
 

@@ -52,15 +52,22 @@ inline void require_symmetric(const Preparation& p, int i) {
 
 // 16-bit activations have the zero point 0.
 inline void require_centered(const Preparation& p, int data = 0) {
-  p.require(p.input(data).zero_point() == 0 && p.output(0).zero_point() == 0, "16-bit activations need the zero point 0");
+  p.require(p.input(data).zero_point() == 0 && p.output(0).zero_point() == 0,
+            "16-bit activations need the zero point 0");
 }
 
-// Whether the sums of 16-bit activations are 32 bits wide: where the op says that its bias is.
-inline bool sums_in_32_bits(const Preparation& p) {
-  const int64_t type = p.options().integer("quantized_bias_type");
-  if (type == static_cast<int64_t>(DType::int32)) return true;
-  p.require(type == 0 || type == static_cast<int64_t>(DType::int64), "quantized_bias_type is ", type);
-  return false;
+// The type of an op's bias, and so of its sums, where activations have 16 bits: as the op says, or else as input `bias`
+// has it; `fallback` where there is neither.
+inline DType bias_type(const Preparation& p, int bias, DType fallback) {
+  const auto type = static_cast<DType>(p.options().integer("quantized_bias_type"));
+  if (type == DType::int32 || type == DType::int64) return type;
+  p.require(type == DType::float32, "quantized_bias_type is ", dtype_name(type));
+  const bool decides =
+      p.has_input(bias) && (p.input(bias).dtype == DType::int32 || p.input(bias).dtype == DType::int64);
+  return decides ? p.input(bias).dtype : fallback;
 }
+
+// Whether sums are 32 bits wide.
+inline bool sums_in_32_bits(const Preparation& p, int bias) { return bias_type(p, bias, DType::int64) == DType::int32; }
 
 }  // namespace subgraft
