@@ -266,7 +266,5 @@ def test_the_last_failure_says_what_happened_before_and_after_the_recovery(expec
     with subgraft.load(DIGITS_INT8, [one], fallback=False) as session:
         run(session, expected, 0)
         emulator(one).fault("unplug@out:1")
-        with pytest.raises(
-            Failed, match="not plugged in any more; plug it in again; that was after a recovery, before it: .*"
-        ):
+        with pytest.raises(Failed, match="not plugged in any more; .*; that was after a recovery, before it: "):
             session.run(random_inputs(session))
