@@ -35,9 +35,7 @@ class Library:
 
 
 @pytest.mark.parametrize("kind", ["control", "out", "in"])
-def test_a_library_that_breaks_down_ends_every_transfer_at_once(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_that_breaks_down_ends_every_transfer_at_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[type[BaseException]] = []
     monkeypatch.setattr(threading, "excepthook", lambda arguments: told.append(arguments.exc_type))
     library = Library()
