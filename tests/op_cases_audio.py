@@ -43,10 +43,22 @@ def bank(lower: float, upper: float, channels: int, coefficients: int) -> dict[s
     }
 
 
+DRAWN = (
+    (512, 1, 256, 128, True),
+    (700, 3, 200, 77, False),
+    (1000, 2, 1000, 1, True),
+    (90, 4, 31, 29, False),
+    (2048, 1, 1024, 512, True),
+    (33, 7, 8, 3, True),
+    (300, 1, 129, 300, False),
+    (1, 5, 2, 2, True),
+)  # samples, channels, window, stride, squared
+
 CASES = [
     *(spectrogram((100, 1), w, s) for w, s in ((16, 8), (2, 1), (3, 5), (17, 4), (32, 32), (64, 100), (100, 1))),
     *(spectrogram((60, n), squared=q) for n in (1, 2, 5) for q in (False, True)),
     *(spectrogram((n, 2)) for n in (16, 17, 23, 24)),
+    *(spectrogram((n, c_), w, s, q, seed=w) for n, c_, w, s, q in DRAWN),
     spectrogram((3, 60, 1), error="shape"),
     spectrogram((400, 1), 400, 160),
     spectrogram((1600, 1), 480, 320, squared=False),

@@ -44,6 +44,8 @@ CASES = [
     verify(*near([-100, 0, 3], "int8", 0.25, 1, 0.5), enforced=True, tolerance=0.25, error="allowed are 0.0625"),
     verify(x(3, dtype="float16"), x(3), enforced=True, error="allowed are 0 "),
     verify(x(3, dtype="int8", scale=(0.1, 0.2, 0.3)), x(3), enforced=True, error="allowed are 0 "),
+    *(verify(x(7, 5, dtype=d, scale=0.3, zero=z, low=z, high=z + 100), x(7, 5, low=0, high=9)) for d, z in DTYPES),
+    *(verify(x(1, 2, 3, 4, 5, dtype=d, scale=0.01, zero=z), x(1, 2, 3, 4, 5), runs=2) for d, z in DTYPES),
     verify(x(2, 3), x(2, 3), error="of float32"),
     verify(x(2, 3, dtype="int32", scale=0.1), x(2, 3), error="of int32"),
     verify(x(2, 3, dtype="int8", scale=0.1), x(2, 3, dtype="float16"), error="float16"),
