@@ -362,6 +362,7 @@ RUN = [[0, 0, 1, 8, 0]]
         ([], [(3, 4, 2)], [], "half an element"),
         ([], [(8, 8, 3)], [], "3 bytes cannot be flipped"),
         ([], [(8, 2**40, 0)], [], "larger than the device's memory"),
+        ([], [], [(8, 2**27, 0, RUN)] * 3, "outputs 0 to 2 are larger than the device's memory"),
         ([], [], [(8, 8, 0, [[1, 0, 1, 8, 0]])], "leaves the 8 bytes received"),
         ([], [], [(8, 8, 0, [[0, 0, 3, 4, 0]])], "leaves the 8 bytes received"),
         ([], [], [(8, 8, 0, [[0, 0, 2, 4, 5]])], "leaves the 8 bytes received"),
