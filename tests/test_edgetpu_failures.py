@@ -437,7 +437,14 @@ def test_a_transfer_whose_end_is_told_before_that_of_earlier_ones_leaves_the_mes
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_bulk_out_bytes": 0}, {"bulk_outs": 0}, {"bulk_outs": 1000}, {"drain_timeout_s": -1}]
+    "options",
+    [
+        {"max_bulk_out_bytes": 0},
+        {"max_posted_bytes": 0},
+        {"bulk_outs": 0},
+        {"bulk_outs": 1000},
+        {"drain_timeout_s": -1},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(device: Loopback, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must be"):

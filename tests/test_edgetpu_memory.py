@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+import edgetpu_models
+from edgetpu_models import Rig
 from edgetpu_usb import in_child
+from subgraft.backends.edgetpu import sharing
+from subgraft.backends.edgetpu.accelerators import find
+from subgraft.backends.edgetpu.breaker import Breaker
+from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
+from subgraft.backends.edgetpu.emulator.urb import Urb
+from subgraft.backends.edgetpu.errors import OutOfMemory
+from subgraft.backends.edgetpu.stick import Stick
 
 TESTS = str(Path(__file__).parent)
 SHORT_OF_MEMORY = """
@@ -70,3 +83,60 @@ def test_a_package_that_there_is_no_memory_for_is_refused() -> None:
         PYTHONPATH=TESTS,
     )
     assert "more memory than this machine has" in said
+
+
+class ShortKernel:
+    """Between the host and the device: it has only so many bytes for the transfers that are pending at once."""
+
+    def __init__(self, coral: EmulatedCoral, most: int) -> None:
+        self.coral, self.most = coral, most
+        self.refused = 0
+        self._pending: dict[int, int] = {}
+        self._submit = coral.submit
+
+    def submit(self, urb: Urb, done: Callable[[Urb], None]) -> None:
+        if sum(self._pending.values()) + urb.length > self.most:
+            self.refused += 1
+            urb.status = "NO_MEM"
+            done(urb)
+            return
+        self._pending[id(urb)] = urb.length
+
+        def ended(urb: Urb) -> None:
+            self._pending.pop(id(urb), None)
+            done(urb)
+
+        self._submit(urb, ended)
+
+
+@pytest.mark.parametrize("speed", ["super", "high"])
+def test_where_the_kernel_has_little_memory_smaller_transfers_do(
+    speed: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(edgetpu_models, "SIZE", 400_000)
+    one = edgetpu_models.model(1, 77)
+    rig = Rig(one, speed=speed)
+    kernel = ShortKernel(rig.coral, 200_000)
+    monkeypatch.setattr(rig.coral, "submit", kernel.submit)
+    stick = Stick("edgetpu:0", lambda: sharing.shared(rig.bus, find(rig.bus, "usb"), rig.settings), Breaker())
+    prepared = stick.prepare(one.package)
+    for seed in range(3):
+        x = np.random.default_rng(seed).integers(0, 256, edgetpu_models.SIZE, np.uint8)
+        y = np.zeros_like(x)
+        stick.run(prepared, [x], [y])
+        assert np.array_equal(y, one.right(x))
+    assert (kernel.refused > 0, stick.status().retries) == (True, 1)
+    assert "smaller transfers" in caplog.text
+    stick.release()
+
+
+def test_where_it_has_none_at_all_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = edgetpu_models.model(1, 77)
+    rig = Rig(one)
+    with rig.open() as accelerator:
+        prepared = accelerator.prepare(one.package)
+        monkeypatch.setattr(rig.coral, "submit", ShortKernel(rig.coral, 1000).submit)
+        for _ in range(2):
+            with pytest.raises(OutOfMemory, match="usbfs_memory_mb"):
+                edgetpu_models.infer(accelerator, prepared)
+            accelerator.recover()

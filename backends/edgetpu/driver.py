@@ -26,6 +26,9 @@ from subgraft.delegates import Array, DelegateError, Failed, Health, Rejected, U
 # Bits 1 to 4 of an interrupt's word (libedgetpu driver/beagle/beagle_top_level_interrupt_manager.cc).
 TOP_LEVEL_INTERRUPTS = ("thermal shutdown", "PCIe error", "memory self-test", "thermal warning")
 
+POSTED_BYTES = 4 << 20  # of reads that are pending at once; the kernel has 16 MB for all USB devices
+FRUGAL_BYTES = 64 << 10  # of the same, and of one transfer to the device, after it had none left
+
 # What the engine raises; MemoryError: there was none for the buffers of a run.
 ENGINE_ERRORS = (_native.UsbError, _native.EdgeTpuError, MemoryError)
 
@@ -54,6 +57,7 @@ class Accelerator:
         self._awake: Awake | None = None
         self._engine: _native.EdgeTpuEngine | None = None
         self._broken: DelegateError | None = None
+        self._is_frugal = False  # with the kernel's memory for USB transfers
         self._is_closed = False
         self._interrupts = 0  # that were logged
         self._token = 0
@@ -219,7 +223,7 @@ class Accelerator:
         self.found, self._awake = awake.found, awake
         try:
             self._lock()  # under another name, when it came back at another place
-            self._engine = _engine(awake, self.settings)
+            self._engine = _engine(awake, self.settings, frugal=self._is_frugal)
         except BaseException:
             self._let_go()
             raise
@@ -318,6 +322,9 @@ class Accelerator:
         if isinstance(failure, Fatal) and self._awake and engine.drain():
             failure = Fatal(f"{failure.reason}; {diagnosis.error_registers(self._awake)}")
         self._broken = failure
+        if isinstance(error, _native.UsbError) and error.code == "NO_MEM" and not self._is_frugal:
+            LOG.warning("%s; it goes on with smaller transfers, which take longer", failure.reason)
+            self._is_frugal = True
         return failure
 
 
@@ -352,13 +359,17 @@ class Request:
         accelerator._note_interrupts(self._engine)
 
 
-def _engine(awake: Awake, settings: Settings) -> _native.EdgeTpuEngine:
+def _engine(awake: Awake, settings: Settings, *, frugal: bool) -> _native.EdgeTpuEngine:
+    max_bulk_out_bytes, max_posted_bytes = settings.max_bulk_out_bytes, POSTED_BYTES
+    if frugal:
+        max_bulk_out_bytes, max_posted_bytes = min(max_bulk_out_bytes, FRUGAL_BYTES), FRUGAL_BYTES
     try:
         return _native.EdgeTpuEngine(
             awake.device,
-            max_bulk_out_bytes=settings.max_bulk_out_bytes,
-            bulk_outs=settings.async_transfers,
+            max_bulk_out_bytes=max_bulk_out_bytes,
+            bulk_outs=1 if frugal else settings.async_transfers,
             read_chunk_bytes=opening.chunk_bytes(awake.found, settings),
+            max_posted_bytes=max_posted_bytes,
         )
     except _native.UsbError as error:
         raise translate(error, "getting ready for inferences", awake.where) from error
