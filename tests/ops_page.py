@@ -16,9 +16,10 @@ from subgraft.partitioner import BODY_OPTIONS
 PAGE = Path(__file__).parents[1] / "docs" / "ops.md"
 REFERENCE = "BUILTIN_REF"
 
-# Ops that no case of one op alone can test: their types.
-WITHOUT_CASES = {
+# Types of ops that no case of one op alone can test, or that take too many to list.
+IN_WORDS = {
     "ASSIGN_VARIABLE": "every type",
+    "BITCAST": "every type of a fixed size → every other",
     "CALL": "every type",
     "CALL_ONCE": "every type",
     "DENSIFY": "every type",
@@ -27,10 +28,11 @@ WITHOUT_CASES = {
     "VAR_HANDLE": "resource",
     "WHILE": "every type",
 }
+CONTROL = ("ASSIGN_VARIABLE", "CALL", "CALL_ONCE", "DENSIFY", "IF", "READ_VARIABLE", "WHILE")  # move whole tensors
 # Inputs that hold axes, indices, sizes or conditions rather than data.
 PARAMETERS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("ARG_MAX", "ARG_MIN", "BROADCAST_TO", "CUMSUM", "EXPAND_DIMS", "GATHER", "GATHER_ND"), (1,)),
-    **dict.fromkeys(("MEAN", "MIRROR_PAD", "MULTINOMIAL", "ONE_HOT", "PAD", "PADV2", "RESHAPE", "REVERSE_V2"), (1,)),
+    **dict.fromkeys(("MEAN", "MIRROR_PAD", "MULTINOMIAL", "PAD", "PADV2", "RESHAPE", "REVERSE_V2"), (1,)),
     **dict.fromkeys(("REDUCE_ALL", "REDUCE_ANY", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "SUM"), (1,)),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_SEQUENCE", "RFFT2D", "TILE"), (1,)),
     **dict.fromkeys(("SEGMENT_SUM", "STABLEHLO_GATHER", "STABLEHLO_SCATTER", "TOPK_V2", "TRANSPOSE"), (1,)),
@@ -38,7 +40,7 @@ PARAMETERS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys((f"UNSORTED_SEGMENT_{kind}" for kind in ("MAX", "MIN", "PROD", "SUM")), (1, 2)),
     **dict.fromkeys(("CONV_3D_TRANSPOSE", "EMBEDDING_LOOKUP", "FILL", "RANDOM_STANDARD_NORMAL"), (0,)),
     **dict.fromkeys(("RANDOM_UNIFORM", "SELECT", "SELECT_V2", "SPLIT", "TRANSPOSE_CONV"), (0,)),
-    **dict.fromkeys(("HASHTABLE_LOOKUP", "SPARSE_TO_DENSE"), (0, 1)),
+    **dict.fromkeys(("HASHTABLE_LOOKUP", "ONE_HOT", "SPARSE_TO_DENSE"), (0, 1)),
     "DYNAMIC_UPDATE_SLICE": (2,),
     "EMBEDDING_LOOKUP_SPARSE": (0, 1, 2, 3),
     "NON_MAX_SUPPRESSION_V4": (2, 3, 4),
@@ -85,7 +87,7 @@ def row(op: str, cases: Sequence[Case]) -> str:
     version = str(VERSIONS[op]) if op in VERSIONS else "" if op.isupper() else "custom"
     published = rules.SUPPORTED.get(op)
     edge_tpu = "" if published is None else "any" if published.since == rules.FIRST else str(published.since)
-    return f"| {op} | {WITHOUT_CASES.get(op) or types(cases)} | {version} | {exactness(op, cases)} | {edge_tpu} |"
+    return f"| {op} | {IN_WORDS.get(op) or types(cases)} | {version} | {exactness(op, cases)} | {edge_tpu} |"
 
 
 def types(cases: Sequence[Case]) -> str:
@@ -128,12 +130,24 @@ def in_order(found: Iterable[str]) -> tuple[str, ...]:
 
 
 def exactness(op: str, cases: Sequence[Case]) -> str:
-    """Of floats; nothing where there are none."""
-    floating = [c for c in cases if any(o.dtype.startswith(("float", "complex")) for o in c.outputs)]
-    if not floating:
-        return "equal" if op in WITHOUT_CASES and op != "VAR_HANDLE" else ""
-    largest = 0.0 if op in EXACT else max(case.tolerance for case in floating)
-    return f"{largest:.0e}".replace("e-0", "e-") if largest else "equal"
+    """Of float32 first, then of what is less exact; nothing where there are no floats."""
+    floating = [c for c in cases if any(o.dtype.startswith(("float", "bfloat", "complex")) for o in c.outputs)]
+    if not floating or op in EXACT:
+        return "equal" if floating or op in CONTROL else ""
+    largest: dict[str, float] = defaultdict(float)
+    for case in floating:
+        kind = data_types(case)
+        largest[kind] = max(largest[kind], case.tolerance)
+    usual = largest.get("float32", min(largest.values()))
+    worse: dict[float, list[str]] = defaultdict(list)
+    for kind in in_order(largest):
+        if largest[kind] > usual:
+            worse[largest[kind]].append(kind)
+    return "; ".join([power(usual), *(f"{', '.join(kinds)}: {power(part)}" for part, kinds in sorted(worse.items()))])
+
+
+def power(part: float) -> str:
+    return f"{part:.0e}".replace("e-0", "e-") if part else "equal"
 
 
 def exceptions(cases: Mapping[str, Sequence[Case]]) -> Iterator[str]:
