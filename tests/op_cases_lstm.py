@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from op_cases import Case, In, Out, TensorSpec, c, out, x
 
 GATES = ("input", "forget", "cell", "output")
@@ -214,3 +216,42 @@ CASES = [
     refused(Lstm(op="LSTM"), 2, None, "absent|missing|input"),
     refused(Lstm(op="LSTM", kind="integer"), 19, x(2, 6, dtype="int16", scale=0.01, variable=True), "power of two"),
 ]
+
+
+def drawn(seed: int) -> Case:
+    """A combination that nobody thought of."""
+    rng = np.random.default_rng(seed)
+
+    def maybe() -> bool:
+        return bool(rng.integers(2))
+
+    kind = ("float", "hybrid", "integer")[seed % 3]
+    cells = int(rng.integers(1, 24))
+    projection = maybe()
+    peephole = maybe()
+    # TFLite's integer kernel walks beyond the end of peephole weights with more outputs than cells.
+    most = cells if kind == "integer" and peephole else 24
+    lstm = Lstm(
+        kind=kind,
+        op="LSTM" if seed % 4 == 0 else "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        time=int(rng.integers(1, 6)),
+        batch=int(rng.integers(1, 4)),
+        depth=int(rng.integers(1, 12)),
+        cells=cells,
+        outputs=int(rng.integers(1, most + 1)) if projection else cells,
+        time_major=maybe() and seed % 4 != 0,
+        cifg=maybe(),
+        peephole=peephole,
+        projection=projection,
+        projection_bias=maybe(),
+        norm=maybe(),
+        cell_clip=float(rng.choice([0, 0.5])),
+        proj_clip=float(rng.choice([0, 0.2])),
+        asymmetric=maybe() and kind == "hybrid",
+        seed=seed,
+    )
+    # A rounding apart in a float can be a step apart in the 8-bit number made of it.
+    return lstm.case(tolerance=2e-2 if kind == "hybrid" else 1e-5)
+
+
+MORE = [drawn(seed) for seed in range(150)]

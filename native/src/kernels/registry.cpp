@@ -28,6 +28,7 @@ const Registry& Registry::builtin() {
     register_activations(all);
     register_arithmetic(all);
     register_argmax_pooling(all);
+    register_audio(all);
     register_batch_matmul(all);
     register_bitwise(all);
     register_comparison(all);
@@ -48,6 +49,7 @@ const Registry& Registry::builtin() {
     register_lstm(all);
     register_more_arithmetic(all);
     register_normalization(all);
+    register_numeric_verify(all);
     register_pad(all);
     register_pooling(all);
     register_posenet(all);
