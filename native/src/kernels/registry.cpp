@@ -28,6 +28,7 @@ const Registry& Registry::builtin() {
     register_activations(all);
     register_arithmetic(all);
     register_argmax_pooling(all);
+    register_audio(all);
     register_batch_matmul(all);
     register_bitwise(all);
     register_comparison(all);
@@ -51,6 +52,7 @@ const Registry& Registry::builtin() {
     register_matrices(all);
     register_more_arithmetic(all);
     register_normalization(all);
+    register_numeric_verify(all);
     register_pad(all);
     register_pooling(all);
     register_posenet(all);
@@ -61,6 +63,7 @@ const Registry& Registry::builtin() {
     register_resources(all);
     register_resize(all);
     register_rfft(all);
+    register_rnn(all);
     register_scatter(all);
     register_search(all);
     register_segments(all);
@@ -68,6 +71,7 @@ const Registry& Registry::builtin() {
     register_slice(all);
     register_softmax(all);
     register_suppression(all);
+    register_svdf(all);
     register_transforms(all);
     register_transpose(all);
     register_transpose_conv(all);
