@@ -213,6 +213,14 @@ def test_sparse_elements_of_less_than_a_byte_are_refused() -> None:
         answer(alone(constant(GOOD, "int4")))
 
 
+def test_a_sparse_constant_that_is_too_large_when_spelled_out_is_refused() -> None:
+    side = 2**20
+    levels = tuple(SparseDimension(0, np.array([0, 1], np.int32), np.array([7], np.int32), True) for _ in range(2))
+    tensor = Tensor("x", (side, side), "float32", bytes(4), sparsity=Sparsity((0, 1), (), levels))
+    with pytest.raises(Unsupported, match="memory limit"):
+        answer(Graph((tensor, Tensor("y", (side, side), "float32")), (Op("DENSIFY", (0,), (1,)),), (), (1,)))
+
+
 def test_an_empty_sparse_constant_is_empty() -> None:
     levels = (SparseDimension(0), SparseDimension(7))
     tensor = Tensor("x", (0, 7), "float32", b"", sparsity=Sparsity((0, 1), (), levels))
