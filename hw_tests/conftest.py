@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pairs import Pair
 
+from pairs import Pair
 from subgraft.delegates import Device
 from subgraft.interpreter.discovery import name_of
 from subgraft.models import DIGITS_FLOAT, DIGITS_INT8

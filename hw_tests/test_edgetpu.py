@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pairs import Pair
 
 import subgraft
+from pairs import Pair
 from subgraft.delegates import NUMPY_DTYPES, Array, Device
 from subgraft.interpreter.discovery import Wanted, choose
 from subgraft.pytest_plugin import emulator_of

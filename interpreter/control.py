@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from subgraft.delegates import Array, InvokeError, ModelError, Segment
+from subgraft.delegates import Array, InvokeError, ModelError, Segment, Unsupported
 from subgraft.interpreter.store import Store
 
 if TYPE_CHECKING:
     from subgraft.interpreter.frame import Frame
 
+# Makes the frame of a graph, by index, whose inputs have these shapes, by tensor.
+Replan = Callable[[int, Mapping[int, tuple[int, ...]]], "Frame"]
+
+MOST_SHAPES = 4  # frames kept for bodies whose inputs change their shape, beside those that were planned
+
 
 class ControlStep:
     """One IF, WHILE, CALL or CALL_ONCE."""
 
-    def __init__(self, segment: Segment, bodies: Sequence[Frame], store: Store, initialized: set[int]) -> None:
-        """initialized: the subgraphs that CALL_ONCE has run in this session."""
+    def __init__(
+        self,
+        segment: Segment,
+        bodies: Sequence[Frame],
+        store: Store,
+        initialized: set[int],
+        replan: Replan,
+        max_steps: int | None,
+    ) -> None:
+        """initialized: the subgraphs that CALL_ONCE has run in this session. max_steps: of a WHILE."""
         self.segment = segment
         self._op = segment.graph.ops[segment.ops[0]]
         self._name = f"op {segment.ops[0]} {self._op.kind}"
         self._bodies = bodies
         self._store = store
         self._initialized = initialized
+        self._replan = replan
+        self._max_steps = max_steps
+        self._others: dict[tuple[int, tuple[tuple[int, ...], ...]], Frame] = {}
         self._check()
 
     def place(self) -> None:
         """Values are looked up in each run."""
 
     def reset(self) -> None:
-        """It has no state of its own."""
+        """It has no state of its own but what its bodies keep at other shapes."""
+        for frame in self._others.values():
+            frame.reset_variables()
+
+    def close(self) -> None:
+        """Lets go of the devices of bodies at other shapes."""
+        for frame in self._others.values():
+            frame.close()
+        self._others.clear()
 
     def run(self) -> None:
         """Runs what the values ask for."""
@@ -72,20 +96,44 @@ class ControlStep:
 
     def _loop(self, values: Sequence[Array]) -> Sequence[Array]:
         condition, body = self._bodies
+        steps = 0
         while self._truth(self._call(condition, values)[0]):
+            if steps == self._max_steps:
+                raise InvokeError(
+                    f"{self._name} wants more than {steps} steps; load(max_loop_steps=...) says how many it may take"
+                )
             values = self._call(body, values)
+            steps += 1
         return values
 
     def _call(self, body: Frame, values: Sequence[Array]) -> Sequence[Array]:
         graph = body.plan.graph
+        fits = True
         for t, value in zip(graph.inputs, values, strict=True):
             place = body.store[t]
-            if value.dtype != place.dtype or value.shape != place.shape:
+            if value.dtype != place.dtype:
                 raise InvokeError(
                     f"{self._name} gives {value.dtype}{list(value.shape)} to input '{graph.tensors[t].name}' of graph "
                     f"{graph.index}, which is {place.dtype}{list(place.shape)}"
                 )
-        return body.call(values)
+            fits = fits and value.shape == place.shape
+        return (body if fits else self._other(body, values)).call(values)
+
+    def _other(self, body: Frame, values: Sequence[Array]) -> Frame:
+        """The body's frame for inputs of these shapes. Raises InvokeError when they do not suit its ops."""
+        graph = body.plan.graph
+        shapes = tuple(value.shape for value in values)
+        frame = self._others.pop((graph.index, shapes), None)
+        if frame is None:
+            try:
+                frame = self._replan(graph.index, dict(zip(graph.inputs, shapes, strict=True)))
+            except (ModelError, Unsupported) as error:
+                listed = ", ".join(str(list(shape)) for shape in shapes)
+                raise InvokeError(f"{self._name} gives graph {graph.index} inputs of {listed}: {error}") from error
+        self._others[graph.index, shapes] = frame  # the latest last
+        if len(self._others) > MOST_SHAPES:
+            self._others.pop(next(iter(self._others))).close()
+        return frame
 
     def _truth(self, value: Array) -> bool:
         if value.size != 1 or value.dtype != bool:

@@ -19,7 +19,7 @@ from subgraft.interpreter.native import _native
 from subgraft.interpreter.planning import Compiled, Planner, Unknown, Wishes
 from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.services import Services
-from subgraft.interpreter.shapes import infer
+from subgraft.interpreter.shapes import DEEPEST, Inference
 from subgraft.interpreter.watch import Watch
 from subgraft.partitioner import BODY_OPTIONS, Plan, reachable
 
@@ -27,7 +27,6 @@ Shapes = Mapping[int, tuple[int, ...]]  # of inputs, by tensor index, where they
 Engine = Frame | _native.Program
 log = logging.getLogger("subgraft")
 
-DEEPEST = 64  # bodies within bodies
 MOST_REFUSALS_SHOWN = 3  # kinds
 MISSING = "; missing in all: "  # as native code puts it
 EDGE_TPU, EDGE_TPU_OP = (
@@ -133,9 +132,10 @@ class Engines:
     def _plan(self, index: int, shapes: Shapes) -> tuple[Plan, Compiled, Unknown]:
         graphs = list(self._model.graphs)
         unknown: dict[int, frozenset[int]] = {}
+        inference = Inference(self._cpu.model, self._model.graphs, self._setup.wishes.custom_ops)
         for graph in (graphs[index], *reachable(graphs[index], graphs)):
-            given = shapes if graph.index == index else {}
-            shaped = infer(self._cpu.model, graph, given, self._setup.wishes.custom_ops)
+            given = shapes if graph.index == index else inference.inputs.get(graph.index, {})
+            shaped = inference.infer(graph, given)
             graphs[graph.index] = replace(shaped.graph, services=self._services)
             unknown[graph.index] = shaped.unknown
         plan, compiled = self._planner.plan(graphs[index], graphs, unknown)
@@ -162,6 +162,15 @@ class Engines:
         else:
             log.info("opened %s", attachment.name)
 
+    def _replanned(self, index: int, shapes: Shapes) -> Frame:
+        """A body of control flow for inputs of other shapes than it was planned with."""
+        plan, compiled, unknown = self._plan(index, shapes)
+        try:
+            return self._frame(plan, plan.bodies, compiled, unknown, {}, ())
+        except BaseException:
+            self._drop(compiled)
+            raise
+
     def _frame(
         self,
         plan: Plan,
@@ -181,7 +190,8 @@ class Engines:
                 if body not in made:
                     made[body] = self._frame(bodies[body], bodies, compiled, unknown, made, (*within, index))
         custom = self._setup.wishes.custom_ops
-        frame = Frame(plan, compiled, unknown, self._cpu, self._report, self._setup.policy, made, custom)
+        policy, replan = self._setup.policy, self._replanned
+        frame = Frame(plan, compiled, unknown, self._cpu, self._report, policy, made, custom, replan)
         for lane in frame.lanes:
             lane.lost = self.watch.wake
         return frame

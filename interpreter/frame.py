@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from subgraft.delegates import Array, Chains, Segment, SessionError
-from subgraft.interpreter.control import ControlStep
+from subgraft.interpreter.control import ControlStep, Replan
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
 from subgraft.interpreter.custom_ops import CustomOps, CustomStep
 from subgraft.interpreter.lane import Lane, Policy
@@ -44,8 +44,12 @@ class Frame:
         policy: Policy,
         bodies: Mapping[int, Frame],
         custom: CustomOps,
+        replan: Replan,
     ) -> None:
-        """bodies: the frames of all graphs that control flow may run, by index; nested ones are there already."""
+        """bodies: the frames of all graphs that control flow may run, by index; nested ones are there already.
+
+        replan: makes one for other shapes.
+        """
         graph = plan.graph
         self.plan = plan
         self._unknown = unknown.get(graph.index, frozenset())
@@ -55,6 +59,7 @@ class Frame:
         self._policy = policy
         self._bodies = bodies
         self._custom = custom
+        self._replan = replan
         self._runs = 0
         self._pid = os.getpid()
         shared = _shared_variables(plan, self._unknown)
@@ -146,6 +151,9 @@ class Frame:
         for frame in (self, *self._bodies.values()):
             for lane in frame.lanes:
                 lane.close()
+            for step in frame.steps:
+                if isinstance(step, ControlStep):
+                    step.close()
 
     def _begin(self) -> None:
         if self.lanes and self._pid != os.getpid():
@@ -163,7 +171,9 @@ class Frame:
         segment = step.segment
         if step.bodies:
             bodies = [self._bodies[b] for b in step.bodies]
-            return ControlStep(segment, bodies, self.store, self._cpu.initialized)
+            return ControlStep(
+                segment, bodies, self.store, self._cpu.initialized, self._replan, self._policy.max_loop_steps
+            )
         if number in self._compiled:
             attachment, executable = self._compiled[number]
             return Lane(number, segment, attachment, executable, self._cpu, self.store, self._report, self._policy)

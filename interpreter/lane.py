@@ -39,11 +39,13 @@ class Policy:
 
     fallback: the CPU takes over; else the error is raised.
     verify_every: every so many runs segments run on the CPU too; 0: never. tolerance: of float values then.
+    max_loop_steps: after which a WHILE is stopped; None: it may take as many as it likes.
     """
 
     fallback: bool = True
     verify_every: int = 0
     tolerance: float = 1e-3
+    max_loop_steps: int | None = None
 
 
 class Lane:

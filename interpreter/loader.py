@@ -48,6 +48,7 @@ def load(
     wait: bool = False,
     in_flight: int = 2,
     custom_ops: Mapping[str, CustomOp | Callable[..., Any]] | None = None,
+    max_loop_steps: int | None = None,
 ) -> Session:
     """Loads a .tflite model and grafts what delegates can run of it onto them; the CPU runs the rest.
 
@@ -67,6 +68,7 @@ def load(
     wait: a second thread waits for its turn instead of getting an error.
     in_flight: how many inferences run_async() runs at the same time.
     custom_ops: what runs custom ops, by name: a function (inputs, options) -> output, or a CustomOp.
+    max_loop_steps: after so many a WHILE raises InvokeError; None: no end. Ctrl-C ends a loop between two steps.
     Raises ModelError, Unsupported, NoSuchDelegate and ValueError; TypeError for a delegate that breaks the contract;
     where nothing may fall back Unavailable and Rejected.
     """
@@ -78,6 +80,8 @@ def load(
         raise ValueError(f"verify_tolerance is {verify_tolerance}: it cannot be negative")
     if in_flight < 1:
         raise ValueError(f"in_flight is {in_flight}: it must be at least 1")
+    if max_loop_steps is not None and max_loop_steps < 0:
+        raise ValueError(f"max_loop_steps is {max_loop_steps}: it cannot be negative")
     if not probe_s > 0:
         raise ValueError(f"probe_s is {probe_s}: it must be above 0")
     model = source if isinstance(source, Model) else Model.open(source)
@@ -88,14 +92,15 @@ def load(
     op_names.check([key for key in pins.prefer if not isinstance(key, int)], model, "prefer")
     customs = CustomOps.of(custom_ops).with_own(flex.custom_ops(), model.native)
     wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict, customs)
-    setup = Setup(wishes, Policy(may_fall_back, verify_every, verify_tolerance), threads, probe_s)
+    policy = Policy(may_fall_back, verify_every, verify_tolerance, max_loop_steps)
+    setup = Setup(wishes, policy, threads, probe_s)
     report = Report()
     wanted, missing = _find(delegates, compiled or {}, report, may_fall_back)
 
     def session(in_flight: Callable[[], InFlight] | None = None) -> Session:
         engines = Engines(model, wanted, setup, report, missing)
         try:
-            return Session(engines, graph, names, report, wait=wait, in_flight=in_flight)
+            return Session(engines, graph, names, report, wait=wait, in_flight=in_flight, entry=entry)
         except BaseException:
             engines.close()
             raise
@@ -103,6 +108,9 @@ def load(
     def several() -> InFlight:
         check_that_order_is_free(graph, model.graphs)
         return InFlight(session, in_flight)
+
+    def entry(key: str) -> tuple[Graph, Names]:
+        return _entry(model, key)
 
     return session(several)
 
@@ -145,6 +153,8 @@ def _find(
     """Delegates by label, and those whose libraries are missing with the cause."""
     if isinstance(delegates, str):
         raise TypeError(f'delegates is a list: write ["{delegates}"]')
+    if not isinstance(compiled, Mapping):
+        raise TypeError(f'compiled names a delegate for each model: write {{"NAME": {str(compiled)!r}}}')
     wanted: dict[str, Wanted] = {}
     missing: dict[str, str] = {}
     used: set[str] = set()
@@ -169,5 +179,9 @@ def _find(
             report.add(Event("open", spec, error.reason))
     unused = sorted(set(compiled) - used)
     if unused:
-        raise ValueError(f"compiled names {', '.join(unused)}, which is not among the delegates")
+        known = ", ".join(sorted({name_of(found.spec) for found in wanted.values()})) or "none"
+        raise ValueError(
+            f"compiled names {', '.join(unused)}, which is not among the delegates; write the name of one without its "
+            f"device: {known}"
+        )
     return wanted, missing

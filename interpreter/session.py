@@ -77,8 +77,10 @@ class Session:
         *,
         wait: bool,
         in_flight: Callable[[], InFlight] | None = None,
+        entry: Callable[[str], tuple[Graph, Names]] | None = None,
+        first: Session | None = None,
     ) -> None:
-        """in_flight: makes what run_async() runs in."""
+        """in_flight: makes what run_async() runs in. entry: what a signature runs. first: whose devices it shares."""
         self.report = report
         self._make_in_flight = in_flight
         self._in_flight: InFlight | None = None
@@ -87,9 +89,13 @@ class Session:
         self._names = names
         self._wait = wait
         # Reentrant: Ctrl-C between taking a turn and the `try` leaves it taken, and close() must not wait for itself.
-        self._turn = threading.RLock()
+        self._turn: threading.RLock = first._turn if first else threading.RLock()
+        self._first = first
+        self._entry = entry
         self._pid = os.getpid()
         self._finalizer = weakref.finalize(self, engines.close)
+        if first:
+            self._finalizer.detach()  # the devices are the first one's
         self._kept: dict[Key, tuple[Engine, Plan | None]] = {}
         self._engine: Engine | None = None
         self._use(tuple(graph.tensors[t].shape for t in graph.inputs))
@@ -132,9 +138,25 @@ class Session:
             self._names.in_order(inputs)
             if self._in_flight is None:
                 if self._make_in_flight is None:
-                    raise SessionError("this session belongs to another one's run_async()")
+                    raise SessionError("run_async() is only for the session that load() made; this one has run()")
                 self._in_flight = self._make_in_flight()
             return self._in_flight.run(inputs)
+        finally:
+            self._turn.release()
+
+    def signature(self, key: str) -> Session:
+        """A session that runs another signature of the model, with the devices, report and variables of this one.
+
+        They take turns. It ends when this session is closed; closing it leaves this one open.
+        Raises ValueError for a key that the model does not have, and what load() raises.
+        """
+        self._enter()
+        try:
+            if self._entry is None:
+                raise SessionError("this session belongs to another one's run_async()")
+            graph, names = self._entry(key)
+            first = self._first or self
+            return Session(self._engines, graph, names, self.report, wait=self._wait, entry=self._entry, first=first)
         finally:
             self._turn.release()
 
@@ -211,6 +233,10 @@ class Session:
         if self._pid == os.getpid():
             with self._turn:
                 self._engine = None
+                if self._first:
+                    for engine, _ in self._kept.values():
+                        if isinstance(engine, Frame):
+                            engine.close()
                 self._kept.clear()
                 if self._in_flight is not None:
                     self._in_flight.close()
@@ -239,6 +265,8 @@ class Session:
         if not self._turn.acquire(self._wait):
             raise SessionError("this session is in use by another thread; load one for each thread, or with wait=True")
         engine = self._engine
+        if self._first is not None and self._first._engine is None:
+            engine = None
         if engine is None or self._engines.watch.bug is not None:
             self._turn.release()
             raise self._engines.watch.bug or SessionError("this session is closed")

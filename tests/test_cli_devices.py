@@ -105,6 +105,15 @@ def test_as_json_everything_is_there(installed: Callable[..., None], capsys: pyt
     assert result["unavailable"] == [{"delegate": "none", "reason": "there is no such thing here; plug one in"}]
 
 
+def test_one_device_can_be_named_also_one_that_is_listed_only_when_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["devices", "--json", "fake:1", "edgetpu:emulated"]) == ExitCode.OK
+    result = json.loads(capsys.readouterr().out)
+    assert [one["device"] for one in result["devices"]] == ["fake:1", "edgetpu:emulated:0"]
+    assert main(["devices", "--json", "edgetpu:emulated:7"]) == ExitCode.NOT_FOUND
+
+
 def test_a_temperature_that_cannot_be_read_says_why_and_none_is_read_unasked(
     installed: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

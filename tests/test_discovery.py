@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import subgraft
 from subgraft import Model
 from subgraft.backends.fake import Fake
 from subgraft.delegates import ModelError, Models, Unavailable
@@ -123,6 +124,13 @@ def test_a_delegate_may_choose_among_its_devices_itself():
     assert [choose(Wanted(Choosy(), wanted)).id for wanted in ("", "first", "1", "0")] == ["1", "1", "1", "0"]
     with pytest.raises(Unavailable, match="choosy has no 2"):
         choose(Wanted(Choosy(), "2"))
+
+
+def test_compiled_has_to_be_given_by_the_name_of_a_delegate():
+    with pytest.raises(ValueError, match="compiled names fake:0, .* without its device: fake"):
+        subgraft.load(DIGITS_INT8, delegates=["fake:0"], compiled={"fake:0": DIGITS_INT8})
+    with pytest.raises(TypeError, match="write {\"NAME\": 'm_edgetpu.tflite'}"):
+        subgraft.load(DIGITS_INT8, delegates=["fake"], compiled="m_edgetpu.tflite")
 
 
 def test_a_parameter_annotated_models_is_given_the_graphs_of_the_files(monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 import subgraft
 from shared_models import MODELS, needs_shared
 from subgraft.backends.edgetpu import EdgeTpu, rules
+from subgraft.backends.edgetpu.accelerators import UDEV_FILE, UDEV_RULES
 from subgraft.backends.edgetpu.emulator.faults import ACTIONS
 from subgraft.backends.fake import Fake
 from subgraft.backends.fake.faults import KINDS
@@ -74,6 +75,12 @@ def test_the_edge_tpus_rules_are_documented_word_for_word() -> None:
     }
 
 
+def test_the_udev_rules_in_the_documentation_are_those_that_are_printed() -> None:
+    page = (ROOT / "docs" / "edgetpu.md").read_text()
+    assert UDEV_RULES in page
+    assert UDEV_FILE in page
+
+
 def test_every_fault_of_the_emulated_edge_tpu_is_documented() -> None:
     shown = [row for row in rows("edgetpu.md", 2) if row[0].strip("`") in ACTIONS]
-    assert shown == [(f"`{name}`", meaning.replace("`arg`", "`value`")) for name, meaning in ACTIONS.items()]
+    assert shown == [(f"`{name}`", meaning) for name, meaning in ACTIONS.items()]

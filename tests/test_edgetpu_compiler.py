@@ -118,8 +118,7 @@ def test_several_models_are_compiled_together_and_told_apart(program, tmp_path):
 def test_without_a_compiler_the_reason_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        Rejected,
-        match=r'not compiled .*: give compiled=\{"edgetpu": FILE\} \(now there is no edgetpu_compiler on PATH\)',
+        Rejected, match=r"not compiled .*, and there is no edgetpu_compiler on PATH; .* --compiled FILE"
     ):
         Compiler.find()
     with pytest.raises(Rejected, match="no program '/nowhere/edgetpu_compiler'"):

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_table import CASES
 
 import edgetpu_pairs as pairs
 import subgraft
 from edgetpu_sessions import assert_same, delegate_of, emulator, random_inputs, real_sticks, wanted
+from model_table import CASES
 from shared_models import MODELS, needs_shared
 from subgraft.backends.edgetpu import EdgeTpu
 from subgraft.backends.edgetpu.emulator.numerics import Numerics
 from subgraft.backends.edgetpu.emulator.teaching import teach
+from subgraft.backends.edgetpu.opening import OPEN_TIMEOUT_S
+from subgraft.backends.edgetpu.turns import TURN_TIMEOUT_S
 from subgraft.delegates import Failed, ModelError, Rejected, Unavailable, Unsupported
 from subgraft.interpreter import Model
 from subgraft.interpreter.discovery import choose, find
@@ -248,8 +250,9 @@ def test_two_segments_of_one_model_keep_their_parameters_side_by_side(expected_d
         assert_right(session, expected_digits)
         emulator(one).clear()
         assert_right(session, expected_digits)
-        sent = [line for line in emulator(one).log()["transfers"] if line.startswith("OUT")]
-    assert not any("parameters" in line or "tag 2" in line for line in sent)
+        log = emulator(one).log()
+        sent = [line for line in log["transfers"] if line.startswith("OUT")]
+    assert "parameters stored" not in log["counts"]
     assert len(sent) <= 2 * 2 * len(expected_digits)  # instructions and an input, for each segment
 
 
@@ -325,7 +328,7 @@ def test_device_strings_are_pycorals_and_paths(spec, device, monkeypatch):
         ("edgetpu:usb@3-1", "there: usb@2-1, usb@2-2"),
         ("edgetpu:pci:0", "drives the USB Accelerator only"),
         ("edgetpu:tpu", "no Edge TPU goes by 'tpu'"),
-        ("edgetpu:emulated:2", "the option sticks says 2"),
+        ("edgetpu:emulated:2", "the option 'sticks' says 2"),
     ],
 )
 def test_a_device_that_is_not_there_is_refused_with_the_reason(spec, why, monkeypatch):
@@ -381,6 +384,7 @@ def test_co_compiled_models_keep_their_parameters_over_200_interleaved_inference
 def test_options_may_be_text():
     found = EdgeTpu(timeout_s="0.5", sticks="3", performance="High", compile_timeout_s="10")
     assert (found.settings.timeout_s, found.settings.performance) == (0.5, "high")
+    assert found.timeout_s > 0.5 + TURN_TIMEOUT_S + OPEN_TIMEOUT_S + 4 * 0.5  # others, a recovery, two runs with theirs
     assert found.choose("emulated:2").emulated
 
 

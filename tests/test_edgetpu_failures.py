@@ -362,6 +362,7 @@ RUN = [[0, 0, 1, 8, 0]]
         ([], [(3, 4, 2)], [], "half an element"),
         ([], [(8, 8, 3)], [], "3 bytes cannot be flipped"),
         ([], [(8, 2**40, 0)], [], "larger than the device's memory"),
+        ([], [], [(8, 2**27, 0, RUN)] * 3, "outputs 0 to 2 are larger than the device's memory"),
         ([], [], [(8, 8, 0, [[1, 0, 1, 8, 0]])], "leaves the 8 bytes received"),
         ([], [], [(8, 8, 0, [[0, 0, 3, 4, 0]])], "leaves the 8 bytes received"),
         ([], [], [(8, 8, 0, [[0, 0, 2, 4, 5]])], "leaves the 8 bytes received"),
@@ -413,8 +414,37 @@ def test_tensors_that_do_not_fit_are_refused_and_nothing_is_sent(
     assert not engine.needs_recovery
 
 
+def test_a_transfer_whose_end_is_told_before_that_of_earlier_ones_leaves_the_message_in_bounds(
+    device: Loopback,
+) -> None:
+    def play(player: Player) -> Play:
+        player.holds_out = True
+        while len(player.held) < 3:
+            yield
+        device.complete(player.held.pop().id, "COMPLETED")
+
+    script = EdgeTpuScript(
+        [("send", 0, "instructions", 0, 0, 4), ("interrupt", 0)],
+        instructions=[b"abcd"],
+        parameters=b"",
+        inputs=[],
+        outputs=[],
+    )
+    engine = EdgeTpuEngine(device, max_bulk_out_bytes=4)
+    Player(device, play)
+    with pytest.raises(EdgeTpuError, match=r"step 1 of 2 \(send instructions 0\): endpoint 0x01 took its end"):
+        engine.run(script, [], [], 0.2)
+
+
 @pytest.mark.parametrize(
-    "options", [{"max_bulk_out_bytes": 0}, {"bulk_outs": 0}, {"bulk_outs": 1000}, {"drain_timeout_s": -1}]
+    "options",
+    [
+        {"max_bulk_out_bytes": 0},
+        {"max_posted_bytes": 0},
+        {"bulk_outs": 0},
+        {"bulk_outs": 1000},
+        {"drain_timeout_s": -1},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(device: Loopback, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must be"):

@@ -276,3 +276,8 @@ def test_a_bar_is_drawn_for_somebody_who_watches(
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     assert main(["firmware", "--url", f"{server}/good"]) == ExitCode.OK
     assert ("###" in capsys.readouterr().err) == drawn
+
+
+def test_what_is_no_sha256_is_refused_before_anything_is_fetched(home, capsys) -> None:
+    assert main(["firmware", "--sha256", "junk", "--url", "http://127.0.0.1:1/never"]) == ExitCode.USAGE
+    assert "'junk' is no sha256: that is 64 hexadecimal digits" in capsys.readouterr().err

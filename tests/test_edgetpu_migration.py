@@ -127,7 +127,7 @@ def test_the_second_delegate_is_named(files, capsys):
         (["--delegate", "edgetpu:emulated", "--compiled", "nothing.tflite"], ExitCode.USAGE, "there is no file"),
         (["--delegate", "edgetpu:emulated", "--compiled", "{model}"], ExitCode.MODEL, "was not compiled"),
         (["--delegate", "edgetpu:pci", "--no-fallback"], ExitCode.NOT_FOUND, "drives the USB Accelerator only"),
-        (["--delegate", "edgetpu:emulated:7", "--no-fallback"], ExitCode.NOT_FOUND, "the option sticks says 2"),
+        (["--delegate", "edgetpu:emulated:7", "--no-fallback"], ExitCode.NOT_FOUND, "the option 'sticks' says 2"),
     ],
 )
 def test_what_is_wrong_on_the_command_line_has_its_exit_code(arguments, code, why, files, capsys):

@@ -50,7 +50,8 @@ def test_open_and_close_are_as_described_with_a_reset_by_policy(
 ) -> None:
     stick = Stick(speed_mbps=5000 if usb3 else 480, chip=RegisterFile(CHIPS[chip]))
     awake = opened(stick, performance=performance, reset=reset)
-    assert others(stick) == ["open", *(["reset"] if reset == "always" else []), "claim 0"]
+    first = ["claim 0", "release 0", "reset"] if reset == "always" else []
+    assert others(stick) == ["open", *first, "claim 0"]
     assert accesses(stick) == opening(CHIPS[chip], performance, usb3=usb3)
     stick.log.clear()
     put_to_sleep(awake)
@@ -64,6 +65,15 @@ def test_a_device_left_in_disorder_is_reset_unless_never(reset: str, resets: int
     stick = Stick()
     opened(stick, dirty=True, reset=reset)
     assert stick.log.count("reset") == resets
+
+
+@pytest.mark.parametrize(("reset", "dirty"), [("always", False), ("auto", True)])
+def test_a_device_that_somebody_else_runs_is_not_reset(reset: str, dirty: bool) -> None:
+    stick = Stick()
+    stick.fail = lambda line: "BUSY" if line.startswith("claim") else ""
+    with pytest.raises(Busy, match="usb@1-1"):
+        opened(stick, reset=reset, dirty=dirty)
+    assert stick.log == ["open", "claim 0", "close"]
 
 
 @pytest.mark.parametrize(("reset", "resets"), [("auto", 1), ("always", 1), ("never", 0)])

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import subgraft
@@ -232,6 +233,25 @@ def test_after_a_program_was_killed_in_an_inference_the_next_gets_right_answers(
         until(lambda: not taught.in_flight())
         seen = result(session(taught, pair))
         assert seen["answers"] == expected()
+
+
+def test_a_model_that_the_emulated_device_was_not_taught_is_remarked_on(pair: tuple[Path, Path]) -> None:
+    for _ in emulated():
+        pass  # skips where there is no umockdev
+    model, compiled = pair
+    run = ["run", str(model), "--compiled", str(compiled), "--delegate", "edgetpu", "--input", "image=blank.npy"]
+    np.save(compiled.parent / "blank.npy", np.zeros((1, 8, 8, 1), np.int8))
+    subgraft_ = [sys.executable, "-m", "subgraft"]
+    done = subprocess.run(
+        [*subgraft_, "emulate", "--", *subgraft_, *run],
+        cwd=compiled.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the Edge TPU usb@2-1 (emulated): endpoint 0x83: the device reports a fatal error" in done.stderr
+    assert "name it with --model FILE --compiled FILE" in done.stderr
 
 
 def test_a_host_without_memory_for_usb_is_told_where_to_give_some(taught: Emulation, pair: tuple[Path, Path]) -> None:

@@ -68,6 +68,12 @@ def test_a_missing_device_skips_with_its_reason_or_fails_when_required(project: 
     assert "fake has no device 9" in required.stdout
 
 
+def test_a_device_of_no_installed_delegate_is_a_mistake_and_skips_nothing(project: Path) -> None:
+    child = run(project, "-p", "subgraft.pytest_plugin", "--device", "edgtpu:usb:0")
+    assert child.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--device edgtpu:usb:0: no delegate goes by that name" in child.stderr
+
+
 def test_nothing_of_it_is_there_where_it_was_not_asked_for(project: Path) -> None:
     child = run(project, "--device", "fake")
     assert child.returncode == 4

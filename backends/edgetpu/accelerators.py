@@ -60,6 +60,12 @@ def name_of(found: Found) -> str:
     return f"usb@{found.path}"
 
 
+def called(found: Found) -> str:
+    """For messages: as a user types it, and that it is emulated where that does not say so."""
+    name = name_of(found)
+    return f"{name} (emulated)" if found.emulated and not name.startswith("emulated") else name
+
+
 def find(bus: Bus, wanted: str) -> Found:
     """The accelerator of a device string: "" or "usb" (the first), "usb:1", ":1" or "1", or "usb@2-1.3".
 
@@ -80,7 +86,7 @@ def find(bus: Bus, wanted: str) -> Found:
         index = int(match["index"] or 0)
         fitting = there[index : index + 1]
     if not fitting:
-        raise NotFound(f"no Edge TPU {wanted}; there: {', '.join(map(name_of, there))}")
+        raise NotFound(f"no Edge TPU {wanted}; there: {', '.join(map(called, there))}")
     return fitting[0]
 
 
@@ -136,7 +142,7 @@ def node(found: Found) -> Path:
 def no_permission(found: Found) -> NoPermission:
     """Says how to get it."""
     return NoPermission(
-        f"no permission for the Edge TPU {name_of(found)} ({node(found)}); write these two lines to {UDEV_FILE}, then "
+        f"no permission for the Edge TPU {called(found)} ({node(found)}); write these two lines to {UDEV_FILE}, then "
         f"run 'sudo udevadm control --reload' and plug it in again{_container_hint()}:\n{UDEV_RULES}"
     )
 
@@ -145,7 +151,7 @@ def in_use(found: Found, holder: int | None) -> str:
     """holder: the process that our lock file names, or 0, or None where it is none of ours."""
     process = holder or _process_with(node(found))
     who = f"process {process}" if process else "another program"
-    return f"the Edge TPU {name_of(found)} is used by {who}; end it, or choose another device"
+    return f"the Edge TPU {called(found)} is used by {who}; end it, or choose another device"
 
 
 def _process_with(path: Path) -> int:

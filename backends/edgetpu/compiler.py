@@ -19,6 +19,7 @@ from subgraft.delegates import Rejected
 log = logging.getLogger("subgraft")
 
 PROGRAM = "edgetpu_compiler"
+GIVE = 'compiled={"edgetpu": FILE} or --compiled FILE'
 VERSION_TIMEOUT_S = 20.0
 FIRST_WITH_TIMEOUT = 16  # before, --timeout_sec is an unknown option
 GRACE_S = 10  # between the compiler's own deadline and ours
@@ -84,8 +85,8 @@ class Compiler:
         """The program of this name or path; "": the one on PATH. Raises Rejected with what to do without."""
         path = shutil.which(named or PROGRAM)
         if path is None:
-            where = f"there is no program {named!r}" if named else f"there is no {PROGRAM} on PATH"
-            raise Rejected(f'not compiled for the Edge TPU: give compiled={{"edgetpu": FILE}} (now {where})')
+            missing = f"there is no program {named!r}" if named else f"there is no {PROGRAM} on PATH"
+            raise Rejected(f"not compiled for the Edge TPU, and {missing}; compile it elsewhere and give {GIVE}")
         return cls.of((path,))
 
     @classmethod

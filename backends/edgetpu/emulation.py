@@ -54,7 +54,9 @@ class Emulation:
         match = FORM.fullmatch(wanted)
         index = int(match["index"] or 0) if match else 0
         if index >= self._count:
-            raise NotFound(f"there is no {NAME}:{wanted}: the option sticks says {self._count}")
+            raise NotFound(
+                f"there is no {NAME}:{wanted}: the option 'sticks' says {self._count}, counted from 0; give more sticks"
+            )
         return device_of(self._at(index))
 
     def devices(self) -> list[Device]:

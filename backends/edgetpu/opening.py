@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from subgraft import _native
 from subgraft.backends.edgetpu import accelerators, dfu, sequence
-from subgraft.backends.edgetpu.accelerators import USB3_MBPS, is_running, name_of
+from subgraft.backends.edgetpu.accelerators import USB3_MBPS, called, is_running
 from subgraft.backends.edgetpu.buses import Bus, Found
 from subgraft.backends.edgetpu.control import Control, Registers
 from subgraft.backends.edgetpu.deadline import Deadline
@@ -53,8 +53,8 @@ class Awake:
 
     @property
     def where(self) -> str:
-        """As a user types it."""
-        return name_of(self.found)
+        """For messages."""
+        return called(self.found)
 
 
 class _LeftAwake(Exception):
@@ -95,7 +95,7 @@ class Opening:
 
     @property
     def _where(self) -> str:
-        return name_of(self._found)
+        return called(self._found)
 
     def _run(self, *, reset_first: bool) -> Awake:
         try:
@@ -120,11 +120,18 @@ class Opening:
         return device
 
     def _reset(self) -> None:
-        """Also where the device comes back as another one, in whatever mode."""
+        """Also where the device comes back as another one, in whatever mode. Raises Busy where somebody else runs it.
+
+        A lock of another user's may lie where this one does not look; the kernel's claim is there for all.
+        """
         device = self._opened()
         before = self._found
+        if is_running(before):
+            self._patiently(lambda: device.claim(APPLICATION_INTERFACE), "claiming its interface")
         try:
             self._note_neighbours()
+            if is_running(before):
+                device.release(APPLICATION_INTERFACE)
             device.reset()
         except _native.UsbError as error:
             if error.code not in GONE:
@@ -188,7 +195,7 @@ class Opening:
                 return
             if patience.is_over:
                 within = f"within {patience.seconds:.1f} s"
-                elsewhere = f"; meanwhile there is {', '.join(map(name_of, new))}" if new else ""
+                elsewhere = f"; meanwhile there is {', '.join(map(called, new))}" if new else ""
                 raise kind(
                     f"the Edge TPU {self._where} {otherwise} {within}{elsewhere}; plug it in again"
                 ) from TimeoutError(within)
@@ -254,7 +261,7 @@ def seen_again(bus: Bus, found: Found) -> Found:
             if there.path == found.path:
                 return there
         if patience.is_over:
-            raise Lost(f"the Edge TPU {name_of(found)} is not plugged in any more")
+            raise Lost(f"the Edge TPU {called(found)} is not plugged in any more; plug it in again")
         patience.sleep(LOOK_PAUSE_S)
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict
 
-from subgraft.backends.edgetpu.accelerators import lock_name, name_of
+from subgraft.backends.edgetpu.accelerators import called, lock_name
 from subgraft.backends.edgetpu.buses import Bus, Found
 from subgraft.backends.edgetpu.driver import Accelerator
 from subgraft.backends.edgetpu.settings import Settings
@@ -56,7 +56,7 @@ class _Registry:
                     continue
                 if accelerator.settings != settings:
                     raise Unavailable(
-                        f"the Edge TPU {name_of(found)} is open in this process with other settings "
+                        f"the Edge TPU {called(found)} is open in this process with other settings "
                         f"({_differences(accelerator.settings, settings)}); use the same, or close the other session"
                     )
                 self._users[accelerator] += 1
@@ -66,12 +66,12 @@ class _Registry:
     def _give_back(self, accelerator: Accelerator) -> None:
         with self._gate(accelerator.bus, accelerator.found):
             with self._lock:
-                left = self._users.get(accelerator, 1) - 1
+                left = self._users[accelerator] = max(0, self._users.get(accelerator, 0) - 1)
                 if left:
-                    self._users[accelerator] = left
                     return
+            accelerator.close()  # where that fails it is still open, for the next who asks
+            with self._lock:
                 self._users.pop(accelerator, None)
-            accelerator.close()
 
     def _gate(self, bus: Bus, found: Found) -> threading.Lock:
         with self._lock:

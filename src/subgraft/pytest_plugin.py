@@ -18,7 +18,7 @@ from typing import NoReturn
 import pytest
 
 from subgraft.delegates import Device, Unavailable
-from subgraft.interpreter.discovery import Wanted, choose, find, names
+from subgraft.interpreter.discovery import Wanted, choose, find, name_of, names
 from subgraft.testing import VARIABLE, Emulates, Emulator
 
 MARKERS = (
@@ -64,6 +64,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[UNDER_TEST] = {}
+    unknown = [spec for spec in config.getoption("device") if name_of(spec) not in names()]
+    if unknown:
+        raise pytest.UsageError(
+            f"--device {unknown[0]}: no delegate goes by that name; delegates: {', '.join(names())}"
+        )
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
 

@@ -118,20 +118,35 @@ class _Line:
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:
             connection = self._connected()
-            _write_all(connection, json.dumps(request).encode() + b"\n")
-            answer = bytearray()
-            deadline = time.monotonic() + ANSWER_TIMEOUT_S
-            while not answer.endswith(b"\n"):
-                ready, _, _ = select.select([connection], [], [], max(0.0, deadline - time.monotonic()))
-                part = os.read(connection, 1 << 16) if ready else b""
-                if not part:
-                    os.close(connection)
-                    self._connection = None
-                    raise ConnectionError(f"the emulator at {self._path} {'has ended' if ready else 'does not answer'}")
-                answer += part
+            try:
+                answer = self._exchange(connection, json.dumps(request).encode() + b"\n")
+            except OSError as error:
+                os.close(connection)
+                self._connection = None
+                why = "does not answer" if isinstance(error, TimeoutError) else "has ended"
+                raise ConnectionError(f"the emulator at {self._path} {why}") from error
         result = json.loads(answer)
         assert isinstance(result, dict)
         return result
+
+    def _exchange(self, connection: int, request: bytes) -> bytes:
+        """The answer, up to its newline. Raises TimeoutError, and other OSErrors when nobody is there any more."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while request:
+            _, ready, _ = select.select([], [connection], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            request = request[os.write(connection, request) :]
+        answer = bytearray()
+        while not answer.endswith(b"\n"):
+            readable, _, _ = select.select([connection], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise TimeoutError
+            part = os.read(connection, 1 << 16)
+            if not part:
+                raise ConnectionResetError
+            answer += part
+        return bytes(answer)
 
     def _connected(self) -> int:
         if self._connection is None or self._connection[0] != os.getpid():
@@ -149,10 +164,11 @@ def _open(path: str) -> int:
     if not stat.S_ISSOCK(Path(path).stat().st_mode):
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(path)
+    try:
+        connection.settimeout(ANSWER_TIMEOUT_S)
+        connection.connect(path)
+        connection.setblocking(True)
+    except OSError:
+        connection.close()
+        raise
     return connection.detach()
-
-
-def _write_all(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]

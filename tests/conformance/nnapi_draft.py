@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
 from nnapi_cases import Array, Operand
 from nnapi_deviations import Deviation
-
 from subgraft.delegates import Graph, Op, Options, Quantization, Tensor
 
 FLIPPED = {"int8": "uint8", "uint8": "int8"}

@@ -13,7 +13,6 @@ from nnapi_deviations import LSH_SPARSE_DEPRECATED
 from nnapi_draft import Draft, Inexpressible
 from nnapi_mapping import Build, Given, Mapped
 from nnapi_operations import ACTIVATIONS
-
 from subgraft.delegates.flexbuffer import encode
 
 LSH_TYPES = {2: "DENSE", 3: "SPARSE"}  # 1 is NNAPI's deprecated sparse one

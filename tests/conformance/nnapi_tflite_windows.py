@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from nnapi_cases import Operand
 from nnapi_deviations import AVERAGE_OF_PADDED, Deviation
 from nnapi_draft import FLIPPED, Draft, Inexpressible, flip

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_table import CASES, ELSEWHERE, ModelCase
 from PIL import Image
 
 import subgraft
+from model_table import CASES, ELSEWHERE, ModelCase
 from op_cases import Array
 from oracle import Oracle, Request
 from shared_models import MODELS, SHARED, needs_shared

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import nnapi_deviations as deviations
 import numpy as np
 import pytest
+
+import nnapi_deviations as deviations
+import op_cases
 from nnapi_cases import FILE, Array, Operand, SpecCase, cases, difference
 from nnapi_deviations import DEVIATIONS, Deviation, Kind
 from nnapi_draft import Converted, Inexpressible
 from nnapi_operations import OPERATIONS, bound
 from nnapi_tflite import MAPPING, convert
-
-import op_cases
 from oracle import Oracle, Request
 from subgraft.delegates import SubgraftError
 from subgraft.interpreter.model import Model

@@ -24,6 +24,7 @@ from subgraft.backends.edgetpu.emulator.stream import (
     Stream,
 )
 
+UNKNOWN = "unknown"  # the rule that a program breaks which the device was not taught
 EVENT = struct.Struct("<QIB3x")  # address, bytes, tag
 INTERRUPT_WORD = struct.Struct("<I")
 TAG_NAMES = {INSTRUCTIONS: "instructions", INPUT: "input", PARAMETERS: "parameters", OUTPUT: "output"}
@@ -143,7 +144,7 @@ class Chip:
             if self._run and self._run.stage:
                 self._fail(UNWANTED_DATA, "unwanted", f"{what} came while {self.waits_for} were awaited")
             elif self._run or not any(e.lengths[:1] == (header.size,) for _, e in self._executables()):
-                self._fail(UNKNOWN_PROGRAM, "unknown", f"{what} are no program that this device was taught")
+                self._fail(UNKNOWN_PROGRAM, UNKNOWN, f"{what} are no program that this device was taught")
             return
         stage = self._run.stage if self._run else None
         if not self._run or not stage:
@@ -172,7 +173,7 @@ class Chip:
         run = self._run or self._new_run(instructions)
         if run is None or not run.begin_chunk(instructions):
             text = f"{len(instructions)} bytes of instructions are no program that this device was taught"
-            self._fail(UNKNOWN_PROGRAM, "unknown", text)
+            self._fail(UNKNOWN_PROGRAM, UNKNOWN, text)
             return
         self._run = run
         self._go_on(run)

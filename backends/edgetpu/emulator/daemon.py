@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from subgraft.backends.edgetpu.emulator.chip import UNKNOWN
 from subgraft.backends.edgetpu.emulator.descriptors import Mode, Speed
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
 from subgraft.backends.edgetpu.emulator.faults import Fault
@@ -55,6 +56,12 @@ class Emulation:
     @property
     def environment(self) -> Mapping[str, str]:
         return {**self._bench.environment, VARIABLE: str(self._control.path)}
+
+    def remarks(self) -> Sequence[str]:
+        """What a user could do better, as far as the sticks' logs tell."""
+        if not any(broken.rule == UNKNOWN for coral in self.corals for broken in coral.violations):
+            return ()
+        return ("the emulated Coral got a model that it does not know; name it with --model FILE --compiled FILE",)
 
     def in_flight(self, stick: int = 0) -> tuple[int, ...]:
         """The endpoints that transfers of programs wait at, one for each transfer."""

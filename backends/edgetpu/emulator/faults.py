@@ -17,18 +17,18 @@ ACTIONS = {
     "halt": "the endpoint is halted until the host clears it",
     "error": "the transfer ends with an input/output error",
     "timeout": "the transfer never ends, until the host takes it back",
-    "delay": "the transfer takes `arg` seconds (0.05) longer",
-    "short": "`arg` bytes (half of them) get through, the rest is lost",
+    "delay": "the transfer takes `value` seconds (0.05) longer",
+    "short": "`value` bytes (half of them) get through, the rest is lost",
     "zero": "an empty packet comes before the data",
     "babble": "the device sends more than was asked for",
-    "corrupt": "`arg` bits (1) of what the device sends are wrong",
-    "flip": "`arg` bits (1) of what the device gets are wrong",
-    "truncate": "the last `arg` bytes (1) do not reach the device, and nobody is told",
+    "corrupt": "`value` bits (1) of what the device sends are wrong",
+    "flip": "`value` bits (1) of what the device gets are wrong",
+    "truncate": "the last `value` bytes (1) do not reach the device, and nobody is told",
     "reorder": "the halves of what the device gets are swapped",
-    "unplug": "the device is gone; with an `arg` it is back after so many seconds",
+    "unplug": "the device is gone; with a `value` it is back after so many seconds",
     "dfu": "the device is back in its boot ROM, without firmware",
     "dfu_error": "the boot ROM is in its error state",
-    "reset_register": "the register at the hexadecimal `arg` loses its value; without: all do",
+    "reset_register": "the register at the hexadecimal `value` loses its value; without: all do",
     "fatal": "the device reports a fatal error",
     "thermal_warning": "the device warns that it is hot",
     "thermal_shutdown": "the device says that it is too hot, and is gone",
@@ -59,7 +59,7 @@ class Fault:
     """One thing that goes wrong: from the transfer after `after` that fit on, `count` times.
 
     kind: of PLACES, "" and "any" for all. endpoint: one endpoint only; None: any. An IN transfer counts when the
-    device has something for it. arg: see ACTIONS.
+    device has something for it. arg: the `value` of ACTIONS.
     """
 
     action: str
@@ -71,8 +71,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
-            known = ", ".join(f"{name} ({meaning})" for name, meaning in ACTIONS.items())
-            raise ValueError(f"no fault named {self.action!r}; there are: {known}")
+            raise ValueError(f"no fault named {self.action!r}; there are: {', '.join(ACTIONS)}")
         if self.kind and self.kind not in PLACES:
             raise ValueError(f"a fault strikes at one of {', '.join(PLACES)}, not at {self.kind!r}")
         if (self.action in TO_HOST and self.kind == "out") or (

@@ -21,7 +21,9 @@ def teach(corals: Sequence[EmulatedCoral], models: Models, compiled: Models) -> 
     what is no compiled model; ValueError, Unsupported and ModelError for a model that cannot be computed.
     """
     if models and not compiled:
-        raise ValueError("uncompiled models alone are not enough; give what they were compiled to as well")
+        raise ValueError(
+            "uncompiled models alone are not enough; give what was compiled from them as well: --compiled FILE"
+        )
     for graph in compiled:
         for program in _programs(graph, models):
             for coral in corals:

@@ -8,9 +8,7 @@
 namespace subgraft::edgetpu {
 namespace {
 
-// Pending reads cost the kernel memory, of which all USB devices share 16 MB.
 constexpr std::size_t kMaxReads = 32;
-constexpr std::size_t kMaxPostedBytes = std::size_t{4} << 20;
 constexpr std::size_t kLongReadBytes = std::size_t{64} << 10;  // where one read per receive would be too much
 
 std::size_t round_up(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
@@ -56,14 +54,14 @@ void Buffers::plan_reads(const Script& script, const TransferSizes& sizes) {
   }
   // Where the device ends every chunk with a short packet, a read ends there too.
   const bool are_chunks_short = sizes.chunk_bytes % sizes.packet_bytes != 0;
-  reads_are_whole = !are_chunks_short && receives.size() <= kMaxReads && all <= kMaxPostedBytes;
+  reads_are_whole = !are_chunks_short && receives.size() <= kMaxReads && all <= sizes.max_posted_bytes;
   read_yield = are_chunks_short ? sizes.chunk_bytes : 0;
-  reads = std::vector<Flight>(reads_are_whole ? receives.size() : std::min(kMaxReads, chunks));
+  const std::size_t long_read = std::min(kLongReadBytes, round_up(sizes.max_posted_bytes, sizes.packet_bytes));
+  const std::size_t most = std::max<std::size_t>(1, sizes.max_posted_bytes / long_read);
+  reads = std::vector<Flight>(reads_are_whole ? receives.size() : std::min({kMaxReads, chunks, most}));
   std::size_t total = 0;
   for (std::size_t i = 0; i < reads.size(); ++i) {
-    const std::size_t wanted = reads_are_whole    ? receives[i].size
-                               : are_chunks_short ? sizes.chunk_bytes
-                                                  : kLongReadBytes;
+    const std::size_t wanted = reads_are_whole ? receives[i].size : are_chunks_short ? sizes.chunk_bytes : long_read;
     reads[i].capacity = round_up(wanted, sizes.packet_bytes);
     reads[i].home = this;
     total += round_up(reads[i].capacity, Script::kAlignment);
@@ -262,9 +260,11 @@ std::string Lane::where() const {
   if (at_.outs > 0) {
     std::size_t step = at_.taken_step, taken = at_.taken;
     if (steps[step].kind != Step::Kind::send || taken == message_bytes(step)) {
+      const auto is_send = [](const Step& other) { return other.kind == Step::Kind::send; };
+      const auto next = std::find_if(steps.begin() + static_cast<std::ptrdiff_t>(step) + 1, steps.end(), is_send);
+      if (next == steps.end()) return concat(in_step(step), "endpoint 0x01 took its end and not all before it");
+      step = static_cast<std::size_t>(next - steps.begin());
       taken = 0;
-      do ++step;
-      while (steps[step].kind != Step::Kind::send);
     }
     return concat(in_step(step), "endpoint 0x01 took ", taken, " of ", message_bytes(step), " bytes");
   }

@@ -28,7 +28,9 @@ const Registry& Registry::builtin() {
     register_activations(all);
     register_arithmetic(all);
     register_argmax_pooling(all);
+    register_audio(all);
     register_batch_matmul(all);
+    register_bitwise(all);
     register_comparison(all);
     register_complex(all);
     register_concatenation(all);
@@ -45,7 +47,9 @@ const Registry& Registry::builtin() {
     register_landmarks(all);
     register_log_softmax(all);
     register_lstm(all);
+    register_more_arithmetic(all);
     register_normalization(all);
+    register_numeric_verify(all);
     register_pad(all);
     register_pooling(all);
     register_posenet(all);
@@ -56,8 +60,13 @@ const Registry& Registry::builtin() {
     register_resources(all);
     register_resize(all);
     register_rfft(all);
+    register_rnn(all);
+    register_search(all);
+    register_sequences(all);
     register_slice(all);
     register_softmax(all);
+    register_suppression(all);
+    register_svdf(all);
     register_transforms(all);
     register_transpose(all);
     register_transpose_conv(all);

@@ -12,7 +12,7 @@ from subgraft.cli.output import print_json
 from subgraft.cli.table import table, wrapped
 from subgraft.delegates import Delegate, DelegateError, Describes, Device, Facts, Thermometer, Unavailable
 from subgraft.interpreter import checked
-from subgraft.interpreter.discovery import find, names
+from subgraft.interpreter.discovery import choose, find, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "delegates",
         nargs="*",
-        metavar="NAME",
-        help="only these delegates, such as edgetpu; then it is an error when one has no device that can be used",
+        metavar="NAME[:DEVICE]",
+        help="only these delegates or devices, such as edgetpu or edgetpu:emulated; then it is an error when there is "
+        "none that can be used",
     )
     parser.add_argument(
         "--temperature", action="store_true", help="open each device and read how warm it is (experimental)"
@@ -93,10 +94,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _devices(name: str, *, with_temperature: bool) -> list[Shown]:
-    """Raises Unavailable where there is none, UsageError for variables that the delegate does not take."""
+    """Of "edgetpu" all, of "edgetpu:emulated" the one that it means.
+
+    Raises Unavailable where there is none, UsageError for variables that the delegate does not take.
+    """
     with checked_by_the_library():
-        delegate = find(name).delegate
-        there = checked.devices(delegate.name, delegate.devices())
+        wanted = find(name)
+        delegate = wanted.delegate
+        there = [choose(wanted)] if wanted.device else checked.devices(delegate.name, delegate.devices())
     shown = [Shown(device, _facts(delegate, device)) for device in there]
     return [_with_temperature(delegate, one) for one in shown] if with_temperature else shown
 

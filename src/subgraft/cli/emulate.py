@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ class Emulation(Protocol):
     environment: Mapping[str, str]
     description: str
 
+    def remarks(self) -> Sequence[str]: ...  # on what the programs did, for people
     def close(self) -> None: ...
 
 
@@ -58,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         if not getattr(args, "quiet", False):
             print(f"subgraft: {emulation.description}", file=sys.stderr, flush=True)
-        return _run(command, {**os.environ, **emulation.environment})
+        code = _run(command, {**os.environ, **emulation.environment})
+        for remark in emulation.remarks():
+            print(f"subgraft: {remark}", file=sys.stderr)
+        return code
     finally:
         emulation.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _obtain(firmware: Tool, args: argparse.Namespace, sha256: str) -> Obtained:
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise UsageError(f"--sha256 {sha256!r} is no sha256: that is 64 hexadecimal digits")
     if args.file:
         return firmware.keep(_from_file(firmware, Path(args.file), sha256), f"from the file {args.file}")
     if args.url:

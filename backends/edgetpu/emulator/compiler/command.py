@@ -14,9 +14,9 @@ from subgraft.backends.edgetpu.emulator.compiler.compilation import Compilation,
 from subgraft.backends.edgetpu.emulator.compiler.errors import CompilationFailed, CompilerError, InvalidModel
 
 VERSION = "16.0.subgraft-stand-in-1"  # the first number tells which options there are
-BANNER = f"""Edge TPU Compiler version {VERSION}
-This is subgraft's stand-in for it: what it makes runs on subgraft's emulated Edge TPU only.
-"""
+WARNING = "This is subgraft's stand-in for it: what it makes runs on subgraft's emulated Edge TPU only."
+BANNER = f"Edge TPU Compiler version {VERSION}\n{WARNING}\n"
+DESCRIPTION = f"Does what Google's edgetpu_compiler does. {WARNING}"
 OLDEST_RUNTIME, NEWEST_RUNTIME = 10, 14
 NOT_ALL = """
 Model successfully compiled but not all operations are supported by the Edge TPU. A percentage of the model will \
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="edgetpu_compiler", usage="%(prog)s [options] model...", description=BANNER)
+    parser = _Parser(prog="edgetpu_compiler", usage="%(prog)s [options] model...", description=DESCRIPTION)
     add = parser.add_argument
     add("-i", "--intermediate_tensors", metavar="NAMES", default="", help="after which nothing is mapped, with commas")
     add("-m", "--min_runtime_version", metavar="NUM", type=int, help="the oldest runtime that has to run it, 10 to 14")
