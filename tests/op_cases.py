@@ -57,6 +57,8 @@ class In(TensorSpec):
     high: float | None = None
 
     def values(self, seed: int) -> Array:
+        if self.dtype == "bfloat16":
+            return bfloat16_bits(replace(self, dtype="float32").values(seed))
         dtype = np.dtype("int8" if self.dtype in PACKED else self.dtype)
         if self.value is not None:
             return np.asarray(self.value, dtype).reshape(self.shape)
@@ -217,6 +219,18 @@ def _tensor(spec: TensorSpec, name: str, **more: Any) -> Tensor:
         shape_signature=None if spec.shape_signature is None else tuple(spec.shape_signature),
         **more,
     )
+
+
+def bfloat16_bits(values: Array) -> Array:
+    """What numpy lacks, as we give and take it: the upper halves of floats, rounded to even, as uint16."""
+    bits = np.asarray(values, np.float32).view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    return np.where(np.isnan(values), 0x7FC0, rounded).astype(np.uint16)
+
+
+def numbers(values: Array, dtype: str) -> Array:
+    """The elements of a tensor, with bfloat16 as floats."""
+    return (values.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else values
 
 
 def pack(values: Array, dtype: str) -> bytes:

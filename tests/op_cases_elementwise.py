@@ -1,10 +1,11 @@
-"""ABS, NEG, SQRT, RSQRT, EXP, LOG, SQUARE, SIN, COS, FLOOR, CEIL, ROUND and LOGICAL_NOT."""
+"""ABS, NEG, SIGN, SQRT, RSQRT, EXP, LOG, SQUARE, SIN, COS, FLOOR, CEIL, ROUND, ZEROS_LIKE and LOGICAL_NOT."""
 
 import numpy as np
 
 from op_cases import Case, fed, out, x
+from op_shapes import shapes
 
-FLOATS = ["ABS", "NEG", "EXP", "SQUARE", "SIN", "COS", "FLOOR", "CEIL", "ROUND"]
+FLOATS = ["ABS", "NEG", "SIGN", "EXP", "SQUARE", "SIN", "COS", "FLOOR", "CEIL", "ROUND"]
 NOT_IN_REF = ("CEIL", "ROUND")
 POSITIVE = ["SQRT", "RSQRT", "LOG"]
 SHAPES = [(), (7,), (2, 3), (1, 5, 3, 4), (2, 1, 3, 2, 2, 3)]
@@ -13,6 +14,7 @@ SPECIAL = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 1e-40, 3e38, -3e38, INF, -INF, 
 BYTES = np.arange(-128, 128)
 EVERY_INT16 = np.arange(-32768, 32768)
 LOW = -(2**31)
+FEW = {"low": -1, "high": 1}
 
 
 def unary(kind: str, *parts: object, **more: object) -> Case:
@@ -34,7 +36,14 @@ def plain_integers() -> list[Case]:
     cases = [Case("ABS", [x(5, 6, dtype="int32")], [out("int32")])]
     cases += [Case("ABS", [fed(EVERY_INT16, "int16")], [out("int16")])]
     cases += [Case("NEG", [x(5, 6, dtype=dtype)], [out(dtype)]) for dtype in ("int8", "int16", "int32", "int64")]
-    cases += [Case("NEG", [fed([LOW, -1, 0, 1, 2**31 - 1], "int32")], [out("int32")])]
+    cases += [Case(kind, [fed([LOW, -1, 0, 1, 2**31 - 1], "int32")], [out("int32")]) for kind in ("NEG", "SIGN")]
+    for i, shape in enumerate(shapes(12, 221, ranks=(0, 6))):
+        cases += [Case("SIGN", [x(*shape, dtype="int32", **FEW)], [out("int32")], seed=i)]
+        cases += [Case("SIGN", [x(*shape, dtype=dtype)], [out(dtype)], seed=i) for dtype in ("float32", "float64")]
+    cases += [Case("SIGN", [fed(SPECIAL, "float64")], [out("float64")], label="special")]
+    for dtype in ("float32", "int32", "int64"):
+        every = (*shapes(12, 231, ranks=(0, 6)), (0, 3), (5, 9000))
+        cases += [Case("ZEROS_LIKE", [x(*shape, dtype=dtype)], [out(dtype)]) for shape in every]
     return cases
 
 
@@ -68,6 +77,9 @@ def refused() -> list[Case]:
     result = [out("int8", scale=0.1)]
     return [
         Case("SIN", [x(3, dtype="int32")], [out("int32")], error="SIN of int32"),
+        Case("SIGN", [x(3, dtype="int64")], [out("int64")], error="SIGN of int64"),
+        Case("ZEROS_LIKE", [x(3, dtype="int8")], [out("int8")], error="ZEROS_LIKE of int8"),
+        Case("ZEROS_LIKE", [x(3)], [out("int32")], error="output is int32"),
         Case("LOGICAL_NOT", [x(3)], [out()], error="LOGICAL_NOT of float32"),
         Case("ABS", [x(3, dtype="int64")], [out("int64")], error="ABS of int64"),
         Case("EXP", [x(3)], [out("int8", scale=1)], error="output is int8"),

@@ -1,4 +1,5 @@
-"""RANDOM_UNIFORM, RANDOM_STANDARD_NORMAL and MULTINOMIAL: the same numbers for the same seeds, run after run."""
+"""RANDOM_UNIFORM, RANDOM_STANDARD_NORMAL, MULTINOMIAL and STABLEHLO_RNG_BIT_GENERATOR: the same numbers for the same
+seeds, run after run."""
 
 from __future__ import annotations
 
@@ -26,6 +27,16 @@ def sample(logits: In, samples: int, seeds: tuple[int, int] = (42, 7), *, make: 
     return Case("MULTINOMIAL", [logits, make(samples, "int32")], [out(result)], options, label=label,
                 **({"runs": 3} | more))  # fmt: skip
 
+
+def bits(state: list[int], shape: Shape, algorithm: int = 1, dtype: str = "uint32", **more: Any) -> Case:
+    given = more.pop("given", None) or fed(state, "uint64")
+    outputs = [out("uint64", shape=given.shape), out(dtype, shape=shape)]
+    label = f"{algorithm}-{dtype}{'x'.join(map(str, shape))}" + more.pop("label", "")
+    return Case("STABLEHLO_RNG_BIT_GENERATOR", [given], outputs, {"algorithm": algorithm}, label=label, **more)
+
+
+DEFAULT, PHILOX, THREEFRY = range(3)
+STATES = [[0, 0], [1, 2], [2**64 - 1, 2**63 + 7], [2**40 + 3, 2**32 - 1], [12345678901234567890, 2**64 - 2]]
 
 KINDS = ("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL")
 
@@ -78,6 +89,19 @@ CASES = [
     sample(x(2, 5), 3, result="float32", error="float32"),
     Case("MULTINOMIAL", [x(2, 5), const([3])], [out("int64")], error="shape"),
     Case("MULTINOMIAL", [x(2, 5), const(3, "int64")], [out("int64")], error="int32"),
+    *(bits(state, (3, 5), algorithm) for algorithm in (DEFAULT, PHILOX, THREEFRY) for state in STATES),
+    *(bits([*state, 77], (3, 5), algorithm) for algorithm in (DEFAULT, PHILOX) for state in STATES),
+    *(bits([5, 6], (7,), a, dtype) for a in (PHILOX, THREEFRY) for dtype in ("int32", "uint32", "int64", "uint64")),
+    *(bits([5, 6], shape, a) for a in (PHILOX, THREEFRY) for shape in ((), (0, 3), (2, 2, 2, 2), (1000,))),
+    bits([], (4,), given=const([7, 8, 9], "uint64"), label="folded"),
+    bits([1, 2, 3], (4,), THREEFRY, error="shape"),
+    bits([1], (4,), error="shape"),
+    bits([1, 2, 3, 4], (4,), error="shape"),
+    bits([1, 2], (4,), 3, error="algorithm 3"),
+    bits([1, 2], (4,), -1, error="algorithm -1"),
+    bits([1, 2], (4,), dtype="float32", error="float32"),
+    bits([], (4,), given=fed([1, 2], "int64"), error="int64"),
+    bits([], (4,), given=fed([[1, 2]], "uint64"), error="shape"),
 ]
 
 MORE = [

@@ -17,6 +17,23 @@ FEW = 24  # cases of one op in one table that all run by default
 PART = 5  # of more, the default run takes every fifth of each stratum
 
 
+# Ops whose floats must be equal too: they move, choose or convert elements, or round each result once.
+EXACT = frozenset(
+    (
+        "ABS", "ADD", "ADD_N", "BATCH_TO_SPACE_ND", "BITCAST", "BROADCAST_TO", "CAST", "CEIL", "CONCATENATION",
+        "CUMSUM", "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "DYNAMIC_UPDATE_SLICE", "EMBEDDING_LOOKUP", "EXPAND_DIMS",
+        "FILL", "FLOOR", "FLOOR_DIV", "FLOOR_MOD", "GATHER", "GATHER_ND", "HASHTABLE_LOOKUP", "IMAG", "LEAKY_RELU",
+        "MATRIX_DIAG", "MATRIX_SET_DIAG", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "MIRROR_PAD", "MUL", "NEG",
+        "NON_MAX_SUPPRESSION_V5", "ONE_HOT", "PACK", "PAD", "PADV2", "PRELU", "RANGE", "REAL", "REDUCE_MAX",
+        "REDUCE_MIN", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR",
+        "REVERSE_SEQUENCE", "REVERSE_V2", "ROUND", "SCATTER_ND", "SELECT", "SELECT_V2", "SIGN", "SLICE",
+        "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPARSE_TO_DENSE", "SPLIT", "SPLIT_V", "SQRT", "SQUARE",
+        "SQUARED_DIFFERENCE", "SQUEEZE", "STRIDED_SLICE", "SUB", "TILE", "TOPK_V2", "TRANSPOSE", "UNIQUE", "UNPACK",
+        "ZEROS_LIKE",
+    )
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A case with its place. is_sample: part of the default run."""

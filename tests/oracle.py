@@ -59,6 +59,7 @@ class Answer:
 
 def compute(request: Request) -> Answer:
     """What the child does with one request."""
+    import ml_dtypes
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     source = {"model_path": str(request.model)} if isinstance(request.model, Path) else {"model_content": request.model}
@@ -76,19 +77,30 @@ def compute(request: Request) -> Answer:
         runs = []
         for values in request.runs:
             for detail, value in zip(inputs, values, strict=True):
-                interpreter.set_tensor(detail["index"], value)
+                is_bfloat16 = detail["dtype"] == ml_dtypes.bfloat16
+                interpreter.set_tensor(detail["index"], value.view(ml_dtypes.bfloat16) if is_bfloat16 else value)
             interpreter.invoke()
-            runs.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
+            runs.append([_of_numpy(interpreter.get_tensor(detail["index"])) for detail in outputs])
         tensors = {}
         if request.every_tensor:
             for detail in interpreter.get_tensor_details():
                 try:
-                    tensors[detail["index"]] = interpreter.get_tensor(detail["index"])
+                    tensors[detail["index"]] = _of_numpy(interpreter.get_tensor(detail["index"]))
                 except ValueError:
                     continue  # a tensor without memory: unused, or inside a control-flow body
         return Answer(runs, tensors)
     except (ValueError, RuntimeError) as error:
         return Answer(error=str(error) or type(error).__name__)
+
+
+PLAIN_DTYPES = {"int4": "int8", "int2": "int8", "uint4": "uint8"}
+
+
+def _of_numpy(value: np.ndarray) -> np.ndarray:
+    """LiteRT's types that numpy lacks, as we hold them: bits of bfloat16 as uint16, packed integers a byte each."""
+    if value.dtype.name == "bfloat16":
+        return value.view(np.uint16)
+    return value.astype(PLAIN_DTYPES.get(value.dtype.name, value.dtype))
 
 
 class Oracle:

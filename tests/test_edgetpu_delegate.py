@@ -19,6 +19,8 @@ from shared_models import MODELS, needs_shared
 from subgraft.backends.edgetpu import EdgeTpu
 from subgraft.backends.edgetpu.emulator.numerics import Numerics
 from subgraft.backends.edgetpu.emulator.teaching import teach
+from subgraft.backends.edgetpu.opening import OPEN_TIMEOUT_S
+from subgraft.backends.edgetpu.turns import TURN_TIMEOUT_S
 from subgraft.delegates import Failed, ModelError, Rejected, Unavailable, Unsupported
 from subgraft.interpreter import Model
 from subgraft.interpreter.discovery import choose, find
@@ -382,6 +384,7 @@ def test_co_compiled_models_keep_their_parameters_over_200_interleaved_inference
 def test_options_may_be_text():
     found = EdgeTpu(timeout_s="0.5", sticks="3", performance="High", compile_timeout_s="10")
     assert (found.settings.timeout_s, found.settings.performance) == (0.5, "high")
+    assert found.timeout_s > 0.5 + TURN_TIMEOUT_S + OPEN_TIMEOUT_S + 4 * 0.5  # others, a recovery, two runs with theirs
     assert found.choose("emulated:2").emulated
 
 

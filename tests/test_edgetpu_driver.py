@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from edgetpu_models import SIZE, Model, Rig, infer, model
-from subgraft.backends.edgetpu import accelerators, driver, opening, sharing
+from subgraft.backends.edgetpu import accelerators, opening, sharing, turns
 from subgraft.backends.edgetpu.accelerators import find
+from subgraft.backends.edgetpu.breaker import Breaker
 from subgraft.backends.edgetpu.driver import Accelerator
 from subgraft.backends.edgetpu.emulator.bus import EmulatedBus
 from subgraft.backends.edgetpu.emulator.device import EmulatedCoral
@@ -22,7 +24,9 @@ from subgraft.backends.edgetpu.errors import Busy, Fatal, LinkTooSlow, Lost, Not
 from subgraft.backends.edgetpu.locks import DeviceLock
 from subgraft.backends.edgetpu.package import Package
 from subgraft.backends.edgetpu.settings import Settings
+from subgraft.backends.edgetpu.stick import Stick
 from subgraft.delegates import DelegateError, Failed, Health, Rejected, Unavailable
+from waiting import until
 
 TOKEN, OTHER_TOKEN = 77, 78
 
@@ -457,12 +461,88 @@ def test_a_forked_child_may_not_use_it_and_harms_nobody(one: Model, registry: No
 
 
 def test_a_call_that_waits_for_another_thread_gives_up_in_time(one: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "TURN_TIMEOUT_S", 0.05)
-    with Rig(one).open() as accelerator:
+    monkeypatch.setattr(turns, "TURN_TIMEOUT_S", 0.05)
+    with Rig(one, timeout_s=0.1).open() as accelerator:
         prepared = accelerator.prepare(one.package)
-        with accelerator._turn, pytest.raises(TimedOut, match="kept busy by another thread"):
+        with accelerator._deciding, pytest.raises(TimedOut, match="kept busy by another thread"):
             infer(accelerator, prepared)
         infer(accelerator, prepared)
+
+
+def test_a_call_waits_as_long_as_another_threads_parameters_may_take(
+    one: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_TIMEOUT_S", 0.05)
+    with Rig(one, timeout_s=5.0).open() as accelerator:
+        prepared = accelerator.prepare(one.package)
+        accelerator._deciding.acquire()
+        timer = threading.Timer(0.3, accelerator._deciding.release)
+        timer.start()
+        infer(accelerator, prepared)
+        timer.join()
+
+
+def test_all_that_one_run_waits_for_others_is_bounded_together(one: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_TIMEOUT_S", 0.3)
+    with Rig(one, timeout_s=0.2, requests_in_flight=1).open() as accelerator:
+        prepared = accelerator.prepare(one.package)
+        accelerator._slots.acquire(0)
+        with accelerator._deciding:
+            threading.Timer(0.3, accelerator._slots.release).start()  # the slot leaves little for the turn
+            start = time.monotonic()
+            with pytest.raises(TimedOut, match="kept busy by another thread"):
+                infer(accelerator, prepared)
+            assert 0.45 < time.monotonic() - start < 0.75
+
+
+def test_a_second_run_has_only_what_is_left_of_the_patience_of_the_first(
+    one: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_TIMEOUT_S", 0.4)
+    rig = Rig(one, timeout_s=0.1)
+    stick = Stick("edgetpu:0", lambda: sharing.shared(rig.bus, find(rig.bus, "usb"), rig.settings), Breaker())
+    prepared = stick.prepare(one.package)
+    assert stick._lease is not None
+    with stick._lease.accelerator._deciding:
+        start = time.monotonic()
+        with pytest.raises(TimedOut, match="kept busy"):
+            stick.run(prepared, [np.zeros(SIZE, np.uint8)], [np.zeros(SIZE, np.uint8)])
+        assert time.monotonic() - start < 0.9
+    stick.release()
+
+
+def test_a_thread_that_waited_through_a_recovery_counts_as_in_flight_afterwards(one: Model) -> None:
+    with Rig(one, requests_in_flight=1).open() as accelerator:
+        prepared, x, y = accelerator.prepare(one.package), np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
+        with ThreadPoolExecutor(1) as pool:
+            with accelerator._deciding:
+                before = accelerator._slots
+                waiting = pool.submit(accelerator.submit, prepared, [x], [y])
+                until(lambda: not before.acquire(0) or before.release())
+                accelerator._let_go()
+                accelerator._wake(dirty=True)
+            request = waiting.result(5)
+        assert not accelerator._slots.acquire(0)
+        request.wait(2.0)
+        assert accelerator._slots.acquire(0)
+        accelerator._slots.release()
+        assert np.array_equal(y, one.right(x))
+
+
+def test_a_device_whose_close_failed_is_still_there_for_the_next(
+    one: Model, registry: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_TIMEOUT_S", 0.05)
+    rig = Rig(one, timeout_s=0.05)
+    lease = sharing.shared(rig.bus, find(rig.bus, "usb"), rig.settings)
+    with lease.accelerator._deciding, pytest.raises(TimedOut):
+        lease.close()
+    again = sharing.shared(rig.bus, find(rig.bus, "usb"), rig.settings)
+    assert again.accelerator is lease.accelerator
+    x, y = infer(again.accelerator, again.accelerator.prepare(one.package))
+    assert np.array_equal(y, one.right(x))
+    again.close()
+    assert again.accelerator.health() is Health.GONE
 
 
 def test_no_thread_is_left_after_a_close(one: Model) -> None:

@@ -26,7 +26,7 @@ KINDS = [
     ("OVERFLOW", errors.WrongBytes, ExitCode.RUN_FAILED),
     ("IO", errors.LinkFailed, ExitCode.RUN_FAILED),
     ("NOT_FOUND", errors.NotFound, ExitCode.NOT_FOUND),
-    ("NO_MEM", Failed, ExitCode.RUN_FAILED),
+    ("NO_MEM", errors.OutOfMemory, ExitCode.RUN_FAILED),
     ("NOT_SUPPORTED", Unavailable, ExitCode.NOT_FOUND),
     ("CANCELLED", Failed, ExitCode.RUN_FAILED),
     ("INVALID", Failed, ExitCode.RUN_FAILED),

@@ -362,6 +362,7 @@ RUN = [[0, 0, 1, 8, 0]]
         ([], [(3, 4, 2)], [], "half an element"),
         ([], [(8, 8, 3)], [], "3 bytes cannot be flipped"),
         ([], [(8, 2**40, 0)], [], "larger than the device's memory"),
+        ([], [], [(8, 2**27, 0, RUN)] * 3, "outputs 0 to 2 are larger than the device's memory"),
         ([], [], [(8, 8, 0, [[1, 0, 1, 8, 0]])], "leaves the 8 bytes received"),
         ([], [], [(8, 8, 0, [[0, 0, 3, 4, 0]])], "leaves the 8 bytes received"),
         ([], [], [(8, 8, 0, [[0, 0, 2, 4, 5]])], "leaves the 8 bytes received"),
@@ -436,7 +437,14 @@ def test_a_transfer_whose_end_is_told_before_that_of_earlier_ones_leaves_the_mes
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_bulk_out_bytes": 0}, {"bulk_outs": 0}, {"bulk_outs": 1000}, {"drain_timeout_s": -1}]
+    "options",
+    [
+        {"max_bulk_out_bytes": 0},
+        {"max_posted_bytes": 0},
+        {"bulk_outs": 0},
+        {"bulk_outs": 1000},
+        {"drain_timeout_s": -1},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(device: Loopback, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must be"):

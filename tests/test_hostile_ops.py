@@ -78,6 +78,7 @@ def test_an_op_is_refused(case: Case, error: type[SubgraftError], message: str) 
 POOL = {"stride_w": 1, "stride_h": 1, "filter_width": 1, "filter_height": 1, "fused_activation_function": "NONE"}
 EMPTY_BUT_LONG = {
     "known while preparing": Case("AVERAGE_POOL_2D", [x(2, 2**30, 8, 0)], [out()], {**POOL, "padding": "SAME"}),
+    "of a variable": Case("MAX_POOL_2D", [x(2**30, 3, 3, 0, variable=True)], [out()], {**POOL, "padding": "SAME"}),
 }
 
 

@@ -18,12 +18,13 @@ from subgraft.backends.edgetpu.errors import NotFound
 from subgraft.backends.edgetpu.executable import EdgeTpuExecutable
 from subgraft.backends.edgetpu.loadable import Origin
 from subgraft.backends.edgetpu.made import Made
-from subgraft.backends.edgetpu.opening import CLOSE_TIMEOUT_S, OPEN_TIMEOUT_S
+from subgraft.backends.edgetpu.opening import OPEN_TIMEOUT_S, RETURN_PATIENCE_S
 from subgraft.backends.edgetpu.package import CUSTOM_OP
 from subgraft.backends.edgetpu.precompiled import Alone, Beside
 from subgraft.backends.edgetpu.settings import Settings
 from subgraft.backends.edgetpu.sharing import Lease, shared
 from subgraft.backends.edgetpu.stick import Status, Stick
+from subgraft.backends.edgetpu.turns import ENDING_TIMEOUT_S, patience_s, run_bound_s
 from subgraft.delegates import (
     Chooses,
     Cost,
@@ -128,8 +129,9 @@ class EdgeTpu:
 
     @property
     def timeout_s(self) -> float:
-        """For a run that fails, a recovery and a second run."""
-        return 2 * self.settings.timeout_s + OPEN_TIMEOUT_S + CLOSE_TIMEOUT_S + MARGIN_S
+        """For waiting for other threads, a run that fails, a recovery and a second run."""
+        recovery_s = RETURN_PATIENCE_S + OPEN_TIMEOUT_S + ENDING_TIMEOUT_S
+        return patience_s(self.settings) + 2 * run_bound_s(self.settings) + recovery_s + MARGIN_S
 
     def devices(self) -> Sequence[Device]:
         """What is plugged in; emulated ones only when they were asked for."""

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TypeVar
 
 from subgraft import _native
 from subgraft.backends.edgetpu import accelerators, diagnosis, firmware, opening
 from subgraft.backends.edgetpu.accelerators import called
 from subgraft.backends.edgetpu.buses import Bus, Found
-from subgraft.backends.edgetpu.errors import Busy, Fatal, TimedOut, WrongBytes, translate
+from subgraft.backends.edgetpu.deadline import Deadline
+from subgraft.backends.edgetpu.errors import Busy, Fatal, OutOfMemory, TimedOut, WrongBytes, translate
 from subgraft.backends.edgetpu.locks import DeviceLock
 from subgraft.backends.edgetpu.opening import Awake, Opening
 from subgraft.backends.edgetpu.package import Package
 from subgraft.backends.edgetpu.prepared import Prepared
 from subgraft.backends.edgetpu.settings import Settings
+from subgraft.backends.edgetpu.turns import Slots, Turn, patience_s
 from subgraft.delegates import Array, DelegateError, Failed, Health, Rejected, Unavailable
-
-TURN_TIMEOUT_S = 2 * opening.OPEN_TIMEOUT_S  # with another thread that recovers the device or sends parameters
 
 # Bits 1 to 4 of an interrupt's word (libedgetpu driver/beagle/beagle_top_level_interrupt_manager.cc).
 TOP_LEVEL_INTERRUPTS = ("thermal shutdown", "PCIe error", "memory self-test", "thermal warning")
 
-LOG = logging.getLogger("subgraft.edgetpu")
+POSTED_BYTES = 4 << 20  # of reads that are pending at once; the kernel has 16 MB for all USB devices
+FRUGAL_BYTES = 64 << 10  # of the same, and of one transfer to the device, after it had none left
 
-T = TypeVar("T")
+# What the engine raises; MemoryError: there was none for the buffers of a run.
+ENGINE_ERRORS = (_native.UsbError, _native.EdgeTpuError, MemoryError)
+
+LOG = logging.getLogger("subgraft.edgetpu")
 
 
 class Accelerator:
@@ -49,12 +51,13 @@ class Accelerator:
         self._image = image
         self._process = os.getpid()
         self._locks: dict[str, DeviceLock] = {}
-        self._turn = _Turn(self)
+        self._deciding = threading.Lock()  # see Turn
         self._alone = threading.Lock()  # for those who want every slot
-        self._slots = _Slots(settings.requests_in_flight)
+        self._slots = Slots(settings.requests_in_flight)
         self._awake: Awake | None = None
         self._engine: _native.EdgeTpuEngine | None = None
         self._broken: DelegateError | None = None
+        self._is_frugal = False  # with the kernel's memory for USB transfers
         self._is_closed = False
         self._interrupts = 0  # that were logged
         self._token = 0
@@ -85,37 +88,55 @@ class Accelerator:
             )
         return Prepared.of(package)
 
-    def run(self, prepared: Prepared, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """One inference within settings.timeout_s. Does not change inputs. Raises Failed."""
-        self.submit(prepared, inputs, outputs).wait(self.settings.timeout_s)
+    def run(
+        self,
+        prepared: Prepared,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        patience: Deadline | None = None,
+    ) -> None:
+        """One inference within run_bound_s(). Does not change inputs. Raises Failed.
 
-    def submit(self, prepared: Prepared, inputs: Sequence[Array], outputs: Sequence[Array]) -> Request:
+        patience: with other threads, until they let this one begin; None: patience_s() from now.
+        """
+        self.submit(prepared, inputs, outputs, patience).wait(self.settings.timeout_s)
+
+    def submit(
+        self,
+        prepared: Prepared,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        patience: Deadline | None = None,
+    ) -> Request:
         """Starts one inference, after waiting for a slot. The arrays belong to it until wait() has returned."""
         self._expect_process()
-        slots = self._slots
-        if not slots.acquire(self.settings.timeout_s + TURN_TIMEOUT_S):
-            raise TimedOut(f"the Edge TPU {self._where} is kept busy by other threads") from TimeoutError("no slot")
-        try:
-            with self._turn:
-                engine = self._usable()
-                try:
-                    self._send_parameters(engine, prepared)
-                    ticket = engine.submit(prepared.inference, inputs, outputs)
-                except (_native.UsbError, _native.EdgeTpuError) as error:
-                    raise self._failure(engine, error) from error
-        except BaseException:
+        patience = patience or self.patience()
+        while True:
+            slots = self._slots
+            if not slots.acquire(patience.left_s()):
+                raise TimedOut(f"the Edge TPU {self._where} is kept busy by other threads") from TimeoutError("no slot")
+            try:
+                with self._turn(patience):
+                    if slots is self._slots:  # else of an engine that was recovered from meanwhile
+                        engine, ticket = self._begin(prepared, inputs, outputs)
+                        return Request(self, engine, ticket, slots, patience)
+            except BaseException:
+                slots.release()
+                raise
             slots.release()
-            raise
-        return Request(self, engine, ticket, slots)
 
-    def recover(self) -> None:
+    def patience(self) -> Deadline:
+        """With other threads, for one call or a row of calls."""
+        return Deadline(patience_s(self.settings))
+
+    def recover(self, patience: Deadline | None = None) -> None:
         """Opens the device anew after a failure, with a reset, firmware where needed, and nothing cached.
 
         Does nothing where another thread did it meanwhile. Raises Lost when the device is not plugged in any more, or
         what opening raises; then it can be tried again.
         """
         self._expect_process()
-        with self._turn:
+        with self._turn(patience or self.patience()):
             if self._broken is None or self._is_closed:
                 return
             LOG.warning("recovering the Edge TPU %s: %s", self._where, self._broken.reason)
@@ -125,7 +146,9 @@ class Accelerator:
             self.recoveries += 1
 
     def is_at(self, bus: Bus, found: Found) -> bool:
-        """Whether it is the one that `found` names; in-process emulated buses each have devices of their own."""
+        """Whether it is open and the one that `found` names. Each emulated bus of this process has its own devices."""
+        if self._is_closed:
+            return False
         name = accelerators.lock_name(found)
         if name is None:
             return bus is self.bus and found.path == self.found.path
@@ -145,16 +168,20 @@ class Accelerator:
     def temperature_c(self) -> float:
         """Of the chip, in degrees Celsius, while nothing runs. Experimental: never compared with a thermometer."""
         self._expect_process()
-        with self._every_slot(), self._turn:
-            self._usable()
-            assert self._awake is not None
-            return diagnosis.temperature_c(self._awake)
+        patience = self.patience()
+        while True:
+            with self._every_slot(patience) as slots, self._turn(patience):
+                if slots is not self._slots:
+                    continue
+                self._usable()
+                assert self._awake is not None
+                return diagnosis.temperature_c(self._awake)
 
     def close(self) -> None:
         """Leaves the device in order for its next user, or marked as in disorder. May be called twice."""
         if self._process != os.getpid():
             return  # the parent's; its locks and native handles look after themselves
-        with self._turn:
+        with self._turn(self.patience()):
             if self._is_closed:
                 return
             self._is_closed = True
@@ -171,6 +198,9 @@ class Accelerator:
     @property
     def _where(self) -> str:
         return called(self.found)
+
+    def _turn(self, patience: Deadline) -> Turn:
+        return Turn(self._deciding, patience, self)
 
     def _lock(self) -> None:
         """Holds the device by its present path. Raises Busy, or Unavailable where no lock can be kept."""
@@ -193,11 +223,11 @@ class Accelerator:
         self.found, self._awake = awake.found, awake
         try:
             self._lock()  # under another name, when it came back at another place
-            self._engine = _engine(awake, self.settings)
+            self._engine = _engine(awake, self.settings, frugal=self._is_frugal)
         except BaseException:
             self._let_go()
             raise
-        self._slots = _Slots(self.settings.requests_in_flight)
+        self._slots = Slots(self.settings.requests_in_flight)
         self._token, self._cached, self._broken, self._interrupts = 0, set(), None, 0
 
     def _put_to_sleep(self) -> bool:
@@ -221,6 +251,17 @@ class Accelerator:
             engine.drain()
         if awake:
             awake.device.close()
+
+    def _begin(
+        self, prepared: Prepared, inputs: Sequence[Array], outputs: Sequence[Array]
+    ) -> tuple[_native.EdgeTpuEngine, int]:
+        """The engine and its ticket. Called with a slot and the turn. Raises Failed."""
+        engine = self._usable()
+        try:
+            self._send_parameters(engine, prepared)
+            return engine, engine.submit(prepared.inference, inputs, outputs)
+        except ENGINE_ERRORS as error:
+            raise self._failure(engine, error) from error
 
     def _send_parameters(self, engine: _native.EdgeTpuEngine, prepared: Prepared) -> None:
         """Fills the parameter memory unless it holds what is needed already (libedgetpu driver/driver.cc)."""
@@ -246,15 +287,15 @@ class Accelerator:
         return self._engine
 
     @contextmanager
-    def _every_slot(self) -> Iterator[None]:
-        """Nothing is in flight meanwhile."""
+    def _every_slot(self, patience: Deadline) -> Iterator[Slots]:
+        """Nothing is in flight meanwhile, unless these are not the slots any more."""
         slots = self._slots
         with self._alone, ExitStack() as held:
             for _ in range(slots.count):
-                if not slots.acquire(self.settings.timeout_s):
+                if not slots.acquire(patience.left_s()):
                     raise TimedOut(f"the Edge TPU {self._where} is in use all the time") from TimeoutError("no slot")
                 held.callback(slots.release)
-            yield
+            yield slots
 
     def _note_interrupts(self, engine: _native.EdgeTpuEngine) -> None:
         """Logs what the device has to say of itself, each kind once."""
@@ -266,10 +307,14 @@ class Accelerator:
         if said:
             LOG.warning("the Edge TPU %s reports: %s; let it cool down", self._where, ", ".join(said))
 
-    def _failure(self, engine: _native.EdgeTpuEngine, error: _native.UsbError | _native.EdgeTpuError) -> DelegateError:
+    def _failure(
+        self, engine: _native.EdgeTpuEngine, error: _native.UsbError | _native.EdgeTpuError | MemoryError
+    ) -> DelegateError:
         """What to raise, with the device marked as broken where it is. Called with the turn."""
         if isinstance(error, _native.EdgeTpuError):
             failure = _of_engine(error, self._where)
+        elif isinstance(error, MemoryError):
+            failure = OutOfMemory(f"this machine has no memory for a run on the Edge TPU {self._where}; end programs")
         else:
             failure = translate(error, "running an inference", self._where)
         if engine is not self._engine or not engine.needs_recovery or self._broken is not None:
@@ -277,54 +322,28 @@ class Accelerator:
         if isinstance(failure, Fatal) and self._awake and engine.drain():
             failure = Fatal(f"{failure.reason}; {diagnosis.error_registers(self._awake)}")
         self._broken = failure
+        if isinstance(error, _native.UsbError) and error.code == "NO_MEM" and not self._is_frugal:
+            LOG.warning("%s; it goes on with smaller transfers, which take longer", failure.reason)
+            self._is_frugal = True
         return failure
-
-
-class _Turn:
-    """One thread at a time decides what the device does next; held also while it is opened and closed."""
-
-    def __init__(self, accelerator: Accelerator) -> None:
-        self._accelerator = accelerator
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=TURN_TIMEOUT_S):
-            where = called(self._accelerator.found)
-            raise TimedOut(f"the Edge TPU {where} is kept busy by another thread") from TimeoutError("no turn")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-class _Slots:
-    """How many requests may be in flight: a queue of tokens, which costs less than a semaphore."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(count):
-            self.release()
-
-    def acquire(self, timeout_s: float) -> bool:
-        """False: none got free in time."""
-        try:
-            self._free.get(timeout=timeout_s)
-        except queue.Empty:
-            return False
-        return True
-
-    def release(self) -> None:
-        self._free.put(None)
 
 
 class Request:
     """One inference in flight."""
 
-    def __init__(self, accelerator: Accelerator, engine: _native.EdgeTpuEngine, ticket: int, slots: _Slots) -> None:
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        engine: _native.EdgeTpuEngine,
+        ticket: int,
+        slots: Slots,
+        patience: Deadline,
+    ) -> None:
         self._accelerator = accelerator
         self._engine = engine
         self._ticket = ticket
         self._slots = slots
+        self._patience = patience
 
     def wait(self, timeout_s: float) -> None:
         """Returns when the outputs are written. Once. Raises Failed."""
@@ -332,21 +351,25 @@ class Request:
         accelerator._expect_process()
         try:
             self._engine.wait(self._ticket, timeout_s)
-        except (_native.UsbError, _native.EdgeTpuError) as error:
-            with accelerator._turn:
+        except ENGINE_ERRORS as error:
+            with accelerator._turn(self._patience):
                 raise accelerator._failure(self._engine, error) from error
         finally:
             self._slots.release()
         accelerator._note_interrupts(self._engine)
 
 
-def _engine(awake: Awake, settings: Settings) -> _native.EdgeTpuEngine:
+def _engine(awake: Awake, settings: Settings, *, frugal: bool) -> _native.EdgeTpuEngine:
+    max_bulk_out_bytes, max_posted_bytes = settings.max_bulk_out_bytes, POSTED_BYTES
+    if frugal:
+        max_bulk_out_bytes, max_posted_bytes = min(max_bulk_out_bytes, FRUGAL_BYTES), FRUGAL_BYTES
     try:
         return _native.EdgeTpuEngine(
             awake.device,
-            max_bulk_out_bytes=settings.max_bulk_out_bytes,
-            bulk_outs=settings.async_transfers,
+            max_bulk_out_bytes=max_bulk_out_bytes,
+            bulk_outs=1 if frugal else settings.async_transfers,
             read_chunk_bytes=opening.chunk_bytes(awake.found, settings),
+            max_posted_bytes=max_posted_bytes,
         )
     except _native.UsbError as error:
         raise translate(error, "getting ready for inferences", awake.where) from error

@@ -80,6 +80,10 @@ class WrongBytes(Failed):
     """The device sent what the protocol does not have here: more, less or other than it should."""
 
 
+class OutOfMemory(Failed):
+    """There is no memory for a run: this machine's, or the kernel's for USB transfers."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Meaning:
     """What a code of the USB library comes to.
@@ -106,7 +110,8 @@ MEANINGS: Mapping[str, _Meaning] = {
     "IO": _Meaning(LinkFailed, "had a transfer break off; check cable, hub and power"),
     "NOT_FOUND": _Meaning(NotFound, "is not there (any more); plug it in again"),
     "NO_MEM": _Meaning(
-        Failed, "got no memory for USB transfers from the kernel; raise /sys/module/usbcore/parameters/usbfs_memory_mb"
+        OutOfMemory,
+        "got no memory for USB transfers from the kernel; raise /sys/module/usbcore/parameters/usbfs_memory_mb",
     ),
     "NOT_SUPPORTED": _Meaning(Unavailable, "cannot be used so by the USB library of this system"),
     "CANCELLED": _Meaning(Failed, "had the transfer cancelled"),

@@ -158,10 +158,17 @@ class _Player:
         threading.Thread(target=self._use, args=(serve,), name=name, daemon=True).start()
 
     def _use(self, serve: Callable[[], None]) -> None:
-        """The last thread out closes the device: no other may be inside a transfer then."""
+        """The last thread out closes the device: no other may be inside a transfer then.
+
+        A thread that ends by an error leaves transfers that nobody moves: the device is as good as gone.
+        """
+        is_over = False
         try:
             serve()
+            is_over = True
         finally:
+            if not is_over:
+                self.loopback.unplug()
             with self._users_lock:
                 self._users -= 1
                 is_last = self._users == 0
@@ -176,16 +183,18 @@ class _Player:
         self.loopback.farewell()
 
     def _distribute(self) -> None:
-        while (urb := self.loopback.take(IDLE_S)) is None or urb.kind != "close":
-            if urb is None or urb.kind == "cancel":  # is_wanted() tells the endpoint's thread
-                continue
-            endpoint = urb.endpoint if urb.kind in ("bulk", "interrupt") else 0
-            if endpoint not in self._queues:
-                self._queues[endpoint] = queue.SimpleQueue()
-                self._start(f"pyusb endpoint {endpoint:#04x}", partial(self._move_all, self._queues[endpoint]))
-            self._queues[endpoint].put(urb)
-        for waiting in self._queues.values():
-            waiting.put(None)
+        try:
+            while (urb := self.loopback.take(IDLE_S)) is None or urb.kind != "close":
+                if urb is None or urb.kind == "cancel":  # is_wanted() tells the endpoint's thread
+                    continue
+                endpoint = urb.endpoint if urb.kind in ("bulk", "interrupt") else 0
+                if endpoint not in self._queues:
+                    self._queues[endpoint] = queue.SimpleQueue()
+                    self._start(f"pyusb endpoint {endpoint:#04x}", partial(self._move_all, self._queues[endpoint]))
+                self._queues[endpoint].put(urb)
+        finally:
+            for waiting in self._queues.values():
+                waiting.put(None)
 
     def _move_all(self, waiting: queue.SimpleQueue[_native.Urb | None]) -> None:
         while (urb := waiting.get()) is not None:

@@ -33,6 +33,8 @@ def native_script(program: Program) -> _native.EdgeTpuScript:
         )
     except ValueError as error:
         raise PackageError(f"the compiled model is damaged: {error}") from error
+    except MemoryError as error:
+        raise PackageError("the compiled model needs more memory than this machine has; end other programs") from error
 
 
 def _fields(step: Step) -> tuple[str | int, ...]:

@@ -66,12 +66,12 @@ class _Registry:
     def _give_back(self, accelerator: Accelerator) -> None:
         with self._gate(accelerator.bus, accelerator.found):
             with self._lock:
-                left = self._users.get(accelerator, 1) - 1
+                left = self._users[accelerator] = max(0, self._users.get(accelerator, 0) - 1)
                 if left:
-                    self._users[accelerator] = left
                     return
+            accelerator.close()  # where that fails it is still open, for the next who asks
+            with self._lock:
                 self._users.pop(accelerator, None)
-            accelerator.close()
 
     def _gate(self, bus: Bus, found: Found) -> threading.Lock:
         with self._lock:

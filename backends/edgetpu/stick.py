@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from subgraft.backends.edgetpu.breaker import CLOSED, OPEN, Breaker
+from subgraft.backends.edgetpu.deadline import Deadline
 from subgraft.backends.edgetpu.driver import Accelerator
 from subgraft.backends.edgetpu.errors import Lost, NotFound
 from subgraft.backends.edgetpu.package import Package
@@ -74,11 +75,11 @@ class Stick:
         accelerator = lease.accelerator
         if self._breaker.state == OPEN:
             raise Failed(f"the Edge TPU {self.name} is left alone for a while, because it keeps failing: {self._last}")
-        before = accelerator.recoveries
+        before, patience = accelerator.recoveries, accelerator.patience()
         try:
-            accelerator.run(prepared, inputs, outputs)
+            accelerator.run(prepared, inputs, outputs, patience)
         except DelegateError as error:
-            self._run_again(accelerator, before, error, prepared, inputs, outputs)
+            self._run_again(accelerator, before, patience, error, prepared, inputs, outputs)
         with self._lock:
             self._runs += 1
             if self._breaker.state != CLOSED:
@@ -100,17 +101,18 @@ class Stick:
         self,
         accelerator: Accelerator,
         recoveries: int,
+        patience: Deadline,
         first: DelegateError,
         prepared: Prepared,
         inputs: Sequence[Array],
         outputs: Sequence[Array],
     ) -> None:
-        """recoveries: before the run that failed."""
+        """recoveries: before the run that failed. patience: what is left of it."""
         try:
-            accelerator.recover()
+            accelerator.recover(patience)
             if accelerator.recoveries == recoveries:
                 raise first  # nothing that a recovery cures
-            accelerator.run(prepared, inputs, outputs)
+            accelerator.run(prepared, inputs, outputs, patience)
         except DelegateError as again:
             self._failed(again)
             raise _failure(again, _both(first, again)) from again

@@ -15,7 +15,7 @@ from subgraft.delegates import Rejected
 INSTRUCTIONS, INPUT, PARAMETERS = 0, 1, 2  # tags of the header before bulk-out data
 INTERRUPTS = 4  # of the scalar core; their events have tags 4 to 7
 PAGE_BYTES = 4096  # a read past an input's end stays on its last page (libedgetpu dma_info_extractor.cc)
-MAX_TRANSFER_BYTES = 1 << 30  # of one inference, ours; the largest known models move 4 MB
+MAX_TRANSFER_BYTES = 1 << 28  # of one inference, as in native/src/edgetpu/script.cpp; the largest known move 4 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,6 +306,7 @@ class EdgeTpuEngine:
         max_bulk_out_bytes: int = ...,
         bulk_outs: int = ...,
         read_chunk_bytes: int = ...,
+        max_posted_bytes: int = ...,
         header_apart: bool = ...,
         drain_timeout_s: float = ...,
     ) -> None: ...

@@ -107,6 +107,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "before those of the input, though the data come the other way round",
     ),
     Deviation(
+        Kind.BRIDGED,
+        "SVDF",
+        "TFLite moves the memory on before a step, NNAPI after it: the state is moved on behind",
+    ),
+    Deviation(
         Kind.DIFFERENT,
         "CAST",
         "TFLite's CAST from int32 to uint8 wraps around, NNAPI's saturates",
@@ -117,6 +122,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "BIDIRECTIONAL_SEQUENCE_RNN",
         "without time_major, TFLite's backward cells read the input where they should read the auxiliary one",
         r"parallel_linking$",
+    ),
+    Deviation(
+        Kind.DIFFERENT,
+        "BIDIRECTIONAL_SEQUENCE_LSTM",
+        "TFLite's op has no layer normalization: weights for it are left out",
+        r"_norm_",
     ),
     Deviation(
         Kind.REFUSED,

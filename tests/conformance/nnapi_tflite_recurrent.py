@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from nnapi_cases import Operand
 from nnapi_draft import Draft
 from nnapi_mapping import Given, Mapped
@@ -49,11 +51,20 @@ def bidirectional_rnn(draft: Draft, given: Given, outputs: Sequence[Operand]) ->
 
 
 def svdf(draft: Draft, given: Given, outputs: Sequence[Operand]) -> Sequence[int]:
+    """NNAPI leaves the memory moved on by one already; TFLite does that first thing in the next step."""
+    old = given["state"]
+    batch, memory = old.dims[0], given["time_weights"].dims[1]
+    rows = (batch, old.dims[1] // memory, memory)
+    before = np.pad(old.array.reshape(rows)[:, :, :-1], [(0, 0), (0, 0), (1, 0)])
+    state = draft.state(replace(old, values=tuple(before.reshape(-1).tolist())))
     inputs = [draft.put(given[name]) for name in ("x", "feature_weights", "time_weights", "bias")]
-    state, written = draft.state(given["state"]), draft.output(outputs[1])
+    written = draft.output(outputs[1])
     options = {"rank": given["rank"].scalar, "fused_activation_function": activation(given)}
     draft.op("SVDF", [*inputs, state], written, **options)
-    return state, written
+    latest = [draft.reshaped(state, rows), draft.constant([0, 0, 1]), draft.constant([*rows[:2], memory - 1])]
+    moved = draft.op("SLICE", latest, draft.like(state))
+    padded = draft.op("PAD", [moved, draft.constant([[0, 0], [0, 0], [0, 1]])], draft.like(state))
+    return draft.reshaped(padded, old.dims, draft.output(outputs[0])), written
 
 
 def lstm_inputs(draft: Draft, given: Given) -> tuple[list[int], list[int]]:

@@ -173,11 +173,12 @@ void retire(std::shared_ptr<Engine> engine, const usb::Device& device) {
 class BoundEngine {
  public:
   BoundEngine(std::shared_ptr<usb::Device> device, std::size_t max_bulk_out_bytes, int bulk_outs,
-              std::size_t read_chunk_bytes, bool header_apart, double drain_timeout_s)
+              std::size_t read_chunk_bytes, std::size_t max_posted_bytes, bool header_apart, double drain_timeout_s)
       : device_(std::move(device)) {
     EngineOptions options{.max_bulk_out_bytes = max_bulk_out_bytes,
                           .bulk_outs = bulk_outs,
                           .read_chunk_bytes = read_chunk_bytes,
+                          .max_posted_bytes = max_posted_bytes,
                           .header_apart = header_apart};
     options.drain_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(seconds(drain_timeout_s));
     engine_ = Engine::open(device_, options);
@@ -263,10 +264,10 @@ void bind_edgetpu(py::module_& module) {
 
   const EngineOptions defaults;
   py::class_<BoundEngine>(module, "EdgeTpuEngine", "Runs scripts on one device; for any number of threads.")
-      .def(py::init<std::shared_ptr<usb::Device>, std::size_t, int, std::size_t, bool, double>(), py::arg("device"),
-           py::kw_only(), py::arg("max_bulk_out_bytes") = defaults.max_bulk_out_bytes,
+      .def(py::init<std::shared_ptr<usb::Device>, std::size_t, int, std::size_t, std::size_t, bool, double>(),
+           py::arg("device"), py::kw_only(), py::arg("max_bulk_out_bytes") = defaults.max_bulk_out_bytes,
            py::arg("bulk_outs") = defaults.bulk_outs, py::arg("read_chunk_bytes") = defaults.read_chunk_bytes,
-           py::arg("header_apart") = defaults.header_apart,
+           py::arg("max_posted_bytes") = defaults.max_posted_bytes, py::arg("header_apart") = defaults.header_apart,
            py::arg("drain_timeout_s") = std::chrono::duration<double>(defaults.drain_timeout).count())
       .def("run", &BoundEngine::run, py::arg("script"), py::arg("inputs"), py::arg("outputs"), py::arg("timeout_s"),
            "One request. Raises UsbError, EdgeTpuError.")

@@ -1,8 +1,9 @@
-// IEEE half precision in software.
+// Floating point of 16 bits in software: IEEE half precision, and bfloat16, the upper half of a float.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/dtype.h"
 
@@ -31,6 +32,44 @@ inline Half to_half(float value) {
   }
   const uint32_t odd = magnitude >> 13 & 1;
   return {static_cast<uint16_t>(sign | ((magnitude - 0x38000000 + 0xfff + odd) >> 13))};
+}
+
+struct BFloat16 {
+  uint16_t bits;
+};
+template <>
+struct DTypeOf<BFloat16> {
+  static constexpr DType value = DType::bfloat16;
+};
+
+inline float to_float(BFloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
+
+// Rounded to nearest, ties to even. NaN becomes the quiet NaN of its sign.
+inline BFloat16 to_bfloat16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffff) > 0x7f800000) return {static_cast<uint16_t>((bits >> 16 & 0x8000) | 0x7fc0)};
+  return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
+template <typename T>
+inline constexpr bool kIsShortFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+template <typename T>
+T shorten(float value) {
+  static_assert(kIsShortFloat<T>);
+  if constexpr (std::is_same_v<T, Half>)
+    return to_half(value);
+  else
+    return to_bfloat16(value);
+}
+
+// f, a function of floats, for numbers of type T, where T may be a short float: each result is rounded once.
+template <typename T, typename F>
+auto computed_as_float(F f) {
+  if constexpr (kIsShortFloat<T>)
+    return [f](auto... x) { return shorten<T>(f(to_float(x)...)); };
+  else
+    return f;
 }
 
 }  // namespace subgraft

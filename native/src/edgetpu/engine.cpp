@@ -29,6 +29,7 @@ TransferSizes sizes_for(const usb::Device& device, const EngineOptions& options)
   return {.max_bulk_out_bytes = options.max_bulk_out_bytes,
           .header_apart = options.header_apart,
           .packet_bytes = is_super ? kSuperSpeedPacket : kHighSpeedPacket,
+          .max_posted_bytes = options.max_posted_bytes,
           .chunk_bytes = options.read_chunk_bytes != 0 ? options.read_chunk_bytes : chunk};
 }
 
@@ -43,6 +44,7 @@ std::shared_ptr<Engine> Engine::open(std::shared_ptr<usb::Device> device, const 
   if (options.max_bulk_out_bytes == 0) throw ArgumentError("max_bulk_out_bytes must be more than 0");
   if (options.bulk_outs < 1 || options.bulk_outs > kMaxBulkOuts)
     throw ArgumentError(concat("bulk_outs must be 1 to ", kMaxBulkOuts, ", not ", options.bulk_outs));
+  if (options.max_posted_bytes == 0) throw ArgumentError("max_posted_bytes must be more than 0");
   if (options.drain_timeout.count() < 0) throw ArgumentError("drain_timeout_s must be 0 or more");
   return {new Engine(std::move(device), options), retire};
 }

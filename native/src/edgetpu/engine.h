@@ -22,7 +22,9 @@ struct EngineOptions {
   std::size_t max_bulk_out_bytes = std::size_t{1} << 20;  // of one transfer
   int bulk_outs = 3;                                      // transfers out that are pending at most
   std::size_t read_chunk_bytes = 0;  // the chunks in which the device sends outputs; 0: its default at this speed
-  bool header_apart = false;         // for hosts that must not send a header and its payload in one transfer
+  // Of reads that are pending at once; the kernel has 16 MB for the transfers of all USB devices.
+  std::size_t max_posted_bytes = std::size_t{4} << 20;
+  bool header_apart = false;  // for hosts that must not send a header and its payload in one transfer
   std::chrono::milliseconds drain_timeout{1000};
 };
 

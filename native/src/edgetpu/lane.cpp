@@ -8,9 +8,7 @@
 namespace subgraft::edgetpu {
 namespace {
 
-// Pending reads cost the kernel memory, of which all USB devices share 16 MB.
 constexpr std::size_t kMaxReads = 32;
-constexpr std::size_t kMaxPostedBytes = std::size_t{4} << 20;
 constexpr std::size_t kLongReadBytes = std::size_t{64} << 10;  // where one read per receive would be too much
 
 std::size_t round_up(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
@@ -56,14 +54,14 @@ void Buffers::plan_reads(const Script& script, const TransferSizes& sizes) {
   }
   // Where the device ends every chunk with a short packet, a read ends there too.
   const bool are_chunks_short = sizes.chunk_bytes % sizes.packet_bytes != 0;
-  reads_are_whole = !are_chunks_short && receives.size() <= kMaxReads && all <= kMaxPostedBytes;
+  reads_are_whole = !are_chunks_short && receives.size() <= kMaxReads && all <= sizes.max_posted_bytes;
   read_yield = are_chunks_short ? sizes.chunk_bytes : 0;
-  reads = std::vector<Flight>(reads_are_whole ? receives.size() : std::min(kMaxReads, chunks));
+  const std::size_t long_read = std::min(kLongReadBytes, round_up(sizes.max_posted_bytes, sizes.packet_bytes));
+  const std::size_t most = std::max<std::size_t>(1, sizes.max_posted_bytes / long_read);
+  reads = std::vector<Flight>(reads_are_whole ? receives.size() : std::min({kMaxReads, chunks, most}));
   std::size_t total = 0;
   for (std::size_t i = 0; i < reads.size(); ++i) {
-    const std::size_t wanted = reads_are_whole    ? receives[i].size
-                               : are_chunks_short ? sizes.chunk_bytes
-                                                  : kLongReadBytes;
+    const std::size_t wanted = reads_are_whole ? receives[i].size : are_chunks_short ? sizes.chunk_bytes : long_read;
     reads[i].capacity = round_up(wanted, sizes.packet_bytes);
     reads[i].home = this;
     total += round_up(reads[i].capacity, Script::kAlignment);

@@ -14,9 +14,10 @@ namespace subgraft::edgetpu {
 // How much goes into one transfer.
 struct TransferSizes {
   std::size_t max_bulk_out_bytes = 0;
-  bool header_apart = false;     // the header is a transfer of its own
-  std::size_t packet_bytes = 0;  // of a full packet: reads are multiples of it
-  std::size_t chunk_bytes = 0;   // the device ends a packet after as many bytes of output
+  bool header_apart = false;         // the header is a transfer of its own
+  std::size_t packet_bytes = 0;      // of a full packet: reads are multiples of it
+  std::size_t max_posted_bytes = 0;  // of pending reads
+  std::size_t chunk_bytes = 0;       // the device ends a packet after as many bytes of output
 };
 
 // The messages with constant instructions, in memory that this device takes fastest.

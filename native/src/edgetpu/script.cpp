@@ -9,7 +9,7 @@
 namespace subgraft::edgetpu {
 namespace {
 
-// What one run moves. The device has 8 MB; a package that asks for more than this lies.
+// What one run moves, as in transfers.py. The device has 8 MB; a package that asks for more than this lies.
 constexpr std::size_t kMaxBytes = std::size_t{1} << 28;
 
 std::size_t aligned(std::size_t size) {
@@ -73,6 +73,9 @@ Script::Script(ScriptRequest request) : inputs_(std::move(request.inputs)), scra
     outputs_.push_back({output.tensor_bytes, output.padded_bytes, received_bytes_,
                         Relayout(output.runs, output.padded_bytes, output.tensor_bytes, output.flip)});
     received_bytes_ += aligned(output.padded_bytes);
+    if (received_bytes_ > kMaxBytes)
+      throw ArgumentError(
+          concat("outputs 0 to ", i, " are larger than the device's memory: ", received_bytes_, " bytes"));
   }
   for (const Step& step : request.steps) add(request, step);
   check_coverage();

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/fixed_point.h"
+#include "core/half.h"
 #include "kernels/arithmetic_math.h"
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
@@ -13,6 +14,9 @@
 
 namespace subgraft {
 namespace {
+
+template <typename T>
+inline constexpr bool kIsReal = std::is_same_v<T, float> || kIsShortFloat<T>;
 
 // How LOGISTIC and TANH of int16 rescale their input. Scales of 2^-12 (and up to 2^-(12 - max_shift)) are exact.
 SigmoidInput sigmoid_input(const Preparation& p, int max_shift) {
@@ -44,10 +48,10 @@ float logistic(float x) {
 
 Compute prepare_logistic(Preparation& p) {
   const int64_t count = prepare_map(p);
-  return dispatch<float, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+  return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>) {
-      return map<float, float>(count, logistic);
+    if constexpr (kIsReal<T>) {
+      return map<T, T>(count, computed_as_float<T>(logistic));
     } else if constexpr (std::is_same_v<T, int16_t>) {
       return map<int16_t, int16_t>(count, Logistic16(sigmoid_input(p, 0)));
     } else {
@@ -60,9 +64,9 @@ Compute prepare_logistic(Preparation& p) {
 Compute prepare_tanh(Preparation& p) {
   const int64_t count = prepare_map(p);
   const auto tanh = [](float x) { return std::tanh(x); };
-  return dispatch<float, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+  return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>) return map<float, float>(count, tanh);
+    if constexpr (kIsReal<T>) return map<T, T>(count, computed_as_float<T>(tanh));
     if constexpr (std::is_same_v<T, int16_t>) return map<int16_t, int16_t>(count, Tanh16(sigmoid_input(p, 1)));
     if constexpr (sizeof(T) == 1) return map_function<T>(p, count, tanh);
   });
@@ -88,10 +92,10 @@ float gelu_by_tanh(float x) {
 Compute prepare_gelu(Preparation& p) {
   const int64_t count = prepare_map(p);
   float (*const f)(float) = p.options().boolean("approximate") ? gelu_by_tanh : gelu;
-  return dispatch<float, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+  return dispatch<float, Half, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>)
-      return map<float, float>(count, f);
+    if constexpr (kIsReal<T>)
+      return map<T, T>(count, computed_as_float<T>(f));
     else
       return map_function<T>(p, count, f);
   });

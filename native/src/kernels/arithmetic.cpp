@@ -2,6 +2,7 @@
 #include <complex>
 
 #include "core/fixed_point.h"
+#include "core/half.h"
 #include "kernels/arithmetic_math.h"
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
@@ -13,13 +14,6 @@ namespace {
 
 template <typename T>
 inline constexpr bool kIsSmall = std::is_integral_v<T> && sizeof(T) <= 2;  // quantized, usually
-
-Broadcast<2> prepare_same_type(Preparation& p) {
-  Broadcast<2> plan = prepare_map2(p);
-  p.require(p.output(0).dtype == p.input(0).dtype, "inputs are ", dtype_name(p.input(0).dtype), " but output is ",
-            dtype_name(p.output(0).dtype));
-  return plan;
-}
 
 int64_t activation(const Preparation& p) { return p.options().integer("fused_activation_function"); }
 
@@ -100,15 +94,36 @@ bool is_plain(const Preparation& p) {
   return !kIsSmall<T> || (std::is_same_v<T, int16_t> && !p.output(0).is_quantized());
 }
 
+// The range of plain numbers of type T as they are computed: a half is clamped to what is finite, even without an
+// activation, as floats are.
+template <typename T>
+auto computed_range(const Preparation& p) {
+  if constexpr (std::is_same_v<T, Half>) {
+    constexpr float kLargestHalf = 65504;
+    const Range<float> range = plain_range<float>(p);
+    return Range<float>{std::max(range.min, -kLargestHalf), std::min(range.max, kLargestHalf)};
+  } else {
+    return plain_range<T>(p);
+  }
+}
+
+// f of plain numbers with the fused activation.
+template <typename T, typename F>
+Compute plain(const Preparation& p, const Broadcast<2>& plan, F f) {
+  return map2<T, T, T>(
+      plan, computed_as_float<T>([range = computed_range<T>(p), f](auto a, auto b) { return range.clamp(f(a, b)); }));
+}
+
 Compute prepare_add(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
-    using T = decltype(type);
-    if constexpr (kIsSmall<T>) {
-      if (!is_plain<T>(p)) return quantized_sum<T>(p, plan, 1);
-    }
-    return map2<T, T, T>(plan, [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_add(a, b)); });
-  });
+  return dispatch<float, Half, int8_t, uint8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) -> Compute {
+        using T = decltype(type);
+        if constexpr (kIsSmall<T>) {
+          if (!is_plain<T>(p)) return quantized_sum<T>(p, plan, 1);
+        }
+        return plain<T>(p, plan, [](auto a, auto b) { return wrapping_add(a, b); });
+      });
 }
 
 Compute prepare_sub(Preparation& p) {
@@ -118,8 +133,7 @@ Compute prepare_sub(Preparation& p) {
     if constexpr (kIsSmall<T>)
       return quantized_sum<T>(p, plan, -1);
     else
-      return map2<T, T, T>(plan,
-                           [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_subtract(a, b)); });
+      return plain<T>(p, plan, [](T a, T b) { return wrapping_subtract(a, b); });
   });
 }
 
@@ -142,14 +156,13 @@ Compute complex_product(const Preparation& p, const Broadcast<2>& plan) {
 Compute prepare_mul(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
   if (p.input(0).dtype == DType::complex64) return complex_product(p, plan);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, uint32_t, int64_t>(
+  return dispatch<float, Half, int8_t, uint8_t, int16_t, int32_t, uint32_t, int64_t>(
       p, p.input(0).dtype, [&](auto type) -> Compute {
         using T = decltype(type);
         if constexpr (kIsSmall<T>) {
           if (!is_plain<T>(p)) return quantized_product<T>(p, plan);
         }
-        return map2<T, T, T>(plan,
-                             [range = plain_range<T>(p)](T a, T b) { return range.clamp(wrapping_multiply(a, b)); });
+        return plain<T>(p, plan, [](auto a, auto b) { return wrapping_multiply(a, b); });
       });
 }
 
@@ -186,7 +199,7 @@ Compute prepare_div(Preparation& p) {
                                  return range.clamp(static_cast<T>(int64_t{a} / b));
                                }));
     } else {
-      return map2<T, T, T>(plan, [range = plain_range<T>(p)](T a, T b) { return range.clamp(a / b); });
+      return plain<T>(p, plan, [](T a, T b) { return a / b; });
     }
   });
 }
@@ -201,18 +214,20 @@ Compute prepare_floor_div(Preparation& p) {
 
 Compute prepare_maximum(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
-    using T = decltype(type);
-    return map2<T, T, T>(plan, [](T a, T b) { return a > b ? a : b; });
-  });
+  return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) {
+        using T = decltype(type);
+        return map2<T, T, T>(plan, computed_as_float<T>([](auto a, auto b) { return a > b ? a : b; }));
+      });
 }
 
 Compute prepare_minimum(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
-    using T = decltype(type);
-    return map2<T, T, T>(plan, [](T a, T b) { return a < b ? a : b; });
-  });
+  return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) {
+        using T = decltype(type);
+        return map2<T, T, T>(plan, computed_as_float<T>([](auto a, auto b) { return a < b ? a : b; }));
+      });
 }
 
 // TFLite has int8 only; int16 is as in its sister for microcontrollers.

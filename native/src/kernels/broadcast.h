@@ -157,4 +157,12 @@ inline Broadcast<2> prepare_map2(Preparation& p) {
   return plan;
 }
 
+// The same for ops whose output has the type of the inputs.
+inline Broadcast<2> prepare_same_type(Preparation& p) {
+  const Broadcast<2> plan = prepare_map2(p);
+  p.require(p.output(0).dtype == p.input(0).dtype, "inputs are ", dtype_name(p.input(0).dtype), " but output is ",
+            dtype_name(p.output(0).dtype));
+  return plan;
+}
+
 }  // namespace subgraft

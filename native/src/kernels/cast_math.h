@@ -35,10 +35,10 @@ To cast_to(From x) {
     return cast_to<To>(x.byte != 0);
   else if constexpr (std::is_same_v<From, std::complex<float>>)
     return cast_to<To>(x.real());
-  else if constexpr (std::is_same_v<From, Half>)
+  else if constexpr (kIsShortFloat<From>)
     return cast_to<To>(to_float(x));
-  else if constexpr (std::is_same_v<To, Half>)
-    return to_half(static_cast<float>(x));
+  else if constexpr (kIsShortFloat<To>)
+    return shorten<To>(static_cast<float>(x));
   else if constexpr (std::is_same_v<To, std::complex<float>>)
     return {static_cast<float>(x), 0};
   else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool>)

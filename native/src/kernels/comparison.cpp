@@ -1,6 +1,7 @@
 // EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, SELECT and SELECT_V2.
 #include <functional>
 
+#include "core/half.h"
 #include "core/strings.h"
 #include "kernels/arithmetic_math.h"
 #include "kernels/broadcast.h"
@@ -31,13 +32,18 @@ Compute compare_quantized(const Preparation& p, const Broadcast<2>& plan, F f) {
 // int16 has no scale in TFLite's orderings, only in its (in)equalities.
 template <typename F>
 Compute compare(const Preparation& p, const Broadcast<2>& plan, F f, bool scales_int16) {
-  return dispatch<float, int8_t, uint8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
-    using T = decltype(type);
-    if constexpr (sizeof(T) <= 2) {
-      if (p.input(0).is_quantized() && (sizeof(T) == 1 || scales_int16)) return compare_quantized<T>(p, plan, f);
-    }
-    return map2<T, T, bool>(plan, f);
-  });
+  return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) -> Compute {
+        using T = decltype(type);
+        if constexpr (kIsShortFloat<T>) {
+          return map2<T, T, bool>(plan, [f](T a, T b) { return f(to_float(a), to_float(b)); });
+        } else {
+          if constexpr (sizeof(T) <= 2) {
+            if (p.input(0).is_quantized() && (sizeof(T) == 1 || scales_int16)) return compare_quantized<T>(p, plan, f);
+          }
+          return map2<T, T, bool>(plan, f);
+        }
+      });
 }
 
 template <typename F>

@@ -169,7 +169,7 @@ Compute prepare_dequantize(Preparation& p) {
   p.set_output(0, input.shape);
   switch (input.dtype) {
     case DType::float16:
-      return map<Half, float>(input.shape.elements(), to_float);
+      return map<Half, float>(input.shape.elements(), [](Half half) { return to_float(half); });
     case DType::int4:
       return dequantize_packed<4, true>(p);
     case DType::uint4:
@@ -186,8 +186,8 @@ Compute prepare_dequantize(Preparation& p) {
 
 template <typename In>
 Compute cast_from(const Preparation& p, int64_t count) {
-  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool,
-                  std::complex<float>>(p, p.output(0).dtype, [&](auto type) {
+  return dispatch<float, Half, BFloat16, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t,
+                  uint64_t, bool, std::complex<float>>(p, p.output(0).dtype, [&](auto type) {
     using Out = decltype(type);
     return map<In, Out>(count, [](In x) { return cast_to<Out>(x); });
   });
@@ -200,8 +200,9 @@ Compute prepare_cast(Preparation& p) {
   p.set_output(0, p.input(0).shape);
   if (from == p.output(0).dtype) p.share(0, 0);
   if (from == DType::boolean) return cast_from<BoolByte>(p, count);
-  return dispatch<float, Half, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t,
-                  std::complex<float>>(p, from, [&](auto type) { return cast_from<decltype(type)>(p, count); });
+  return dispatch<float, Half, BFloat16, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t,
+                  uint64_t, std::complex<float>>(p, from,
+                                                 [&](auto type) { return cast_from<decltype(type)>(p, count); });
 }
 
 }  // namespace

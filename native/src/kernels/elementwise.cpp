@@ -1,6 +1,8 @@
-// ABS, NEG, SQRT, RSQRT, EXP, LOG, SQUARE, SIN, COS, FLOOR, CEIL, ROUND and LOGICAL_NOT.
+// ABS, NEG, SIGN, SQRT, RSQRT, EXP, LOG, SQUARE, SIN, COS, FLOOR, CEIL, ROUND, ZEROS_LIKE and LOGICAL_NOT.
+#include <algorithm>
 #include <cmath>
 
+#include "core/half.h"
 #include "kernels/arithmetic_math.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
@@ -11,11 +13,14 @@
 namespace subgraft {
 namespace {
 
-template <float (*f)(float)>
+// f of numbers of one of these types, each computed as a float.
+template <float (*f)(float), typename... Ts>
 Compute prepare_float(Preparation& p) {
   const int64_t count = prepare_map(p);
-  if (p.input(0).dtype != DType::float32) p.unsupported(p.name(), " of ", dtype_name(p.input(0).dtype));
-  return map<float, float>(count, [](float x) { return f(x); });
+  return dispatch<Ts...>(p, p.input(0).dtype, [count](auto type) {
+    using T = decltype(type);
+    return map<T, T>(count, computed_as_float<T>([](float x) { return f(x); }));
+  });
 }
 
 float square(float x) { return x * x; }
@@ -31,17 +36,34 @@ Compute prepare_logical_not(Preparation& p) {
   return map<uint8_t, bool>(count, [](uint8_t x) { return x == 0; });  // a file may hold any byte for true
 }
 
+// -1, 0 or 1; NaN stays NaN.
+Compute prepare_sign(Preparation& p) {
+  const int64_t count = prepare_map(p);
+  return dispatch<float, double, int32_t>(p, p.input(0).dtype, [&](auto type) {
+    using T = decltype(type);
+    return map<T, T>(count, [](T x) { return x > 0 ? T{1} : x < 0 ? T{-1} : x == 0 ? T{0} : x; });
+  });
+}
+
+Compute prepare_zeros_like(Preparation& p) {
+  const int64_t count = prepare_map(p);
+  return dispatch<float, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
+    using T = decltype(type);
+    return [count](const Invocation& v) { std::fill_n(v.out<T>(0), count, T{0}); };
+  });
+}
+
 // Of the quantized numbers themselves, as TFLite has it.
 Compute prepare_neg(Preparation& p) {
   const int64_t count = prepare_map(p);
-  return dispatch<float, int8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
+  return dispatch<float, Half, BFloat16, int8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
     using T = decltype(type);
-    return map<T, T>(count, [](T x) {
-      if constexpr (std::is_same_v<T, float>)
-        return -x;
-      else
-        return wrapping_subtract(T{0}, x);
-    });
+    return map<T, T>(count, computed_as_float<T>([](auto x) {
+                       if constexpr (std::is_floating_point_v<decltype(x)>)
+                         return -x;
+                       else
+                         return wrapping_subtract(T{0}, x);
+                     }));
   });
 }
 
@@ -167,16 +189,18 @@ Compute prepare_log(Preparation& p) {
 void register_elementwise(Registry& registry) {
   registry.add("ABS", prepare_abs);
   registry.add("NEG", prepare_neg);
+  registry.add("SIGN", prepare_sign);
   registry.add("SQRT", prepare_sqrt);
   registry.add("RSQRT", prepare_rsqrt);
   registry.add("EXP", prepare_exp);
   registry.add("LOG", prepare_log);
-  registry.add("SQUARE", prepare_float<square>);
-  registry.add("SIN", prepare_float<sine>);
-  registry.add("COS", prepare_float<cosine>);
-  registry.add("FLOOR", prepare_float<round_down>);
-  registry.add("CEIL", prepare_float<round_up>);
-  registry.add("ROUND", prepare_float<round_to_even>);
+  registry.add("SQUARE", prepare_float<square, float>);
+  registry.add("SIN", prepare_float<sine, float, Half>);
+  registry.add("COS", prepare_float<cosine, float, Half>);
+  registry.add("FLOOR", prepare_float<round_down, float, Half, BFloat16>);
+  registry.add("CEIL", prepare_float<round_up, float>);
+  registry.add("ROUND", prepare_float<round_to_even, float, Half, BFloat16>);
+  registry.add("ZEROS_LIKE", prepare_zeros_like);
   registry.add("LOGICAL_NOT", prepare_logical_not);
 }
 

@@ -35,7 +35,7 @@ std::vector<float> read_scales(const Preparation& p, const BlockwiseSizes& s, in
   if (scales.dtype != DType::float16) p.unsupported("scales of blocks that are ", dtype_name(scales.dtype));
   std::vector<float> values(static_cast<size_t>(count));
   const Half* halves = reinterpret_cast<const Half*>(scales.constant);
-  std::transform(halves, halves + count, values.begin(), to_float);
+  std::transform(halves, halves + count, values.begin(), [](Half half) { return to_float(half); });
   return values;
 }
 

@@ -1,68 +1,45 @@
-// UNIDIRECTIONAL_SEQUENCE_LSTM: checks, and the float kernel with float or 8-bit weights.
+// LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM and BIDIRECTIONAL_SEQUENCE_LSTM: checks, and which kernel computes what.
 #include "kernels/lstm.h"
 
-#include <algorithm>
-#include <array>
-#include <cmath>
 #include <memory>
 #include <string_view>
-#include <type_traits>
-#include <vector>
 
-#include "kernels/dynamic_range.h"
 #include "kernels/families.h"
-#include "kernels/lstm_math.h"
+#include "kernels/lstm_float.h"
 
 namespace subgraft {
 namespace {
 
-using In = LstmInputs;
+using T = LstmTensors;
 
-// Weights are constants: row sums and scales are taken from them once.
-void require_tensor(const Preparation& p, int i, DType dtype, std::initializer_list<int64_t> dims) {
-  const Operand& tensor = p.input(i);
-  if (tensor.dtype != dtype)
-    p.unsupported("tensor '", tensor.name, "' is ", dtype_name(tensor.dtype), ", not ", dtype_name(dtype));
-  bool equal = tensor.shape.rank() == static_cast<int>(dims.size());
-  for (int d = 0; equal && d < tensor.shape.rank(); ++d) equal = tensor.shape[d] == dims.begin()[d];
-  p.require(equal, "tensor '", tensor.name, "' has shape ", tensor.shape.text());
-  if (dtype == DType::int8 && !tensor.is_constant()) p.unsupported("tensor '", tensor.name, "' is not constant");
-}
-
-// Element types of one of the three kernels.
+// Element types of one of the kernels.
 struct Types {
   DType weights, peephole, bias, norm, output_state, cell_state;
 };
 
-Types types_of(const Preparation& p) {
-  const DType input = p.input(In::kInput).dtype;
-  const DType weights = p.input(In::input_weights(In::kOutputGate)).dtype;
+Types types_of(const Preparation& p, const LstmTensors& t) {
+  const DType input = p.input(T::kInput).dtype;
+  const DType weights = p.input(t.input_weights(T::kOutputGate)).dtype;
   const DType f32 = DType::float32;
-  if (input == f32 && (weights == f32 || weights == DType::int8)) return {weights, weights, f32, f32, f32, f32};
+  if (input == f32 && (weights == f32 || is_hybrid_weight(weights))) return {weights, weights, f32, f32, f32, f32};
   if (input == DType::int8 && weights == DType::int8)
     return {weights, DType::int16, DType::int32, DType::int16, DType::int8, DType::int16};
   p.unsupported("input ", dtype_name(input), " with weights ", dtype_name(weights));
 }
 
-void check_gate(const Preparation& p, int gate, const LstmShape& s, const Types& types) {
-  require_tensor(p, In::input_weights(gate), types.weights, {s.cell, s.input});
-  if (p.input(In::recurrent_weights(gate)).shape.rank() == 1) {  // the diagonal of a matrix
-    if (p.input(In::kInput).dtype != DType::float32) p.unsupported("diagonal recurrent weights of an integer LSTM");
-    require_tensor(p, In::recurrent_weights(gate), DType::float32, {s.cell});
+void check_gate(const Preparation& p, const LstmTensors& t, int gate, const LstmShape& s, const Types& types) {
+  require_tensor(p, t.input_weights(gate), types.weights, {s.cell, s.input});
+  if (s.aux > 0) require_tensor(p, t.aux_weights(gate), types.weights, {s.cell, s.aux});
+  if (p.input(t.recurrent_weights(gate)).shape.rank() == 1) {  // the diagonal of a matrix
+    if (p.input(T::kInput).dtype != DType::float32) p.unsupported("diagonal recurrent weights of an integer LSTM");
+    require_tensor(p, t.recurrent_weights(gate), DType::float32, {s.cell});
     p.require(s.output == s.cell, "diagonal recurrent weights with ", s.cell, " cells and ", s.output, " outputs");
   } else {
-    require_tensor(p, In::recurrent_weights(gate), types.weights, {s.cell, s.output});
+    require_tensor(p, t.recurrent_weights(gate), types.weights, {s.cell, s.output});
   }
-  if (s.has_peephole(gate)) require_tensor(p, In::peephole(gate), types.peephole, {s.cell});
-  require_tensor(p, In::bias(gate), types.bias, {s.cell});
-  if (s.norm) require_tensor(p, In::norm(gate), types.norm, {s.cell});
-}
-
-void check_state(const Preparation& p, int i, DType dtype, int64_t elements) {
-  const Operand& state = p.input(i);
-  p.require(state.is_variable, "state '", state.name, "' is not a variable tensor");
-  p.require(state.dtype == dtype && state.shape.elements() == elements, "state '", state.name, "' is ",
-            dtype_name(state.dtype), state.shape.text());
+  if (s.has_peephole(gate)) require_tensor(p, t.peephole(gate), types.peephole, {s.cell});
+  require_tensor(p, t.bias(gate), types.bias, {s.cell});
+  if (s.norm) require_tensor(p, t.norm(gate), types.norm, {s.cell});
 }
 
 // Tensors that only some variants have must all be there or all be absent.
@@ -72,255 +49,178 @@ bool all_or_none(const Preparation& p, std::string_view what, std::initializer_l
   return first;
 }
 
-LstmShape read_shape(const Preparation& p) {
+LstmShape read_shape(const Preparation& p, const LstmTensors& t, const Sequence& sequence) {
   LstmShape s;
-  const Shape& input = p.input(In::kInput).shape;
-  const Shape& weights = p.input(In::input_weights(In::kOutputGate)).shape;
-  const Shape& recurrent = p.input(In::recurrent_weights(In::kOutputGate)).shape;
-  p.require(input.rank() == 3, "input has shape ", input.text(), ", not [time, batch, depth]");
+  const Shape& weights = p.input(t.input_weights(T::kOutputGate)).shape;
+  const Shape& recurrent = p.input(t.recurrent_weights(T::kOutputGate)).shape;
   p.require(weights.rank() == 2 && recurrent.rank() >= 1, "weights have shapes ", weights.text(), " and ",
             recurrent.text());
-  s.time_major = p.options().boolean("time_major");
-  s.time = input[s.time_major ? 0 : 1];
-  s.batch = input[s.time_major ? 1 : 0];
-  s.input = input[2];
+  s.sequence = sequence;
+  s.input = p.input(T::kInput).shape.back(0);
   s.cell = weights[0];
   s.output = recurrent.back(0);
   p.require(s.cell > 0 && s.output > 0, "has no cells or no outputs");
-  s.cifg = !all_or_none(
-      p, "input gate's tensors",
-      {In::input_weights(In::kInputGate), In::recurrent_weights(In::kInputGate), In::bias(In::kInputGate)});
-  s.peephole = all_or_none(p, "peephole weights", {In::peephole(In::kForgetGate), In::peephole(In::kOutputGate)});
-  s.norm = all_or_none(p, "layer normalization weights",
-                       {In::norm(In::kForgetGate), In::norm(In::kCellGate), In::norm(In::kOutputGate)});
-  s.projection = p.has_input(In::kProjection);
+  s.cifg = !all_or_none(p, "input gate's tensors",
+                        {t.input_weights(T::kInputGate), t.recurrent_weights(T::kInputGate), t.bias(T::kInputGate)});
+  s.peephole = all_or_none(p, "peephole weights", {t.peephole(T::kForgetGate), t.peephole(T::kOutputGate)});
+  s.norm = t.first_norm >= 0 && all_or_none(p, "layer normalization weights",
+                                            {t.norm(T::kForgetGate), t.norm(T::kCellGate), t.norm(T::kOutputGate)});
+  s.projection = p.has_input(t.projection());
   s.cell_clip = static_cast<float>(p.options().real("cell_clip"));
   s.projection_clip = static_cast<float>(p.options().real("proj_clip"));
   p.require(s.cell_clip >= 0 && s.projection_clip >= 0, "clips at ", s.cell_clip, " and ", s.projection_clip);
   return s;
 }
 
-LstmShape check(const Preparation& p) {
-  p.require(p.inputs() == In::kCount || p.inputs() == In::kCountWithoutNorm, "has ", p.inputs(),
-            " inputs instead of 20 or 24");
-  p.expect(p.inputs(), 1);
-  const LstmShape s = read_shape(p);
-  const Types types = types_of(p);
-  for (int gate = s.first_gate(); gate < In::kGates; ++gate) check_gate(p, gate, s, types);
+// `aux`: elements of a vector of the auxiliary input, 0 without weights of its own.
+LstmShape check(const Preparation& p, const LstmTensors& t, const Sequence& sequence, int64_t aux = 0) {
+  LstmShape s = read_shape(p, t, sequence);
+  s.aux = aux;
+  const Types types = types_of(p, t);
+  for (int gate = s.first_gate(); gate < T::kGates; ++gate) check_gate(p, t, gate, s, types);
   if (s.projection) {
-    require_tensor(p, In::kProjection, types.weights, {s.output, s.cell});
-    if (p.has_input(In::kProjectionBias)) require_tensor(p, In::kProjectionBias, types.bias, {s.output});
+    require_tensor(p, t.projection(), types.weights, {s.output, s.cell});
+    if (p.has_input(t.projection_bias())) require_tensor(p, t.projection_bias(), types.bias, {s.output});
   } else {
-    p.require(!p.has_input(In::kProjectionBias), "has a projection bias without projection weights");
+    p.require(!p.has_input(t.projection_bias()), "has a projection bias without projection weights");
     p.require(s.output == s.cell, "has ", s.cell, " cells but ", s.output, " outputs and no projection");
   }
-  check_state(p, In::kOutputState, types.output_state, s.batch * s.output);
-  check_state(p, In::kCellState, types.cell_state, s.batch * s.cell);
+  require_state(p, t.output_state, types.output_state, sequence.batch * s.output);
+  require_state(p, t.cell_state, types.cell_state, sequence.batch * s.cell);
+  for (int i = 0; i < p.outputs(); ++i)
+    p.require(p.output(i).dtype == p.input(T::kInput).dtype, "output is ", dtype_name(p.output(i).dtype));
   return s;
 }
 
-// With float or 8-bit weights; everything else is float.
 template <typename Weight>
-class FloatLstm {
- public:
-  FloatLstm(Preparation& p, const LstmShape& shape) : s_(shape) {
-    activation_ = static_cast<Activation>(p.options().integer("fused_activation_function"));
-    if (activation_ == Activation::none || activation_range_is_unknown())
-      p.unsupported("fused activation ", p.options().integer("fused_activation_function"));
-    asymmetric_ = p.options().boolean("asymmetric_quantize_inputs");
-    for (int gate = s_.first_gate(); gate < In::kGates; ++gate) {
-      gates_[gate].input = constants(p, In::input_weights(gate));
-      gates_[gate].diagonal = p.input(In::recurrent_weights(gate)).shape.rank() == 1;
-      if (!gates_[gate].diagonal) gates_[gate].recurrent = constants(p, In::recurrent_weights(gate));
-      if (s_.has_peephole(gate)) gates_[gate].peephole = constants(p, In::peephole(gate));
-    }
-    if (s_.projection) {
-      projection_ = constants(p, In::kProjection);
-      has_projection_bias_ = p.has_input(In::kProjectionBias);
-    }
-    const int64_t batch = s_.step_batch();
-    gate_slot_ = p.scratch(In::kGates * batch * s_.cell * int64_t{sizeof(float)});
-    hidden_slot_ = p.scratch(batch * s_.cell * int64_t{sizeof(float)});
-    if constexpr (kQuantizes) {
-      const int64_t depths[] = {s_.input, std::max(s_.output, s_.cell)};
-      for (int place = 0; place < 2; ++place) {
-        quantized_slots_[place] = p.scratch(batch * depths[place]);
-        scale_slots_[place] = p.scratch(batch * int64_t{sizeof(float)});
-        zero_point_slots_[place] = p.scratch(batch * int64_t{sizeof(int32_t)});
-      }
-    }
+Compute prepare_float(Preparation& p, const LstmTensors& tensors, const LstmShape& shape) {
+  const auto lstm = std::make_shared<const FloatLstm<Weight>>(p, tensors, shape);
+  return [lstm, stride = shape.output](const Invocation& v) { lstm->run(v, T::kInput, v.out<float>(0), stride); };
+}
+
+// One direction, over a sequence or a single step.
+Compute prepare_forward(Preparation& p, const Sequence& sequence) {
+  p.require(p.inputs() == 24 || p.inputs() == 20, "has ", p.inputs(), " inputs instead of 20 or 24");
+  p.expect(p.inputs(), 1);
+  const LstmTensors tensors;
+  const LstmShape shape = check(p, tensors, sequence);
+  const Shape& input = p.input(T::kInput).shape;
+  p.set_output(0, input.with(input.rank() - 1, static_cast<int32_t>(shape.output)));
+  if (p.input(T::kInput).dtype == DType::int8) {
+    const bool is_sequence = input.rank() == 3;
+    if (!is_sequence && p.intermediate(5)) return prepare_8_bit_gates_lstm(p, tensors, shape);
+    p.require(!p.intermediate(5), "has more than 5 intermediate tensors");
+    return prepare_integer_lstm(p, tensors, shape);
   }
+  if (p.input(tensors.input_weights(T::kOutputGate)).dtype == DType::float32)
+    return prepare_float<float>(p, tensors, shape);
+  return prepare_float<int8_t>(p, tensors, shape);
+}
 
-  void run(const Invocation& v) const {
-    s_.each_step([&](int64_t first, int64_t first_state) {
-      step(v, v.in<float>(In::kInput) + first * s_.input, v.state<float>(In::kOutputState) + first_state * s_.output,
-           v.state<float>(In::kCellState) + first_state * s_.cell, v.out<float>(0) + first * s_.output);
-    });
-  }
-
- private:
-  static constexpr bool kQuantizes = std::is_same_v<Weight, int8_t>;
-
-  // What is known of a weight tensor before it runs.
-  struct Constants {
-    float scale = 1;
-    std::vector<int32_t> row_sums;
-  };
-  struct Gate {
-    Constants input, recurrent, peephole;
-    bool diagonal = false;
-  };
-
-  bool activation_range_is_unknown() const {
-    return activation_ != Activation::relu && activation_ != Activation::relu_n1_to_1 &&
-           activation_ != Activation::relu6 && activation_ != Activation::tanh;
-  }
-
-  Constants constants(const Preparation& p, int i) const {
-    Constants made;
-    if constexpr (kQuantizes) {
-      const Operand& tensor = p.input(i);
-      made.scale = tensor.scale();
-      if (!asymmetric_) return made;
-      const auto* data = reinterpret_cast<const int8_t*>(tensor.constant);
-      made.row_sums.resize(tensor.shape[0]);
-      const int64_t columns = tensor.shape.elements() / tensor.shape[0];
-      for (int64_t row = 0; row < tensor.shape[0]; ++row)
-        for (int64_t i = 0; i < columns; ++i) made.row_sums[row] += data[row * columns + i];
-    }
-    return made;
-  }
-
-  Matrix<Weight> matrix(const Invocation& v, int input, const Constants& known) const {
-    return {v.in<Weight>(input), known.scale, known.row_sums.empty() ? nullptr : known.row_sums.data()};
-  }
-
-  // The vectors as the weights want them. 8-bit ones are written to scratch memory, which has two places for them.
-  Vectors<Weight> vectors(const Invocation& v, int place, const float* values, int64_t depth) const {
-    if constexpr (kQuantizes) {
-      const int64_t batch = s_.step_batch();
-      int8_t* quantized = v.scratch<int8_t>(quantized_slots_[place]);
-      auto* scales = v.scratch<float>(scale_slots_[place]);
-      auto* zero_points = v.scratch<int32_t>(zero_point_slots_[place]);
-      for (int64_t b = 0; b < batch; ++b) {
-        const DynamicRange range = asymmetric_ ? quantize_asymmetric(values + b * depth, depth, quantized + b * depth)
-                                               : quantize_symmetric(values + b * depth, depth, quantized + b * depth);
-        scales[b] = range.scale;
-        zero_points[b] = range.zero_point;
-      }
-      return {quantized, depth, scales, zero_points};
-    } else {
-      return {values, depth};
-    }
-  }
-
-  void step(const Invocation& v, const float* input, float* state, float* cell, float* out) const {
-    const int64_t batch = s_.step_batch(), count = batch * s_.cell;
-    float* gates = v.scratch<float>(gate_slot_);
-    float* hidden = v.scratch<float>(hidden_slot_);
-    const Vectors<Weight> x = vectors(v, 0, input, s_.input);
-    const Vectors<Weight> h = vectors(v, 1, state, s_.output);
-
-    multiply(v, x, h, state, gates);
-    for (int gate = s_.first_gate(); gate < In::kOutputGate; ++gate) finish(v, gate, cell, gates + gate * count);
-    update(gates, cell);
-    finish(v, In::kOutputGate, cell, gates + In::kOutputGate * count);
-
-    activate(activation_, cell, hidden, count);
-    for (int64_t i = 0; i < count; ++i) hidden[i] *= gates[In::kOutputGate * count + i];
-    if (s_.projection)
-      project(v, vectors(v, 1, hidden, s_.cell), state);
-    else
-      std::copy_n(hidden, batch * s_.output, state);
-    std::copy_n(state, batch * s_.output, out);
-  }
-
-  // All gates' bias + weights x + recurrent weights h.
-  void multiply(const Invocation& v, const Vectors<Weight>& x, const Vectors<Weight>& h, const float* state,
-                float* gates) const {
-    const int64_t batch = s_.step_batch(), rows = (In::kGates - s_.first_gate()) * s_.cell;
-    v.parallel(rows, kLstmGrain / (batch * (s_.input + s_.output)) + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int gate = s_.first_gate() + static_cast<int>(i / s_.cell);
-        const int64_t row = i % s_.cell;
-        const Matrix<Weight> weights = matrix(v, In::input_weights(gate), gates_[gate].input);
-        const Matrix<Weight> recurrent = matrix(v, In::recurrent_weights(gate), gates_[gate].recurrent);
-        const float bias = s_.norm ? 0 : v.in<float>(In::bias(gate))[row];
-        for (int64_t b = 0; b < batch; ++b) {
-          const float from_state = gates_[gate].diagonal
-                                       ? v.in<float>(In::recurrent_weights(gate))[row] * state[b * s_.output + row]
-                                       : product(recurrent, row, h, b);
-          gates[(gate * batch + b) * s_.cell + row] = bias + product(weights, row, x, b) + from_state;
-        }
-      }
-    });
-  }
-
-  // Peephole, layer normalization and activation of one gate.
-  void finish(const Invocation& v, int gate, const float* cell, float* values) const {
-    const int64_t batch = s_.step_batch();
-    if (s_.has_peephole(gate)) {
-      const Weight* weights = v.in<Weight>(In::peephole(gate));
-      for (int64_t i = 0; i < batch * s_.cell; ++i)
-        values[i] += gates_[gate].peephole.scale * static_cast<float>(weights[i % s_.cell]) * cell[i];
-    }
-    if (s_.norm) {
-      for (int64_t b = 0; b < batch; ++b)
-        normalize(values + b * s_.cell, v.in<float>(In::norm(gate)), v.in<float>(In::bias(gate)), s_.cell);
-    }
-    if (gate == In::kCellGate)
-      activate(activation_, values, values, batch * s_.cell);
-    else
-      sigmoid(values, batch * s_.cell);
-  }
-
-  void update(const float* gates, float* cell) const {
-    const int64_t count = s_.step_batch() * s_.cell;
-    const float *input = gates, *forget = gates + count, *candidate = gates + 2 * count;
-    for (int64_t i = 0; i < count; ++i)
-      cell[i] = forget[i] * cell[i] + candidate[i] * (s_.cifg ? 1 - forget[i] : input[i]);
-    if (s_.cell_clip > 0) clip(cell, count, s_.cell_clip);
-  }
-
-  void project(const Invocation& v, const Vectors<Weight>& hidden, float* state) const {
-    const int64_t batch = s_.step_batch();
-    const Matrix<Weight> weights = matrix(v, In::kProjection, projection_);
-    v.parallel(s_.output, kLstmGrain / (batch * s_.cell) + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const float bias = has_projection_bias_ ? v.in<float>(In::kProjectionBias)[row] : 0;
-        for (int64_t b = 0; b < batch; ++b) state[b * s_.output + row] = bias + product(weights, row, hidden, b);
-      }
-    });
-    if (s_.projection_clip > 0) clip(state, batch * s_.output, s_.projection_clip);
-  }
-
-  LstmShape s_;
-  Activation activation_ = Activation::tanh;
-  bool asymmetric_ = false, has_projection_bias_ = false;
-  std::array<Gate, In::kGates> gates_;
-  Constants projection_;
-  int gate_slot_ = 0, hidden_slot_ = 0;
-  int quantized_slots_[2] = {}, scale_slots_[2] = {}, zero_point_slots_[2] = {};
-};
-
-template <typename Weight>
-Compute prepare_float(Preparation& p, const LstmShape& shape) {
-  const auto lstm = std::make_shared<const FloatLstm<Weight>>(p, shape);
-  return [lstm](const Invocation& v) { lstm->run(v); };
+Compute prepare_unidirectional_lstm(Preparation& p) {
+  return prepare_forward(p, Sequence::of(p, p.input(T::kInput).shape));
 }
 
 Compute prepare_lstm(Preparation& p) {
-  const LstmShape shape = check(p);
-  p.set_output(0, p.input(In::kInput).shape.with(2, static_cast<int32_t>(shape.output)));
-  const DType input = p.input(In::kInput).dtype;
-  p.require(p.output(0).dtype == input, "output is ", dtype_name(p.output(0).dtype));
-  if (input == DType::int8) return prepare_integer_lstm(p, shape);
-  if (p.input(In::input_weights(In::kOutputGate)).dtype == DType::float32) return prepare_float<float>(p, shape);
-  return prepare_float<int8_t>(p, shape);
+  constexpr int64_t kFull = 0, kBasic = 1;  // LSTMKernelType of the schema
+  const int64_t kernel = p.options().integer("kernel_type");
+  if (kernel == kBasic) return prepare_basic_lstm(p);
+  p.require(kernel == kFull, "kernel type ", kernel, " does not exist");
+  const Shape& input = p.input(T::kInput).shape;
+  p.require(input.rank() == 2, "input has shape ", input.text(), ", not [batch, depth]");
+  return prepare_forward(p, Sequence{1, input[0], true});
+}
+
+// A forward and a backward LSTM over the same sequence.
+template <typename Weight>
+class BidirectionalLstm {
+ public:
+  BidirectionalLstm(Preparation& p, const LstmTensors (&tensors)[2], const LstmShape (&shapes)[2], int backward_input)
+      : forward_(p, tensors[0], shapes[0]),
+        backward_(p, tensors[1], shapes[1]),
+        outputs_{shapes[0].output, shapes[1].output},
+        merges_(p.outputs() == 1),
+        backward_input_(backward_input) {}
+
+  void operator()(const Invocation& v) const {
+    if (merges_) {
+      const int64_t stride = outputs_[0] + outputs_[1];
+      forward_.run(v, T::kInput, v.out<float>(0), stride);
+      backward_.run(v, backward_input_, v.out<float>(0) + outputs_[0], stride);
+    } else {
+      forward_.run(v, T::kInput, v.out<float>(0), outputs_[0]);
+      backward_.run(v, backward_input_, v.out<float>(1), outputs_[1]);
+    }
+  }
+
+ private:
+  FloatLstm<Weight> forward_, backward_;
+  int64_t outputs_[2];
+  bool merges_;
+  int backward_input_;
+};
+
+template <typename Weight>
+Compute bidirectional(Preparation& p, const LstmTensors (&tensors)[2], const LstmShape (&shapes)[2], int input) {
+  const auto lstm = std::make_shared<const BidirectionalLstm<Weight>>(p, tensors, shapes, input);
+  return [lstm](const Invocation& v) { (*lstm)(v); };
+}
+
+constexpr int kAuxInput = 39;
+constexpr LstmTensors kDirections[] = {{1, 35, 36, -1, kAuxInput, 40}, {18, 37, 38, -1, kAuxInput, 44}};
+
+bool has_aux_weights(const Preparation& p) {
+  const bool has = p.has_input(kDirections[0].aux_weights(T::kForgetGate));
+  for (const LstmTensors& t : kDirections)
+    for (int gate = T::kForgetGate; gate < T::kGates; ++gate)
+      p.require(p.has_input(t.aux_weights(gate)) == has, "has some of its auxiliary weights but not all");
+  return has;
+}
+
+// Elements of a vector of the auxiliary input.
+int64_t check_aux(const Preparation& p, bool has_weights) {
+  const Shape& input = p.input(T::kInput).shape;
+  const Operand& aux = p.input(kAuxInput);
+  if (aux.dtype != DType::float32) p.unsupported("auxiliary input is ", dtype_name(aux.dtype));
+  p.require(aux.shape.rank() == 3 && aux.shape[0] == input[0] && aux.shape[1] == input[1] && aux.shape[2] > 0 &&
+                (has_weights || aux.shape[2] == input[2]),
+            "auxiliary input has shape ", aux.shape.text(), " beside an input of shape ", input.text());
+  return aux.shape[2];
+}
+
+Compute prepare_bidirectional_lstm(Preparation& p) {
+  const bool merges = p.options().boolean("merge_outputs");
+  p.expect(48, merges ? 1 : 2);
+  const Operand& input = p.input(T::kInput);
+  if (input.dtype != DType::float32) p.unsupported("input is ", dtype_name(input.dtype));
+  Sequence sequence = Sequence::of(p, input.shape);
+  const bool has_weights = has_aux_weights(p);
+  const bool has_aux = has_weights || p.has_input(kAuxInput);
+  const int64_t depth = has_aux ? check_aux(p, has_weights) : 0;
+  LstmShape shapes[2];
+  for (int i = 0; i < 2; ++i) {
+    sequence.backward = i == 1;
+    shapes[i] = check(p, kDirections[i], sequence, has_weights ? depth : 0);
+  }
+  const DType weights = p.input(kDirections[0].input_weights(T::kOutputGate)).dtype;
+  const DType backward_weights = p.input(kDirections[1].input_weights(T::kOutputGate)).dtype;
+  p.require(weights == backward_weights, "weights are ", dtype_name(weights), " and ", dtype_name(backward_weights));
+  const auto of_width = [&input](int64_t width) { return input.shape.with(2, static_cast<int32_t>(width)); };
+  p.set_output(0, of_width(shapes[0].output + (merges ? shapes[1].output : 0)));
+  if (!merges) p.set_output(1, of_width(shapes[1].output));
+  // Without weights of its own the auxiliary input is what the backward direction reads: stacked layers without links
+  // between the directions.
+  const int backward_input = has_aux && !has_weights ? kAuxInput : T::kInput;
+  if (weights == DType::float32) return bidirectional<float>(p, kDirections, shapes, backward_input);
+  return bidirectional<int8_t>(p, kDirections, shapes, backward_input);
 }
 
 }  // namespace
 
-void register_lstm(Registry& registry) { registry.add("UNIDIRECTIONAL_SEQUENCE_LSTM", prepare_lstm); }
+void register_lstm(Registry& registry) {
+  registry.add("BIDIRECTIONAL_SEQUENCE_LSTM", prepare_bidirectional_lstm);
+  registry.add("LSTM", prepare_lstm);
+  registry.add("UNIDIRECTIONAL_SEQUENCE_LSTM", prepare_unidirectional_lstm);
+}
 
 }  // namespace subgraft

@@ -1,4 +1,4 @@
-// UNIDIRECTIONAL_SEQUENCE_LSTM with 8-bit activations and weights, 16-bit gates and cell state.
+// An LSTM with 8-bit activations and weights, 16-bit gates and cell state.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,21 +7,16 @@
 
 #include "core/fixed_point_functions.h"
 #include "kernels/lstm.h"
-#include "kernels/lstm_math.h"
+#include "kernels/quantization.h"
 
 namespace subgraft {
 namespace {
 
-using In = LstmInputs;
+using T = LstmTensors;
 
 // Gates are Q3.12 before their activation, unless layer normalization gives them a scale of its own.
 constexpr float kGateScale = 1.f / 4096;
 constexpr int kHidden = 4;  // the intermediate tensor after those of the four gates
-
-template <typename T>
-T saturate(int64_t x) {
-  return static_cast<T>(std::clamp<int64_t>(x, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
-}
 
 // A product of int8 vectors, with what their zero points contribute in the bias.
 struct Product {
@@ -54,7 +49,7 @@ void normalize(int16_t* x, const int16_t* weight, const int32_t* bias, int64_t c
     const uint32_t product = static_cast<uint32_t>(normal) * static_cast<uint32_t>(int32_t{weight[i]});
     const int64_t weighted = fixed::add(static_cast<int32_t>(product), bias[i]);
     const auto rounded = static_cast<int32_t>((weighted > 0 ? weighted + 512 : weighted - 512) / 1024);
-    x[i] = saturate<int16_t>(rescale(rounded, {norm.multiplier.value, norm.multiplier.shift + 12}));
+    x[i] = saturate<int16_t>(int64_t{rescale(rounded, {norm.multiplier.value, norm.multiplier.shift + 12})});
   }
 }
 
@@ -72,33 +67,33 @@ constexpr int kMaxTanhBits = 6;
 
 class IntegerLstm {
  public:
-  IntegerLstm(Preparation& p, const LstmShape& shape) : s_(shape) {
+  IntegerLstm(Preparation& p, const LstmTensors& tensors, const LstmShape& shape) : t_(tensors), s_(shape) {
     if (s_.peephole && s_.output > s_.cell) p.unsupported("peephole weights with more outputs than cells");
     for (int i = 0; i <= kHidden; ++i) p.require(p.intermediate(i) != nullptr, "has no intermediate tensor ", i);
     read_cell_state(p);
-    const Operand& state = p.input(In::kOutputState);
+    const Operand& state = p.input(t_.output_state);
     state_zero_point_ = state.zero_point();
-    for (int gate = s_.first_gate(); gate < In::kGates; ++gate) read_gate(p, gate, state);
+    for (int gate = s_.first_gate(); gate < T::kGates; ++gate) read_gate(p, gate, state);
 
     const Operand& hidden = *p.intermediate(kHidden);
     const float hidden_scale = hidden.scale();
     hidden_zero_point_ = hidden.zero_point();
     hidden_ = quantize_multiplier(static_cast<float>(std::ldexp(std::ldexp(1.0, -15) / hidden_scale, -15)));
     if (s_.projection) {
-      const float scale = p.input(In::kProjection).scale() * hidden_scale / state.scale();
-      projection_ = product(p, In::kProjection, In::kProjectionBias, hidden_zero_point_, scale);
+      const float scale = p.input(t_.projection()).scale() * hidden_scale / state.scale();
+      projection_ = product(p, t_.projection(), t_.projection_bias(), hidden_zero_point_, scale);
     }
     if (s_.projection_clip > 0)
       projection_clip_ = static_cast<int8_t>(std::min(s_.projection_clip / p.output(0).scale(), 127.f));
-    const int64_t count = s_.step_batch() * s_.cell;
-    gate_slot_ = p.scratch(In::kGates * count * int64_t{sizeof(int16_t)});
+    const int64_t count = s_.sequence.step_batch() * s_.cell;
+    gate_slot_ = p.scratch(T::kGates * count * int64_t{sizeof(int16_t)});
     hidden_slot_ = p.scratch(count);
   }
 
   void run(const Invocation& v) const {
-    s_.each_step([&](int64_t first, int64_t first_state) {
-      step(v, v.in<int8_t>(In::kInput) + first * s_.input, v.state<int8_t>(In::kOutputState) + first_state * s_.output,
-           v.state<int16_t>(In::kCellState) + first_state * s_.cell, v.out<int8_t>(0) + first * s_.output);
+    s_.sequence.each_step([&](int64_t first, int64_t first_state) {
+      step(v, v.in<int8_t>(T::kInput) + first * s_.input, v.state<int8_t>(t_.output_state) + first_state * s_.output,
+           v.state<int16_t>(t_.cell_state) + first_state * s_.cell, v.out<int8_t>(0) + first * s_.output);
     });
   }
 
@@ -110,7 +105,7 @@ class IntegerLstm {
   };
 
   void read_cell_state(const Preparation& p) {
-    const float scale = p.input(In::kCellState).scale();
+    const float scale = p.input(t_.cell_state).scale();
     const float exponent = std::log2(scale);
     cell_exponent_ = static_cast<int>(std::round(exponent));
     if (std::abs(exponent - static_cast<float>(cell_exponent_)) >= 1e-3f || 15 + cell_exponent_ < 0 ||
@@ -120,19 +115,19 @@ class IntegerLstm {
   }
 
   void read_gate(const Preparation& p, int gate, const Operand& state) {
-    const Operand& input = p.input(In::kInput);
+    const Operand& input = p.input(T::kInput);
     const float scale = s_.norm ? p.intermediate(gate)->scale() : kGateScale;
     Gate& g = gates_[gate];
     // The bias of a normalized gate is added after the normalization.
-    g.input = product(p, In::input_weights(gate), s_.norm ? -1 : In::bias(gate), -input.zero_point(),
-                      p.input(In::input_weights(gate)).scale() * input.scale() / scale);
-    g.recurrent = product(p, In::recurrent_weights(gate), -1, -state.zero_point(),
-                          p.input(In::recurrent_weights(gate)).scale() * state.scale() / scale);
+    g.input = product(p, t_.input_weights(gate), s_.norm ? -1 : t_.bias(gate), -input.zero_point(),
+                      p.input(t_.input_weights(gate)).scale() * input.scale() / scale);
+    g.recurrent = product(p, t_.recurrent_weights(gate), -1, -state.zero_point(),
+                          p.input(t_.recurrent_weights(gate)).scale() * state.scale() / scale);
     if (s_.has_peephole(gate))
       g.peephole = quantize_multiplier(
-          static_cast<float>(std::ldexp(1.0, cell_exponent_) * p.input(In::peephole(gate)).scale() / scale));
+          static_cast<float>(std::ldexp(1.0, cell_exponent_) * p.input(t_.peephole(gate)).scale() / scale));
     if (s_.norm) {
-      const float norm_scale = p.input(In::norm(gate)).scale();
+      const float norm_scale = p.input(t_.norm(gate)).scale();
       g.norm.multiplier = quantize_multiplier(norm_scale, kMaxShift - 12);
       // Keeps the division by the deviation from overflowing.
       g.norm.least_variance = std::max(1, round_to<int32_t>(std::floor(10000 * norm_scale)));
@@ -141,6 +136,7 @@ class IntegerLstm {
 
   static Product product(const Preparation& p, int weights_input, int bias_input, int32_t zero_point, float scale) {
     const Operand& weights = p.input(weights_input);
+    if (!weights.is_constant()) p.unsupported("tensor '", weights.name, "' is not constant");
     const auto* data = reinterpret_cast<const int8_t*>(weights.constant);
     const int64_t rows = weights.shape[0], columns = weights.shape[1];
     Product made{quantize_multiplier(scale), std::vector<int32_t>(rows)};
@@ -157,13 +153,13 @@ class IntegerLstm {
   }
 
   void step(const Invocation& v, const int8_t* input, int8_t* state, int16_t* cell, int8_t* out) const {
-    const int64_t batch = s_.step_batch(), count = batch * s_.cell;
+    const int64_t batch = s_.sequence.step_batch(), count = batch * s_.cell;
     auto* gates = v.scratch<int16_t>(gate_slot_);
     multiply(v, input, state, gates);
-    for (int gate = s_.first_gate(); gate < In::kOutputGate; ++gate) finish(v, gate, cell, gates + gate * count);
+    for (int gate = s_.first_gate(); gate < T::kOutputGate; ++gate) finish(v, gate, cell, gates + gate * count);
     update(gates, cell);
-    const int16_t* output_gate = gates + In::kOutputGate * count;
-    finish(v, In::kOutputGate, cell, gates + In::kOutputGate * count);
+    const int16_t* output_gate = gates + T::kOutputGate * count;
+    finish(v, T::kOutputGate, cell, gates + T::kOutputGate * count);
 
     int16_t* tanh = gates;  // the other gates are not needed any more
     tanh_all(15 + cell_exponent_, cell, tanh, count);
@@ -177,13 +173,13 @@ class IntegerLstm {
 
   // All gates' input weights x input, saturated, + recurrent weights x state.
   void multiply(const Invocation& v, const int8_t* input, const int8_t* state, int16_t* gates) const {
-    const int64_t batch = s_.step_batch(), rows = (In::kGates - s_.first_gate()) * s_.cell;
-    v.parallel(rows, kLstmGrain / (batch * (s_.input + s_.output)) + 1, [&](int64_t begin, int64_t end) {
+    const int64_t batch = s_.sequence.step_batch(), rows = (T::kGates - s_.first_gate()) * s_.cell;
+    v.parallel(rows, kRecurrentGrain / (batch * (s_.input + s_.output) + 1) + 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int gate = s_.first_gate() + static_cast<int>(i / s_.cell);
         const int64_t row = i % s_.cell;
-        const int8_t* weights = v.in<int8_t>(In::input_weights(gate)) + row * s_.input;
-        const int8_t* recurrent = v.in<int8_t>(In::recurrent_weights(gate)) + row * s_.output;
+        const int8_t* weights = v.in<int8_t>(t_.input_weights(gate)) + row * s_.input;
+        const int8_t* recurrent = v.in<int8_t>(t_.recurrent_weights(gate)) + row * s_.output;
         for (int64_t b = 0; b < batch; ++b) {
           const auto from_input = saturate<int16_t>(gates_[gate].input(weights, input + b * s_.input, s_.input, row));
           const int64_t from_state = gates_[gate].recurrent(recurrent, state + b * s_.output, s_.output, row);
@@ -194,11 +190,11 @@ class IntegerLstm {
   }
 
   void finish(const Invocation& v, int gate, const int16_t* cell, int16_t* values) const {
-    const int64_t batch = s_.step_batch(), count = batch * s_.cell;
+    const int64_t batch = s_.sequence.step_batch(), count = batch * s_.cell;
     if (s_.has_peephole(gate)) {
       // TFLite's kernel walks over vectors as long as the output, although these are as long as the cell state; the
       // two lengths differ where there is a projection. Its results are the reference.
-      const int16_t* weights = v.in<int16_t>(In::peephole(gate));
+      const int16_t* weights = v.in<int16_t>(t_.peephole(gate));
       for (int64_t i = 0; i < batch * s_.output; ++i) {
         const int64_t product = rescale(weights[i % s_.output] * cell[i], gates_[gate].peephole);
         values[i] = saturate<int16_t>(product + values[i]);
@@ -206,32 +202,32 @@ class IntegerLstm {
     }
     if (s_.norm) {
       for (int64_t b = 0; b < batch; ++b)
-        normalize(values + b * s_.cell, v.in<int16_t>(In::norm(gate)), v.in<int32_t>(In::bias(gate)), s_.cell,
+        normalize(values + b * s_.cell, v.in<int16_t>(t_.norm(gate)), v.in<int32_t>(t_.bias(gate)), s_.cell,
                   gates_[gate].norm);
     }
-    if (gate == In::kCellGate)
+    if (gate == T::kCellGate)
       tanh_all<3>(values, values, count);
     else
       for (int64_t i = 0; i < count; ++i) values[i] = fixed::logistic<3>(values[i]);
   }
 
   void update(const int16_t* gates, int16_t* cell) const {
-    const int64_t count = s_.step_batch() * s_.cell;
+    const int64_t count = s_.sequence.step_batch() * s_.cell;
     const int16_t *input = gates, *forget = gates + count, *candidate = gates + 2 * count;
     for (int64_t i = 0; i < count; ++i) {
       const int32_t kept = rounding_shift_right(forget[i] * cell[i], 15);
       const int32_t share = s_.cifg ? 32767 - forget[i] : input[i];
       const auto added = static_cast<int16_t>(rounding_shift_right(share * candidate[i], 30 + cell_exponent_));
-      cell[i] = saturate<int16_t>(kept + added);
+      cell[i] = saturate<int16_t>(int64_t{kept} + added);
     }
     if (cell_clip_ > 0) clip(cell, count, cell_clip_);
   }
 
   void project(const Invocation& v, const int8_t* hidden, int8_t* state) const {
-    const int64_t batch = s_.step_batch();
-    v.parallel(s_.output, kLstmGrain / (batch * s_.cell) + 1, [&](int64_t begin, int64_t end) {
+    const int64_t batch = s_.sequence.step_batch();
+    v.parallel(s_.output, kRecurrentGrain / (batch * s_.cell) + 1, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        const int8_t* weights = v.in<int8_t>(In::kProjection) + row * s_.cell;
+        const int8_t* weights = v.in<int8_t>(t_.projection()) + row * s_.cell;
         for (int64_t b = 0; b < batch; ++b)
           state[b * s_.output + row] =
               saturate<int8_t>(projection_(weights, hidden + b * s_.cell, s_.cell, row) + state_zero_point_);
@@ -240,8 +236,9 @@ class IntegerLstm {
     if (projection_clip_ > 0) clip(state, batch * s_.output, projection_clip_);
   }
 
+  LstmTensors t_;
   LstmShape s_;
-  std::array<Gate, In::kGates> gates_;
+  std::array<Gate, T::kGates> gates_;
   Product projection_;
   Multiplier hidden_;
   int32_t hidden_zero_point_ = 0, state_zero_point_ = 0;
@@ -253,8 +250,8 @@ class IntegerLstm {
 
 }  // namespace
 
-Compute prepare_integer_lstm(Preparation& p, const LstmShape& shape) {
-  const auto lstm = std::make_shared<const IntegerLstm>(p, shape);
+Compute prepare_integer_lstm(Preparation& p, const LstmTensors& tensors, const LstmShape& shape) {
+  const auto lstm = std::make_shared<const IntegerLstm>(p, tensors, shape);
   return [lstm](const Invocation& v) { lstm->run(v); };
 }
 

@@ -1,4 +1,5 @@
 // RANDOM_UNIFORM, RANDOM_STANDARD_NORMAL and MULTINOMIAL: the numbers that TensorFlow draws with the same seeds.
+// STABLEHLO_RNG_BIT_GENERATOR: bits that follow from a state, and the state after them.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -127,12 +128,55 @@ Compute prepare_multinomial(Preparation& p) {
   p.unsupported("output ", dtype_name(out));
 }
 
+// make(position) gives so many 32-bit words; as many as needed are written, and the position after them returned.
+template <typename Make>
+uint64_t write_words(uint32_t* out, int64_t count, uint64_t position, Make&& make) {
+  for (int64_t i = 0; i < count; ++position) {
+    const auto words = make(position);
+    const int64_t wanted = std::min<int64_t>(static_cast<int64_t>(words.size()), count - i);
+    std::copy_n(words.begin(), wanted, out + i);
+    i += wanted;
+  }
+  return position;
+}
+
+// The state is a key, a position and perhaps the stream, which is the key otherwise. A function of its input.
+Compute prepare_rng_bit_generator(Preparation& p) {
+  constexpr int64_t kDefault = 0, kThreefry = 2;  // RngAlgorithm of the schema; 0 and 1 are Philox
+  p.expect(1, 2);
+  const Operand& state = p.input(0);
+  const int64_t algorithm = p.options().integer("algorithm");
+  p.require(algorithm >= kDefault && algorithm <= kThreefry, "algorithm ", algorithm, " does not exist");
+  p.require(state.dtype == DType::uint64 && p.output(0).dtype == DType::uint64, "states are ", dtype_name(state.dtype),
+            " and ", dtype_name(p.output(0).dtype));
+  const int64_t parts = state.shape.elements();
+  p.require(state.shape.rank() == 1 && (parts == 2 || (parts == 3 && algorithm != kThreefry)), "state has shape ",
+            state.shape.text());
+  const DType dtype = p.output(1).dtype;
+  const int words = dtype_bits(dtype) / 32;
+  if (dtype != DType::int32 && dtype != DType::uint32 && dtype != DType::int64 && dtype != DType::uint64)
+    p.unsupported("output ", dtype_name(dtype));
+  p.set_output(0, state.shape);
+  p.set_output(1, p.output(1).shape);  // only the file tells
+  return
+      [parts, count = p.output(1).shape.elements() * words, is_philox = algorithm != kThreefry](const Invocation& v) {
+        const auto* in = v.in<uint64_t>(0);
+        const uint64_t key = in[0], stream = in[parts == 3 ? 2 : 0];
+        auto* bits = v.out<uint32_t>(1);
+        std::copy_n(in, parts, v.out<uint64_t>(0));
+        v.out<uint64_t>(0)[1] =
+            is_philox ? write_words(bits, count, in[1], [&](uint64_t at) { return Philox::block(key, at, stream); })
+                      : write_words(bits, count, in[1], [&](uint64_t at) { return threefry(key, at); });
+      };
+}
+
 }  // namespace
 
 void register_random(Registry& registry) {
   registry.add("MULTINOMIAL", prepare_multinomial);
   registry.add("RANDOM_STANDARD_NORMAL", prepare_random_standard_normal);
   registry.add("RANDOM_UNIFORM", prepare_random_uniform);
+  registry.add("STABLEHLO_RNG_BIT_GENERATOR", prepare_rng_bit_generator);
 }
 
 }  // namespace subgraft

@@ -1,6 +1,9 @@
-// RESHAPE, SQUEEZE, EXPAND_DIMS and SHAPE: the same bytes under another shape.
+// RESHAPE, SQUEEZE, EXPAND_DIMS and BITCAST: the same bytes under another shape. SHAPE, RANK and BROADCAST_ARGS: shapes
+// as values.
+#include <algorithm>
 #include <cstring>
 
+#include "kernels/dispatch.h"
 #include "kernels/families.h"
 
 namespace subgraft {
@@ -103,13 +106,79 @@ Compute prepare_shape(Preparation& p) {
   return [](const Invocation&) {};
 }
 
+// Elements split into smaller ones add a dimension; a last dimension of small ones goes where they make a larger one.
+Compute prepare_bitcast(Preparation& p) {
+  p.expect(1, 1);
+  const Shape& shape = p.input(0).shape;
+  const int from = dtype_bits(p.input(0).dtype), to = dtype_bits(p.output(0).dtype);
+  if (from < 8 || to < 8)
+    p.unsupported("BITCAST of ", dtype_name(p.input(0).dtype), " to ", dtype_name(p.output(0).dtype));
+  std::vector<int32_t> dims(shape.dims().begin(), shape.dims().end());
+  if (from > to) {
+    dims.push_back(from / to);
+  } else if (from < to) {
+    p.require(shape.rank() > 0 && shape.back(0) == to / from, "the last dimension of ", shape.text(), " is not ",
+              to / from);
+    dims.pop_back();
+  }
+  const Shape output(dims);
+  p.set_output(0, output);
+  p.share(0, 0);
+  const size_t size = static_cast<size_t>(output.elements()) * to / 8;
+  return [size](const Invocation& v) {
+    if (v.out<char>(0) != v.in<char>(0)) std::memcpy(v.out<char>(0), v.in<char>(0), size);
+  };
+}
+
+Compute prepare_rank(Preparation& p) {
+  p.expect(1, 1);
+  p.require(p.output(0).dtype == DType::int32, "output is ", dtype_name(p.output(0).dtype), ", not int32");
+  const int32_t rank = p.input(0).shape.rank();
+  p.set_output(0, {});
+  p.publish(0, &rank, sizeof(rank));
+  return [](const Invocation&) {};
+}
+
+// Two shapes, aligned at their ends; a dimension of 1 gives way to the other's.
+template <typename T>
+void broadcast_dims(std::span<const T> a, std::span<const T> b, T* out) {
+  if (a.size() < b.size()) std::swap(a, b);
+  const size_t leading = a.size() - b.size();
+  std::copy_n(a.begin(), leading, out);
+  for (size_t i = leading; i < a.size(); ++i) {
+    const T x = a[i], y = b[i - leading];
+    if (x != y && x != 1 && y != 1) throw RunError(concat("dimensions ", x, " and ", y, " cannot be broadcast"));
+    out[i] = x == 1 ? y : x;
+  }
+}
+
+Compute prepare_broadcast_args(Preparation& p) {
+  p.expect(2, 1);
+  const Operand &a = p.input(0), &b = p.input(1);
+  p.require(a.dtype == b.dtype && a.dtype == p.output(0).dtype, "inputs are ", dtype_name(a.dtype), " and ",
+            dtype_name(b.dtype), ", and output is ", dtype_name(p.output(0).dtype));
+  p.require(a.shape.rank() == 1 && b.shape.rank() == 1, "shapes must be vectors, not ", a.shape.text(), " and ",
+            b.shape.text());
+  p.set_output(0, Shape{std::max(a.shape[0], b.shape[0])});
+  const auto first = static_cast<size_t>(a.shape[0]), second = static_cast<size_t>(b.shape[0]);
+  return dispatch<int32_t, int64_t>(p, a.dtype, [&](auto type) -> Compute {
+    using T = decltype(type);
+    return [first, second](const Invocation& v) {
+      broadcast_dims<T>({v.in<T>(0), first}, {v.in<T>(1), second}, v.out<T>(0));
+    };
+  });
+}
+
 }  // namespace
 
 void register_reshape(Registry& registry) {
   registry.add("RESHAPE", prepare_reshape);
   registry.add("SQUEEZE", prepare_squeeze);
   registry.add("EXPAND_DIMS", prepare_expand_dims);
+  registry.add("BITCAST", prepare_bitcast);
   registry.add("SHAPE", prepare_shape);
+  registry.add("RANK", prepare_rank);
+  registry.add("BROADCAST_ARGS", prepare_broadcast_args);
 }
 
 }  // namespace subgraft

@@ -109,7 +109,7 @@ Compute prepare_shift_left(Preparation& p) {
 
 }  // namespace
 
-void register_stablehlo_elementwise(Registry& registry) {
+void register_stablehlo_pairs(Registry& registry) {
   registry.add("STABLEHLO_ADD", prepare_arithmetic<Add>);
   registry.add("STABLEHLO_AND", prepare_and);
   registry.add("STABLEHLO_MAXIMUM", prepare_arithmetic<Maximum>);
