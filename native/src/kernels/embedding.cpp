@@ -261,7 +261,7 @@ Compute prepare_projection(Preparation& p) {
   if (r.has_weights)
     p.require(p.input(2).dtype == DType::float32 && p.input(2).shape == Shape{items.shape[0]}, "weights are ",
               dtype_name(p.input(2).dtype), p.input(2).shape.text(), " for ", items.shape[0], " items");
-  if (dtype_bits(items.dtype) < 8) p.unsupported("items of ", dtype_name(items.dtype));
+  if (dtype_bits(items.dtype) < 8 || items.dtype == DType::string) p.unsupported("items of ", dtype_name(items.dtype));
   r.item_bytes = stride_of(items.shape, 0) * dtype_bits(items.dtype) / 8;
   const int64_t type = p.options().integer("type");
   if (type != 1 && type != 2) p.unsupported("projection of type ", type);
