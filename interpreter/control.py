@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from subgraft.delegates import Array, InvokeError, ModelError, Segment, Unsupported
 from subgraft.interpreter.store import Store
 
@@ -18,7 +20,7 @@ MOST_SHAPES = 4  # frames kept for bodies whose inputs change their shape, besid
 
 
 class ControlStep:
-    """One IF, WHILE, CALL or CALL_ONCE."""
+    """One IF, WHILE, CALL, CALL_ONCE, STABLEHLO_CASE or STABLEHLO_COMPOSITE."""
 
     def __init__(
         self,
@@ -63,7 +65,9 @@ class ControlStep:
             results = self._loop(values)
         elif kind == "IF":
             results = self._call(self._bodies[0 if self._truth(values[0]) else 1], values[1:])
-        elif kind == "CALL":
+        elif kind == "STABLEHLO_CASE":
+            results = self._call(self._bodies[self._branch(values[0])], values[1:])
+        elif kind in ("CALL", "STABLEHLO_COMPOSITE"):
             results = self._call(self._bodies[0], values)
         else:
             results = []
@@ -80,7 +84,9 @@ class ControlStep:
         name = self._name
         if -1 in op.inputs or -1 in op.outputs:
             raise ModelError(f"{name} lacks one of its inputs {list(op.inputs)} or outputs {list(op.outputs)}")
-        takes = {"IF": len(op.inputs) - 1, "CALL_ONCE": 0}.get(op.kind, len(op.inputs))
+        takes = {"IF": len(op.inputs) - 1, "STABLEHLO_CASE": len(op.inputs) - 1, "CALL_ONCE": 0}.get(
+            op.kind, len(op.inputs)
+        )
         gives = [len(op.outputs)] * len(self._bodies)
         if op.kind == "WHILE":
             gives[0] = 1  # the condition
@@ -91,6 +97,8 @@ class ControlStep:
                     f"{name} needs a body of {takes} inputs and {count} outputs; graph "
                     f"{graph.index} has {len(graph.inputs)} and {len(graph.outputs)}"
                 )
+        if not self._bodies:
+            raise ModelError(f"{name} has no branch")
         if op.kind == "WHILE" and len(op.inputs) != len(op.outputs):
             raise ModelError(f"{name} has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
 
@@ -139,6 +147,13 @@ class ControlStep:
         if value.size != 1 or value.dtype != bool:
             raise InvokeError(f"{self._name}: a condition is {value.dtype}{list(value.shape)}; it must be one bool")
         return bool(value.reshape(-1)[0])
+
+    def _branch(self, value: Array) -> int:
+        """Which branch a number stands for: the last one, if it is none of theirs."""
+        if value.size != 1 or value.dtype != np.int32:
+            raise InvokeError(f"{self._name}: a branch is {value.dtype}{list(value.shape)}; it must be one int32")
+        chosen = int(value.reshape(-1)[0])
+        return chosen if 0 <= chosen < len(self._bodies) else len(self._bodies) - 1
 
     def _put(self, tensor: int, value: Array) -> None:
         place = self._store.fixed.get(tensor)

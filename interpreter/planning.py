@@ -14,11 +14,10 @@ from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.custom_ops import CustomOps
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.report import Event, Report
-from subgraft.partitioner import Candidate, Limits, Pins, Plan, Step, partition
+from subgraft.partitioner import BODY_OPTIONS, Candidate, Limits, Pins, Plan, Step, partition
 
 log = logging.getLogger("subgraft")
 
-CONTROL_FLOW = ("CALL", "CALL_ONCE", "IF", "WHILE")
 MOST_REASONS_SHOWN = 5
 
 Unknown = Mapping[int, frozenset[int]]  # per graph: tensors whose shape is known only while running
@@ -77,7 +76,7 @@ class Planner:
                     cpu_cost=self._wishes.cpu_cost,
                     unknown_shapes=lambda g: unknown.get(g.index, frozenset()),
                     alone=self._wishes.custom_ops.in_graph,
-                    without_kernel=[kind for kind in CONTROL_FLOW if kind not in kernels],
+                    without_kernel=[kind for kind in BODY_OPTIONS if kind not in kernels],
                     missing=self._missing,
                 )
                 rejected = self._compile(plan, compiled)

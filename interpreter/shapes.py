@@ -85,9 +85,9 @@ class Inference:
         if op.kind == "CALL_ONCE":
             self._through(bodies[0], [])
             return []
-        if op.kind == "IF":
-            then, other = (self._through(body, given[1:]) for body in bodies)
-            return [a if a == b else None for a, b in zip(then, other, strict=False)]
+        if op.kind in ("IF", "STABLEHLO_CASE"):
+            branches = [self._through(body, given[1:]) for body in bodies]
+            return [same[0] if len(set(same)) == 1 else None for same in zip(*branches, strict=False)]
         if op.kind != "WHILE":
             return self._through(bodies[0], given)
         now = list(given)

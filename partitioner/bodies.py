@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from subgraft.delegates import Graph, ModelError, Op
 
-# The options that hold a subgraph's index.
+# The options that hold a subgraph's index, or a list of them.
 BODY_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "CALL": ("subgraph",),
     "CALL_ONCE": ("init_subgraph_index",),
     "IF": ("then_subgraph_index", "else_subgraph_index"),
+    "STABLEHLO_CASE": ("branch_subgraph_indices",),
+    "STABLEHLO_COMPOSITE": ("decomposition_subgraph_index",),
     "WHILE": ("cond_subgraph_index", "body_subgraph_index"),
 }
 
@@ -22,7 +24,11 @@ def bodies_of(op: Op) -> tuple[int, ...]:
     for name in names:
         if name not in op.options:
             raise ModelError(f"{op.kind} with the outputs {list(op.outputs)} has no option '{name}'")
-    return tuple(int(op.options[name]) for name in names)
+    indices: list[int] = []
+    for name in names:
+        value = op.options[name]
+        indices += [int(value)] if isinstance(value, int) else [int(index) for index in value]
+    return tuple(indices)
 
 
 def reachable(graph: Graph, graphs: Sequence[Graph]) -> Iterator[Graph]:

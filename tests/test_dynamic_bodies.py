@@ -12,7 +12,7 @@ import pytest
 import subgraft
 from oracle import Oracle
 from subgraft.backends.fake import Fake
-from subgraft.delegates import Graph, InvokeError, Op, Options, Tensor
+from subgraft.delegates import Graph, InvokeError, ModelError, Op, Options, Tensor, Unsupported, flexbuffer
 from subgraft.interpreter.model import Model
 
 NONE = {"fused_activation_function": "NONE"}
@@ -140,3 +140,60 @@ def test_an_endless_loop_can_be_interrupted_and_the_session_goes_on():
         with pytest.raises(KeyboardInterrupt):
             threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
             session.run({"x": i(0)})
+
+
+def case_model():
+    """y = the branch's of x: NEG, ABS, or both halves of x ++ x."""
+    branches = Options({"branch_subgraph_indices": [1, 2, 3]}, table="StablehloCaseOptions")
+    main = Graph(
+        (number("which"), row("x"), row("y"), row("z")),
+        (Op("STABLEHLO_CASE", (0, 1), (2,), branches), Op("ADD", (2, 2), (3,), ADD)),
+        (0, 1),
+        (3,),
+    )
+    kinds = [("NEG", (0,), "NegOptions", {}), ("ABS", (0,), "AbsOptions", {})]
+    bodies = [
+        Graph((row("x"), row("y")), (Op(kind, given, (1,), Options(options, table=table)),), (0,), (1,), index=i)
+        for i, (kind, given, table, options) in enumerate(kinds, 1)
+    ]
+    both = Graph((row("x"), row("y")), (Op("CONCATENATION", (0, 0), (1,), CONCAT),), (0,), (1,), index=3)
+    return Model.of(main, *bodies, both)
+
+
+@pytest.mark.parametrize("delegates", [[], [Fake()]], ids=["cpu", "fake"])
+def test_a_case_runs_the_branch_of_its_number_and_the_last_for_any_other(delegates):
+    x = np.array([-1, 2], np.float32)
+    expected = {0: [2, -4], 1: [2, 4], 2: [-2, 4, -2, 4], 3: [-2, 4, -2, 4], -1: [-2, 4, -2, 4]}
+    with subgraft.load(case_model(), delegates) as session:
+        for which, z in expected.items():
+            assert session.run({"which": i(which), "x": x})["z"].tolist() == z
+
+
+def test_a_case_is_tflites_where_the_branch_is_there(oracle: Oracle):
+    x = np.array([-1, 2], np.float32)
+    for which in range(2):
+        answer = oracle.run(case_model().to_bytes(), i(which), x, resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES")
+        with subgraft.load(case_model()) as session:
+            assert np.array_equal(session.run({"which": i(which), "x": x})["z"], answer.outputs[0])
+
+
+def test_a_composite_runs_its_decomposition_as_tflite_does(oracle: Oracle):
+    told = {"name": "odml.twice", "decomposition_subgraph_index": 1, "composite_attributes": flexbuffer.encode({})}
+    options = Options(told, table="StableHLOCompositeOptions")
+    main = Graph(
+        (row("x"), row("y"), row("z")),
+        (Op("STABLEHLO_COMPOSITE", (0,), (1,), options), Op("ADD", (1, 1), (2,), ADD)), (0,), (2,),
+    )  # fmt: skip
+    body = Graph((row("x"), row("y")), (Op("ADD", (0, 0), (1,), ADD),), (0,), (1,), index=1)
+    model = Model.of(main, body)
+    (theirs,) = oracle.run(model.to_bytes(), X).outputs
+    for delegates in ([], [Fake()]):
+        with subgraft.load(model, delegates) as session:
+            assert np.array_equal(session.run({"x": X})["z"], theirs)
+
+
+def test_a_case_without_branches_is_refused():
+    branches = Options({"branch_subgraph_indices": []}, table="StablehloCaseOptions")
+    main = Graph((number("which"), row("x"), row("y")), (Op("STABLEHLO_CASE", (0, 1), (2,), branches),), (0, 1), (2,))
+    with pytest.raises((ModelError, Unsupported), match="STABLEHLO_CASE"):
+        subgraft.load(Model.of(main))
