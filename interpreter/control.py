@@ -117,7 +117,7 @@ class ControlStep:
                     f"{graph.index}, which is {place.dtype}{list(place.shape)}"
                 )
             fits = fits and value.shape == place.shape
-        return (body if fits else self._other(body, values)).call(values)
+        return (body if fits else self._other(body, values)).pass_through(values)
 
     def _other(self, body: Frame, values: Sequence[Array]) -> Frame:
         """The body's frame for inputs of these shapes. Raises InvokeError when they do not suit its ops."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from subgraft.delegates import NUMPY_DTYPES, Array, Segment
+from subgraft.delegates import Array, Segment
 from subgraft.interpreter.native import _native
-from subgraft.interpreter.store import Store
+from subgraft.interpreter.store import Store, element
 
 MOST_SHAPES = 4  # programs kept for one segment whose inputs change their shape
 
@@ -135,11 +135,13 @@ class LooseCpuStep:
         sized_now = [t for t in self._loose_outputs if program.is_dynamic(t)]
         for t in self._loose_outputs:
             if t not in sized_now:  # given the shapes of the inputs it is known
-                self._store.loose[t] = np.empty(program.shape(t), NUMPY_DTYPES[self.segment.graph.tensors[t].dtype])
+                self._store.loose[t] = np.empty(program.shape(t), element(self.segment.graph.tensors[t]))
                 program.bind(t, self._store.loose[t])
         program.run()
         for t in sized_now:
-            self._store.loose[t] = program.get(t)
+            value = program.get(t)
+            is_text = self.segment.graph.tensors[t].dtype == "string"
+            self._store.loose[t] = self._store.numbered(t, value) if is_text else value
         for t in self._state:
             self._store.state[t][...] = program.get(t)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from subgraft.delegates import NUMPY_DTYPES, Array, Graph, InvokeError, ModelError, Op, Segment, Unsupported
+from subgraft.delegates import NUMPY_DTYPES, Array, Graph, InvokeError, ModelError, Op, Segment, Tensor, Unsupported
+from subgraft.interpreter import texts
 from subgraft.interpreter.native import _native
-from subgraft.interpreter.store import Store
+from subgraft.interpreter.store import Store, element
 
 Shape = tuple[int, ...]
 
@@ -44,10 +45,7 @@ class CustomOp:
             return None
         tensors = [None if t < 0 else graph.tensors[t] for t in op.inputs]
         if self.shapes is None:
-            zeros = [
-                None if x is None else np.zeros(x.shape, _dtype(x.dtype, i, op)) if x.data is None else x.data
-                for x in tensors
-            ]
+            zeros = [None if x is None else _example(x, i, op) for x in tensors]
             return [result.shape for result in self.results(zeros, i, op)]
         given: list[Shape | None] = [None if x is None else x.shape for x in tensors]
         answer = _called(self.shapes, given, i, op)
@@ -124,11 +122,13 @@ class CustomStep:
 
     def run(self) -> None:
         """Calls the function. Raises InvokeError, naming the op, for what it raises and for results that do not fit."""
-        inputs = [None if t < 0 else _read_only(self._store[t]) for t in self._op.inputs]
+        inputs = [None if t < 0 else _read_only(self._seen(t)) for t in self._op.inputs]
         results = self._custom.results(inputs, self._index, self._op)
         for t, result in zip(self._op.outputs, results, strict=True):
             if t < 0:
                 continue
+            if self.segment.graph.tensors[t].dtype == "string":
+                result = self._numbered(t, result)
             place = self._store.fixed.get(t)
             if t in self._unknown:
                 self._store.loose[t] = self._of_its_type(t, result)
@@ -142,10 +142,20 @@ class CustomStep:
                 )
             np.copyto(place, result)
 
+    def _seen(self, tensor: int) -> Array:
+        is_text = self.segment.graph.tensors[tensor].dtype == "string"
+        return self._store.outside(tensor) if is_text else self._store[tensor]
+
+    def _numbered(self, tensor: int, result: Array) -> Array:
+        try:
+            return self._store.numbered(tensor, result)
+        except ValueError as error:
+            raise InvokeError(f"{_name(self._index, self._op)}: {error}") from error
+
     def _of_its_type(self, tensor: int, result: Array) -> Array:
         """A copy of what is to be this tensor in this run."""
         told = self.segment.graph.tensors[tensor]
-        if result.dtype != NUMPY_DTYPES.get(told.dtype):
+        if result.dtype != element(told):
             raise InvokeError(
                 f"{_name(self._index, self._op)}: it returned {result.dtype}{list(result.shape)} for output "
                 f"'{told.name}', which is {told.dtype}"
@@ -170,10 +180,16 @@ def _called(function: Callable[..., Any], given: Any, i: int, op: Op) -> Any:
         raise InvokeError(f"{_name(i, op)}: {type(error).__name__}: {error}") from error
 
 
-def _dtype(name: str, i: int, op: Op) -> Any:
-    if name not in NUMPY_DTYPES:
-        raise Unsupported(f"{_name(i, op)}: an input is {name}, which no numpy array holds")
-    return NUMPY_DTYPES[name]
+def _example(tensor: Tensor, i: int, op: Op) -> Array:
+    """Its value where it is a constant, else zeros or empty strings."""
+    if tensor.data is not None:
+        return tensor.data
+    if tensor.dtype == "string":
+        known = texts.constant(tensor)
+        return np.full(tensor.shape, b"", object) if known is None else known
+    if tensor.dtype not in NUMPY_DTYPES:
+        raise Unsupported(f"{_name(i, op)}: an input is {tensor.dtype}, which no numpy array holds")
+    return np.zeros(tensor.shape, NUMPY_DTYPES[tensor.dtype])
 
 
 def _name(i: int, op: Op) -> str:

@@ -61,6 +61,7 @@ class Frame:
         self._custom = custom
         self._replan = replan
         self._runs = 0
+        self._texts_of_run: dict[int, object] = {}
         self._pid = os.getpid()
         shared = _shared_variables(plan, self._unknown)
         chains = any(isinstance(executable, Chains) for _, executable in self._compiled.values())
@@ -95,6 +96,8 @@ class Frame:
         if tensor not in graph.inputs:
             raise ValueError(f"tensor {tensor} is no input; only inputs can be set")
         place = self.store[tensor]
+        if graph.tensors[tensor].dtype == "string":
+            array = self.store.numbered(tensor, array)
         if not isinstance(array, np.ndarray):
             raise ValueError(f"input {tensor} is {type(array).__name__}, not a numpy array")
         if array.dtype != place.dtype or array.shape != place.shape:
@@ -109,7 +112,7 @@ class Frame:
 
         Raises ValueError for what exists only inside of a segment.
         """
-        return self.store[tensor].copy()
+        return self.store.outside(tensor)
 
     def view(self, tensor: int) -> Array:
         """A view of a tensor's memory; let go of it before the next run. Raises ValueError where it has none."""
@@ -132,6 +135,14 @@ class Frame:
             self.set(t, array)
         self.run()
         return [self.get(t) for t in graph.outputs]
+
+    def pass_through(self, values: Sequence[Array]) -> list[Array]:
+        """The same with values as stores hold them, of the right types and shapes."""
+        graph = self.plan.graph
+        for t, value in zip(graph.inputs, values, strict=True):
+            np.copyto(self.store[t], value)
+        self.run()
+        return [self.store[t].copy() for t in graph.outputs]
 
     def move(self) -> None:
         """New memory with the same values; the old belongs to a delegate that did not come back."""
@@ -158,6 +169,7 @@ class Frame:
     def _begin(self) -> None:
         if self.lanes and self._pid != os.getpid():
             raise SessionError("this model was loaded before a fork; load it again in the child process")
+        self._texts_of_run = dict(self.store.texts)  # outputs refer to them until the next run
         self.store.loose.clear()
         if any(lane.is_renewed for lane in self.lanes):
             self._link()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from subgraft.delegates import Graph, Op, Unsupported
+from subgraft.delegates import Graph, ModelError, Op, Unsupported
 from subgraft.interpreter.custom_ops import CustomOps
 from subgraft.interpreter.native import _native
 from subgraft.partitioner import BODY_OPTIONS, bodies_of
@@ -33,6 +33,7 @@ class Inference:
         self._graphs = graphs
         self._custom = custom
         self._within: list[int] = []
+        self._made: dict[tuple[object, ...], Shaped] = {}
         self.inputs: dict[int, dict[int, Shape]] = {}
 
     def infer(self, graph: Graph, inputs: Mapping[int, Shape], unknown: Collection[int] = ()) -> Shaped:
@@ -41,6 +42,12 @@ class Inference:
         inputs: shapes of graph inputs that are not the file's. unknown: inputs whose shapes nobody knows.
         Raises Unsupported when they do not suit the ops, and InvokeError for a custom op that cannot say its shapes.
         """
+        key = (graph.index, tuple(sorted(inputs.items())), tuple(sorted(unknown)))
+        if key not in self._made:
+            self._made[key] = self._infer(graph, inputs, unknown)
+        return self._made[key]
+
+    def _infer(self, graph: Graph, inputs: Mapping[int, Shape], unknown: Collection[int]) -> Shaped:
         theirs = self._custom.in_graph(graph)
         asked = sorted({*theirs, *(i for i, op in enumerate(graph.ops) if op.kind in BODY_OPTIONS)})
         shapes, loose = dict(inputs), set(unknown)
@@ -102,7 +109,7 @@ class Inference:
         own = {t: shape for t, shape in known.items() if shape != graph.tensors[t].shape}
         try:
             shaped = self.infer(graph, own, unknown)
-        except Unsupported:  # perhaps never run with these: a branch that is not taken
+        except (ModelError, Unsupported):  # perhaps never run with these: a branch that is not taken
             return [None] * len(graph.outputs)
         self.inputs.setdefault(index, {}).update(own)
         return [None if t in shaped.unknown else shaped.graph.tensors[t].shape for t in graph.outputs]

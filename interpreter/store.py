@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from subgraft.delegates import NUMPY_DTYPES, Array, Graph, Tensor, Unsupported
+from subgraft.interpreter import texts
 from subgraft.interpreter.native import _native
 
 HANDLE = np.dtype(np.int32)  # what a resource tensor holds: the number of a variable or table
@@ -38,14 +39,16 @@ class Store:
     """Values by tensor index.
 
     fixed: views into the arena. state: variable tensors that more than one program, or a delegate, works on.
-    loose: tensors whose shape this run found out.
+    loose: tensors whose shape this run found out. texts: what keeps the strings whose numbers a tensor holds.
     """
 
     graph: Graph
     fixed: dict[int, Array]
     state: dict[int, Array]
     loose: dict[int, Array] = field(default_factory=dict)
+    texts: dict[int, object] = field(default_factory=dict)
     lent: weakref.WeakSet[Lent] = field(default_factory=weakref.WeakSet)
+    _constants: dict[int, Array] = field(default_factory=dict)  # of strings, which the file holds otherwise
     _arena: Array = field(default_factory=lambda: np.empty(0, np.uint8))
     _offsets: dict[int, int] = field(default_factory=dict)
 
@@ -71,9 +74,28 @@ class Store:
                 return place[tensor]
         constant = self.graph.tensors[tensor].data
         if constant is None:
+            if tensor not in self._constants:
+                strings = texts.constant(self.graph.tensors[tensor])
+                if strings is not None:
+                    self._constants[tensor] = self.numbered(tensor, strings)
+            if tensor in self._constants:
+                return self._constants[tensor]
             name = self.graph.tensors[tensor].name
             raise ValueError(f"tensor {tensor} '{name}' has no value outside of a segment, or none yet")
         return constant
+
+    def numbered(self, tensor: int, array: Any) -> Array:
+        """The numbers of an array's strings, which are kept for as long as this tensor gets no others.
+
+        Raises ValueError for what is no array of strings.
+        """
+        numbers, self.texts[tensor] = texts.keep(array, self.graph.tensors[tensor])
+        return numbers
+
+    def outside(self, tensor: int) -> Array:
+        """A copy of a tensor's value as users see it. Raises ValueError where there is none."""
+        value = self[tensor]
+        return texts.read(value) if self.graph.tensors[tensor].dtype == "string" else value.copy()
 
     def move(self) -> None:
         """The same values in new memory; the old is left to whoever still works on it."""
@@ -86,6 +108,8 @@ class Store:
         """A view of a tensor's own memory, counted as long as it or any part of it lives. Raises ValueError."""
         if tensor not in self.fixed:
             raise ValueError(f"tensor {tensor} '{self.graph.tensors[tensor].name}' has no memory of its own to show")
+        if self.graph.tensors[tensor].dtype == "string":
+            raise ValueError(f"tensor {tensor} '{self.graph.tensors[tensor].name}' holds strings; read a copy instead")
         lent = Lent(self.fixed[tensor])
         self.lent.add(lent)
         return np.asarray(lent)
@@ -102,27 +126,30 @@ class Store:
     def _view(self) -> None:
         for t, offset in self._offsets.items():
             tensor = self.graph.tensors[t]
-            flat = self._arena[offset : offset + _bytes(tensor)].view(_dtype(tensor))
+            flat = self._arena[offset : offset + _bytes(tensor)].view(element(tensor))
             self.fixed[t] = flat.reshape(tensor.shape)
 
 
-def _dtype(tensor: Tensor) -> np.dtype[Any]:
+def element(tensor: Tensor) -> np.dtype[Any]:
+    """What a store holds of one element. Raises Unsupported."""
     if tensor.dtype == "resource":
         return HANDLE
+    if tensor.dtype == "string":
+        return texts.NUMBERS
     if tensor.dtype not in NUMPY_DTYPES:
         raise Unsupported(f"tensor '{tensor.name}' is {tensor.dtype}, which cannot pass from one segment to another")
     return NUMPY_DTYPES[tensor.dtype]
 
 
 def _bytes(tensor: Tensor) -> int:
-    return prod(tensor.shape) * _dtype(tensor).itemsize
+    return prod(tensor.shape) * element(tensor).itemsize
 
 
 def _initial(tensor: Tensor) -> Array:
     """What a variable holds before the first run: zero, which an int8 tensor writes as its zero point."""
     zero_points = tensor.quantization.zero_points if tensor.quantization else ()
     value = zero_points[0] if tensor.dtype == "int8" and zero_points else 0
-    return np.full(tensor.shape, value, _dtype(tensor))
+    return np.full(tensor.shape, value, element(tensor))
 
 
 def _aligned(size: int) -> Array:

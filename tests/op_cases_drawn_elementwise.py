@@ -88,7 +88,7 @@ def alike(kind: str, *types: str, result: str = "") -> Recipe:
     def recipe(draw: Draw) -> Case:
         dtype, (a, b) = draw.pick(types), draw.shapes(empty=0.04)
         given = draw.quantized(dtype)
-        narrow = {"low": 0, "high": 3} if dtype in ("int32", "int64") else {}
+        narrow: dict[str, Any] = {"low": 0, "high": 3} if dtype in ("int32", "int64") else {}
         inputs = [x(*a, **given, **narrow), draw.operand(b, **given, **narrow)]
         return Case(kind, inputs, [out(result) if result else out(**given)])
 

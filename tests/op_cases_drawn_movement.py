@@ -24,7 +24,8 @@ def indices(draw: Draw, value: Any, types: tuple[str, ...] = INDICES) -> In:
 
 def reshape(draw: Draw) -> Case:
     shape = draw.shape(empty=0.04)
-    count, dims = int(np.prod(shape)), []
+    count = int(np.prod(shape))
+    dims: list[int] = []
     rest = count
     while rest > 1 and len(dims) < 5:
         divisor = draw.pick([d for d in range(1, rest + 1) if rest % d == 0])
@@ -52,8 +53,8 @@ def squeeze(draw: Draw) -> Case:
 def expand_dims(draw: Draw) -> Case:
     given = source(draw, draw.shape(0, 4, empty=0.05))
     axis = draw.number(-len(given.shape) - 1, len(given.shape))
-    axis = [axis] if draw.chance(0.5) else axis
-    return Case("EXPAND_DIMS", [given, indices(draw, axis)], [copied(given)], {}, label=str(axis))
+    told = [axis] if draw.chance(0.5) else axis
+    return Case("EXPAND_DIMS", [given, indices(draw, told)], [copied(given)], {}, label=str(told))
 
 
 def shape_of(draw: Draw) -> Case:

@@ -28,7 +28,7 @@ def reduction(kind: str, *types: str) -> Recipe:
         place = (fed if draw.chance(0.15) else const)(axes, "int32")
         options = {"keep_dims": draw.chance(0.5)}
         result = {name: value for name, value in result.items() if name not in ("low", "high")}
-        more = {}
+        more: dict[str, Any] = {}
         if kind == "SUM" and dtype in ("int8", "int16"):
             why = "BUILTIN_REF leaves most quantized sums as the memory happened to be"
             more = {"resolver": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "why": why}
@@ -78,9 +78,10 @@ def fully_connected(draw: Draw) -> Case:
     }
     biased = draw.chance(0.7)
     if style in ("float", "hybrid"):
-        weights = dict(dtype="int8", low=-127, high=127) if style == "hybrid" else dict(dtype="float32")
-        if style == "hybrid":
-            weights["scale"] = channel_scales(draw, units) if draw.chance(0.4) else draw.scale(0.002, 0.1)
+        weights: dict[str, Any] = {}
+        if style == "hybrid":  # not -128, which TFLite's x86 code multiplies wrongly here
+            scale = channel_scales(draw, units) if draw.chance(0.4) else draw.scale(0.002, 0.1)
+            weights = {"dtype": "int8", "low": -127, "high": 127, "scale": scale}
         inputs: list[In | None] = [
             x(*rows, depth),
             In(shape=(units, depth), constant=True, **weights),

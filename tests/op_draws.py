@@ -72,7 +72,7 @@ class Draw:
 
     def axes(self, rank: int) -> list[int]:
         """Some dimensions, each once, in any order and from either end."""
-        chosen = self.rng.permutation(rank)[: self.number(1, rank)] if rank else []
+        chosen = self.rng.permutation(rank)[: self.number(min(1, rank), rank)]
         return [int(a) - (rank if self.chance(0.3) else 0) for a in chosen]
 
     def scale(self, low: float = 0.003, high: float = 1.0) -> float:

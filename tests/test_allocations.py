@@ -16,7 +16,8 @@ from subgraft.delegates import Graph, Op, Tensor
 
 NATIVE = Path(__file__).resolve().parents[1] / "native"
 
-# One of each kind: int8, uint8, float, dynamic range, float16 weights, LSTM, transformer, thousands of ops.
+# One of each kind: int8, uint8, float, dynamic range, float16 weights, LSTM, transformer, thousands of ops,
+# sparse weights.
 COUNTED = [
     "real/hello_world_int8.tflite",
     "real/kws_ref_model.tflite",
@@ -31,6 +32,8 @@ COUNTED = [
     "made/bert_tiny4_dyn.tflite",
     "edgetpu/mobilenet_v1_0.25_128_quant.tflite",
     "edgetpu/gabor_64x64_p4.tflite",
+    "made/small_unet_int16x8.tflite",
+    "real/face_detection_full_range_sparse.tflite",
 ]
 
 

@@ -47,6 +47,7 @@ def test_the_variable_names_the_library_and_nothing_else_is_tried() -> None:
 
 @pytest.mark.skipif(find_library("usb-1.0") is None, reason="pyusb needs libusb-1.0, which is not installed")
 def test_without_libusb_pyusb_is_taken_and_without_both_the_error_names_both() -> None:
+    pytest.importorskip("usb.core", reason="pyusb is not installed")
     script = """
         import importlib, sys
         from subgraft import _native

@@ -14,7 +14,7 @@ from subgraft.backends.edgetpu.breaker import CLOSED, OPEN
 from subgraft.backends.edgetpu.emulator.compiler import compile_model
 from subgraft.backends.edgetpu.emulator.faults import ACTIONS, TO_DEVICE, TO_HOST
 from subgraft.backends.edgetpu.emulator.teaching import teach
-from subgraft.backends.edgetpu.opening import REENUMERATION_TIMEOUT_S
+from subgraft.backends.edgetpu.opening import OPEN_TIMEOUT_S, REENUMERATION_TIMEOUT_S
 from subgraft.delegates import Failed, Health
 from subgraft.interpreter.discovery import choose
 from subgraft.interpreter.services import main_graphs
@@ -98,6 +98,36 @@ def test_with_the_cpu_behind_it_every_fault_ends_in_the_right_answer(rule, expec
         for seed in range(RUNS):
             assert run(session, expected, seed) < BOUND_S
     assert emulator(one).state()["faults_fired"] == 1 or "register" in rule
+
+
+HOT = "thermal_warning@out:1"  # an interrupt
+BROKEN = "error@out:1"  # a recovery, which is control transfers
+IN_RECOVERY = (1, 2, 3, 10, 20, 40)  # of some 55
+
+
+def struck_twice():
+    """What goes wrong after something else did, as interrupts and control transfers do not come with every run."""
+    at_interrupts = [f"{HOT},{action}@interrupt:1" for action in ACTIONS if action not in (*TO_DEVICE, *AT_OPENING)]
+    at_control = [
+        f"{BROKEN},{action}@control:{nth}"
+        for action in ACTIONS
+        for nth in IN_RECOVERY
+        if action not in (*TO_HOST, *TO_DEVICE, *AT_OPENING)
+    ]
+    return [pytest.param(rule, marks=pytest.mark.exhaustive) for rule in (*at_interrupts, *at_control)]
+
+
+@pytest.mark.parametrize("rule", struck_twice())
+def test_so_does_one_that_strikes_an_interrupt_or_a_recovery(rule, expected):
+    one = wanted(timeout_s=TIMEOUT_S)
+    with subgraft.load(DIGITS_INT8, [one], probe_s=0.05) as session:
+        run(session, expected, 0)
+        emulator(one).fault(rule)
+        for seed in range(RUNS):
+            assert (
+                run(session, expected, seed) < OPEN_TIMEOUT_S + BOUND_S
+            )  # a register that got half of its value may never be ready
+    assert emulator(one).state()["faults_fired"] == 2 or "register" in rule
 
 
 @pytest.mark.parametrize("rule", cases("stall@out:2", "truncate@out:2", "timeout@event:1", "dfu@out:3", "flip@out:2"))

@@ -258,7 +258,7 @@ def test_a_host_without_memory_for_usb_is_told_where_to_give_some(taught: Emulat
     emulator = Emulator.connect(taught.environment["SUBGRAFT_EMULATOR"])
     emulator.set("memory_bytes", 512)
     seen = result(session(taught, pair))
-    assert seen["error"] == "Failed"
+    assert seen["error"] == "OutOfMemory"
     assert "usbfs_memory_mb" in seen["reason"]
     emulator.set("memory_bytes", 1 << 24)
     emulator.set("refuse_submits", 1)

@@ -126,6 +126,30 @@ def test_sparse_weights_give_what_dense_weights_give(case: Case, layout: Layout,
         assert not compare(a, b, case.tolerance)
 
 
+FOUR, SIXTEEN = (Layout(order=(0, 1, 2), compressed=(1,), blocks=[(1, n)]) for n in (4, 16))
+NATIVE = [
+    (op_cases_fully_connected.real((3, 32), 8, 32), ROWS),
+    (op_cases_fully_connected.real((3, 32), 8, 32), FOUR),
+    (op_cases_fully_connected.quantized((3, 64), 8, 64), SIXTEEN),
+    (op_cases_fully_connected.quantized((3, 64), 8, 64, activation="RELU6", out_scale=0.05), SIXTEEN),
+]
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize(("case", "layout"), NATIVE, ids=[f"{case.name()}-{layout}" for case, layout in NATIVE])
+def test_the_sparse_weights_that_tflite_computes_with_give_its_answer(
+    case: Case, layout: Layout, oracle: Oracle
+) -> None:
+    weights = case.graph().tensors[WEIGHTS]
+    assert weights.data is not None
+    values = thinned(weights.data, 0.8, seed=6)
+    graph = replaced(case.graph(), WEIGHTS, sparse(weights, values, layout))
+    theirs = oracle.ask(Request(Model.of(graph).to_bytes(), [case.feed()]))
+    assert not theirs.error, theirs.error
+    (ours,) = answer(graph, *case.feed())
+    assert not compare(ours, theirs.outputs[0], case.tolerance)
+
+
 def test_two_programs_of_one_model_spell_a_constant_out_once() -> None:
     values = random_values((64, 64), "float32", seed=0)
     model = Model.of(densify(values, Layout(order=(0, 1), compressed=(1,))))
@@ -211,6 +235,14 @@ def test_a_sparse_tensor_without_values_is_no_constant() -> None:
 def test_sparse_elements_of_less_than_a_byte_are_refused() -> None:
     with pytest.raises(Unsupported, match="sparse with elements of type int4"):
         answer(alone(constant(GOOD, "int4")))
+
+
+def test_a_sparse_constant_that_is_too_large_when_spelled_out_is_refused() -> None:
+    side = 2**20
+    levels = tuple(SparseDimension(0, np.array([0, 1], np.int32), np.array([7], np.int32), True) for _ in range(2))
+    tensor = Tensor("x", (side, side), "float32", bytes(4), sparsity=Sparsity((0, 1), (), levels))
+    with pytest.raises(Unsupported, match="memory limit"):
+        answer(Graph((tensor, Tensor("y", (side, side), "float32")), (Op("DENSIFY", (0,), (1,)),), (), (1,)))
 
 
 def test_an_empty_sparse_constant_is_empty() -> None:

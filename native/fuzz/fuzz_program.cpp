@@ -14,6 +14,7 @@
 //   constants, variables and tensors sized while running that are within the memory limit only one by one
 //   quadratic time in the outputs of one op, in the tensors alive at once and in the number of bodies
 //   control flow without its options, inputs or condition, or with a body of other shapes: an untyped exception
+//   pooling through the dimensions of a variable without elements
 //   the range of zero points of 64-bit types: a shift by 64
 #include <signal.h>
 #include <sys/mman.h>

@@ -9,6 +9,7 @@ void bind_errors(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
 void bind_program(pybind11::module_& module);
 void bind_native_call(pybind11::module_& module);
+void bind_texts(pybind11::module_& module);
 void bind_usb(pybind11::module_& module);
 void bind_libusb(pybind11::module_& module);
 void bind_usb_loopback(pybind11::module_& module);

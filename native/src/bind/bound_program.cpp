@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 
+#include "bind/texts.h"
 #include "core/errors.h"
 
 namespace subgraft {
@@ -38,6 +39,7 @@ void BoundProgram::run() {
 }
 
 void BoundProgram::run_unlocked() {
+  texts_of_run_ = texts_;           // outputs refer to them until the next run
   py::gil_scoped_release unlocked;  // from here to the brace: no Python objects
   program_.run();
 }
@@ -54,7 +56,10 @@ void BoundProgram::profile(bool on) {
 
 void BoundProgram::bind(int tensor, const py::array& array) {
   const Turn turn(taken_);
-  check(tensor, array);
+  if (type(tensor) == DType::string)
+    check_ids(tensor, array);
+  else
+    check(tensor, array);
   const auto require = [&](int flag, const char* what) {
     if (!(array.flags() & flag)) throw ArgumentError(concat("the array bound to tensor ", tensor, " must be ", what));
   };
@@ -89,6 +94,8 @@ py::array BoundProgram::view(int tensor, py::object self) {
   std::byte* data = const_cast<std::byte*>(readable(tensor));
   if (dtype_bits(type(tensor)) < 8)
     throw ArgumentError(concat("tensor ", describe(tensor), " has packed elements; read a copy instead"));
+  if (type(tensor) == DType::string)
+    throw ArgumentError(concat("tensor ", describe(tensor), " holds strings; read a copy instead"));
   ++views_;
   // The capsule keeps self alive, and memory that was sized while running, which the next run replaces; and it counts.
   py::capsule base(new Keeper{this, std::move(self), program_.holder(tensor)}, [](void* pointer) {
@@ -145,7 +152,10 @@ void BoundProgram::check(int tensor, const py::array& array) const {
   // Nearly always one object. numpy has several numbers for one type (int and long), and one number for both byte
   // orders, so nothing less than its own comparison is enough.
   const py::dtype given = array.dtype();
-  if (dtype_bits(type(tensor)) < 8 || (!given.is(expected) && !given.equal(expected))) mismatch(tensor, array);
+  const bool is_text = type(tensor) == DType::string;
+  const bool fits = is_text ? std::string_view("OSU").find(given.kind()) != std::string_view::npos
+                            : given.is(expected) || given.equal(expected);
+  if (dtype_bits(type(tensor)) < 8 || !fits) mismatch(tensor, array);
   if (array.ndim() != shape.rank())
     throw ArgumentError(concat("Cannot set tensor: Dimension mismatch. Got ", array.ndim(), " but expected ",
                                shape.rank(), " for input ", tensor, "."));
@@ -153,6 +163,13 @@ void BoundProgram::check(int tensor, const py::array& array) const {
     if (array.shape(i) != shape[i])
       throw ArgumentError(concat("Cannot set tensor: Dimension mismatch. Got ", array.shape(i), " but expected ",
                                  shape[i], " for dimension ", i, " of input ", tensor, "."));
+}
+
+void BoundProgram::check_ids(int tensor, const py::array& array) const {
+  const std::vector<int32_t> expected = dims(tensor);
+  const bool fits = array.dtype().equal(py::dtype("int64")) &&
+                    std::equal(expected.begin(), expected.end(), array.shape(), array.shape() + array.ndim());
+  if (!fits) throw ArgumentError(concat("tensor ", describe(tensor), " is bound to numbers of strings, as int64"));
 }
 
 void BoundProgram::mismatch(int tensor, const py::array& array) const {
@@ -165,6 +182,12 @@ void BoundProgram::copy_in(int tensor, const py::array& array) {
   std::byte* data = program_.data(tensor);
   const auto size = static_cast<size_t>(program_.bytes(tensor));
   if (size == 0) return;
+  if (type(tensor) == DType::string) {
+    auto texts = keep_texts(array);
+    write_ids(*texts, reinterpret_cast<int64_t*>(data));
+    texts_[tensor] = std::move(texts);
+    return;
+  }
   if (array.flags() & py::array::c_style) {
     std::memcpy(data, array.data(), size);
     return;
@@ -185,6 +208,10 @@ const std::byte* BoundProgram::readable(int tensor) {
 
 void BoundProgram::copy_out(int tensor, const std::byte* data, py::array& array) const {
   const int bits = dtype_bits(type(tensor));
+  if (type(tensor) == DType::string) {
+    read_texts(reinterpret_cast<const int64_t*>(data), array);
+    return;
+  }
   auto* out = static_cast<std::byte*>(array.mutable_data());
   if (bits >= 8) {
     if (array.nbytes() > 0) std::memcpy(out, data, static_cast<size_t>(array.nbytes()));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/strings.h"
 #include "runtime/program.h"
 
 namespace subgraft {
@@ -62,6 +63,7 @@ class BoundProgram {
   DType type(int tensor) const { return program_.subgraph().tensors[tensor].dtype; }
   std::string describe(int tensor) const;
   void check(int tensor, const py::array& array) const;
+  void check_ids(int tensor, const py::array& array) const;  // of a string tensor
   [[noreturn]] void mismatch(int tensor, const py::array& array) const;
   void copy_in(int tensor, const py::array& array);
   const std::byte* readable(int tensor);
@@ -71,6 +73,7 @@ class BoundProgram {
   Program program_;
   std::vector<py::dtype> dtypes_;  // per tensor
   std::map<int, py::array> bound_;
+  std::map<int, std::shared_ptr<const Strings>> texts_, texts_of_run_;  // of string inputs: set, and last run with
   int views_ = 0;
   bool taken_ = false;
 };

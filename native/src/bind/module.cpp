@@ -6,6 +6,7 @@ PYBIND11_MODULE(_native, module) {
   subgraft::bind_model(module);
   subgraft::bind_program(module);
   subgraft::bind_native_call(module);
+  subgraft::bind_texts(module);
   subgraft::bind_usb(module);
   subgraft::bind_libusb(module);
   subgraft::bind_usb_loopback(module);

@@ -13,7 +13,7 @@ struct Facts {
 
 constexpr Facts kFacts[] = {
     {"float32", 32, "float32"},    {"float16", 16, "float16"},  {"int32", 32, "int32"},
-    {"uint8", 8, "uint8"},         {"int64", 64, "int64"},      {"string", 0, "object"},
+    {"uint8", 8, "uint8"},         {"int64", 64, "int64"},      {"string", 64, "object"},
     {"bool", 8, "bool"},           {"int16", 16, "int16"},      {"complex64", 64, "complex64"},
     {"int8", 8, "int8"},           {"float64", 64, "float64"},  {"complex128", 128, "complex128"},
     {"uint64", 64, "uint64"},      {"resource", 32, "int32"},   {"variant", 0, "object"},

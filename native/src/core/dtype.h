@@ -36,7 +36,7 @@ enum class DType : int8_t {
 // "float32", "bool", ...; "type 77" for a number this build does not know.
 std::string dtype_name(DType type);
 
-// Bits of one element; 0 where elements have no fixed size (string, resource, variant, unknown).
+// Bits of one element, of a string its number (core/strings.h); 0 where elements have no fixed size (variant, unknown).
 int dtype_bits(DType type);
 
 // Bytes of so many elements one after the other, those under a byte packed; 0 where elements have no fixed size.

@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "core/half.h"
+#include "core/strings.h"
 #include "kernels/arithmetic_math.h"
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
@@ -57,6 +58,8 @@ Compute prepare_equality(Preparation& p) {
   // A file may hold any byte for true.
   if (p.input(0).dtype == DType::boolean)
     return map2<uint8_t, uint8_t, bool>(plan, [](uint8_t a, uint8_t b) { return F()(a != 0, b != 0); });
+  if (p.input(0).dtype == DType::string)
+    return map2<int64_t, int64_t, bool>(plan, [](int64_t a, int64_t b) { return F()(same_text(a, b), true); });
   return compare(p, plan, F(), true);
 }
 

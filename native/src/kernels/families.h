@@ -21,12 +21,16 @@ void register_densify(Registry& registry);          // DENSIFY
 void register_depthwise_conv(Registry& registry);   // DEPTHWISE_CONV_2D
 void register_detection(Registry& registry);        // TFLite_Detection_PostProcess
 void register_elementwise(Registry& registry);      // RSQRT SQRT EXP NEG ABS
+void register_embedding(Registry& registry);        // EMBEDDING_LOOKUP EMBEDDING_LOOKUP_SPARSE LSH_PROJECTION
+void register_fake_quant(Registry& registry);       // FAKE_QUANT
 void register_fill(Registry& registry);             // FILL RANGE ONE_HOT
 void register_fully_connected(Registry& registry);  // FULLY_CONNECTED
 void register_gather(Registry& registry);           // GATHER GATHER_ND
+void register_hashtable(Registry& registry);        // HASHTABLE HASHTABLE_IMPORT HASHTABLE_FIND HASHTABLE_SIZE
 void register_landmarks(Registry& registry);        // Landmarks2TransformMatrix
 void register_log_softmax(Registry& registry);      // LOG_SOFTMAX
 void register_lstm(Registry& registry);             // LSTM UNIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_LSTM
+void register_matrices(Registry& registry);         // MATRIX_DIAG MATRIX_SET_DIAG
 void register_more_arithmetic(Registry& registry);  // POW FLOOR_MOD ATAN2 ADD_N
 void register_normalization(Registry& registry);    // L2_NORMALIZATION LOCAL_RESPONSE_NORMALIZATION
 void register_numeric_verify(Registry& registry);   // NumericVerify
@@ -41,14 +45,18 @@ void register_resources(Registry& registry);        // VAR_HANDLE READ_VARIABLE 
 void register_resize(Registry& registry);           // RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR
 void register_rfft(Registry& registry);             // RFFT2D
 void register_rnn(Registry& registry);              // RNN UNIDIRECTIONAL_SEQUENCE_RNN BIDIRECTIONAL_SEQUENCE_RNN
+void register_scatter(Registry& registry);          // SCATTER_ND SPARSE_TO_DENSE DYNAMIC_UPDATE_SLICE
 void register_search(Registry& registry);           // WHERE UNIQUE TOPK_V2 BUCKETIZE
+void register_segments(Registry& registry);         // SEGMENT_SUM UNSORTED_SEGMENT_*
 void register_sequences(Registry& registry);        // CUMSUM REVERSE_SEQUENCE
 void register_slice(Registry& registry);            // STRIDED_SLICE SLICE
 void register_softmax(Registry& registry);          // SOFTMAX
+void register_stablehlo_pairs(Registry& registry);  // STABLEHLO_ADD STABLEHLO_AND ...
 void register_suppression(Registry& registry);      // NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5
 void register_svdf(Registry& registry);             // SVDF
 void register_transforms(Registry& registry);       // TransformTensorBilinear TransformLandmarks
 void register_transpose(Registry& registry);        // TRANSPOSE
 void register_transpose_conv(Registry& registry);   // TRANSPOSE_CONV Convolution2DTransposeBias
+void register_windows(Registry& registry);          // DILATE REDUCE_WINDOW
 
 }  // namespace subgraft

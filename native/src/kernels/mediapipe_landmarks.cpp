@@ -204,8 +204,6 @@ Compute prepare_landmarks_to_matrix(Preparation& p) {
 
 }  // namespace
 
-void register_landmarks(Registry& registry) {
-  registry.add("Landmarks2TransformMatrix", prepare_landmarks_to_matrix);
-}
+void register_landmarks(Registry& registry) { registry.add("Landmarks2TransformMatrix", prepare_landmarks_to_matrix); }
 
 }  // namespace subgraft

@@ -1,4 +1,5 @@
 // MediaPipe's MaxPoolingWithArgmax2D and MaxUnpooling2D. An index counts the elements of its window, row by row.
+#include <algorithm>
 #include <limits>
 
 #include "core/fixed_point.h"
@@ -58,7 +59,8 @@ Compute prepare_pooling(Preparation& p) {
   p.set_output(0, out);
   p.set_output(1, out);
   return [=](const Invocation& v) {
-    const int64_t grain = grain_of(int64_t{g.y.filter} * g.x.filter * g.channels);
+    if (g.channels == 0) return;
+    const int64_t grain = grain_of(int64_t{std::min(g.y.in, g.y.filter)} * std::min(g.x.in, g.x.filter) * g.channels);
     v.parallel(g.pixels(), grain, [&](int64_t begin, int64_t end) {
       pool_with_indices(g, v.in<float>(0), range, begin, end, v.out<float>(0), v.out<float>(1));
     });
@@ -115,6 +117,7 @@ Compute prepare_unpooling(Preparation& p) {
   const Shape out{g.batches, g.y.in, g.x.in, g.channels};
   p.set_output(0, out);
   return [g, count = in.elements(), inputs = in.product(1, 4), outputs = out.product(1, 4)](const Invocation& v) {
+    if (count == 0) return;
     check_indices(v.in<float>(1), count, int64_t{g.y.filter} * g.x.filter);
     v.parallel(g.batches, 1, [&](int64_t begin, int64_t end) {
       for (int64_t batch = begin; batch < end; ++batch) {

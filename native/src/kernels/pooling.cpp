@@ -25,7 +25,8 @@ Compute pool_as(const Preparation& p, const PoolGeometry& g) {
   if (window > Pool::kMostElements) p.unsupported("windows of ", window, " elements");
   const auto range = pooled_range<T>(p);
   return [=](const Invocation& v) {
-    const int64_t grain = grain_of(int64_t{g.y.filter} * g.x.filter * g.channels);
+    if (g.channels == 0) return;
+    const int64_t grain = grain_of(window * g.channels);
     v.parallel(g.pixels(), grain,
                [&](int64_t begin, int64_t end) { pool<Pool>(g, v.in<T>(0), range, begin, end, v.out<T>(0)); });
   };

@@ -41,12 +41,17 @@ const Registry& Registry::builtin() {
     register_depthwise_conv(all);
     register_detection(all);
     register_elementwise(all);
+    register_embedding(all);
+    register_fake_quant(all);
     register_fill(all);
     register_fully_connected(all);
     register_gather(all);
+    register_hashtable(all);
+    register_stablehlo_pairs(all);
     register_landmarks(all);
     register_log_softmax(all);
     register_lstm(all);
+    register_matrices(all);
     register_more_arithmetic(all);
     register_normalization(all);
     register_numeric_verify(all);
@@ -61,7 +66,9 @@ const Registry& Registry::builtin() {
     register_resize(all);
     register_rfft(all);
     register_rnn(all);
+    register_scatter(all);
     register_search(all);
+    register_segments(all);
     register_sequences(all);
     register_slice(all);
     register_softmax(all);
@@ -70,6 +77,7 @@ const Registry& Registry::builtin() {
     register_transforms(all);
     register_transpose(all);
     register_transpose_conv(all);
+    register_windows(all);
     return all;
   }();
   return registry;

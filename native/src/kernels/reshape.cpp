@@ -111,7 +111,8 @@ Compute prepare_bitcast(Preparation& p) {
   p.expect(1, 1);
   const Shape& shape = p.input(0).shape;
   const int from = dtype_bits(p.input(0).dtype), to = dtype_bits(p.output(0).dtype);
-  if (from < 8 || to < 8)
+  const bool is_text = p.input(0).dtype == DType::string || p.output(0).dtype == DType::string;
+  if (from < 8 || to < 8 || is_text)
     p.unsupported("BITCAST of ", dtype_name(p.input(0).dtype), " to ", dtype_name(p.output(0).dtype));
   std::vector<int32_t> dims(shape.dims().begin(), shape.dims().end());
   if (from > to) {

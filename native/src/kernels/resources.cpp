@@ -57,7 +57,7 @@ Compute prepare_assign_variable(Preparation& p) {
   const DType dtype = p.input(1).dtype;
   const Shape shape = p.input(1).shape;
   const auto size = static_cast<size_t>(dense_bytes(dtype, shape.elements()));
-  if (dtype_bits(dtype) == 0) p.unsupported("a variable of ", dtype_name(dtype));
+  if (dtype_bits(dtype) == 0 || dtype == DType::string) p.unsupported("a variable of ", dtype_name(dtype));
   return [&resources, dtype, shape, size](const Invocation& v) {
     ResourceVariable& variable = resources.variable(*v.in<int32_t>(0));
     variable.bytes.resize(size);

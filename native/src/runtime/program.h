@@ -117,6 +117,7 @@ class Program {
   Shape shape_in_file(int tensor) const;
   void define_constant(int tensor);
   void spell_out(int tensor);
+  void number_strings(int tensor, Bytes buffer);
   // Counts memory of this program; throws Unsupported when all of it is over the memory limit.
   void take(int64_t bytes);
   Operand operand(int tensor, bool as_input) const;

@@ -3,7 +3,9 @@
 #include <cstring>
 #include <map>
 
+#include "core/strings.h"
 #include "model/densify.h"
+#include "model/string_buffer.h"
 #include "runtime/program.h"
 #include "runtime/shared_weights.h"
 
@@ -15,6 +17,12 @@ struct Folded {
   Folded(int64_t size, const Shape& shape) : arena(size), shape(shape) {}
   Arena arena;
   Shape shape;
+};
+
+// The strings of a constant and their numbers, which are its elements.
+struct Texts {
+  std::shared_ptr<const Strings> kept;
+  std::vector<int64_t> ids;
 };
 
 bool is_aligned(const void* data, size_t alignment) { return reinterpret_cast<uintptr_t>(data) % alignment == 0; }
@@ -115,6 +123,10 @@ void Program::define_constant(int tensor) {
     spell_out(tensor);
     return;
   }
+  if (def.dtype == DType::string) {
+    number_strings(tensor, buffer);
+    return;
+  }
   if (bits > 0) {
     const int64_t needed = storage_bytes(def.dtype, value.shape.elements());
     if (static_cast<int64_t>(buffer.size()) < needed)
@@ -135,6 +147,28 @@ void Program::define_constant(int tensor) {
   // Kernels take a null pointer for "not constant".
   static std::byte nothing[kArenaAlignment];
   if (!value.data) value.data = nothing;
+}
+
+// The elements of a string constant become numbers, made once for all interpreters of the model.
+void Program::number_strings(int tensor, Bytes buffer) {
+  Value& value = values_[tensor];
+  try {
+    value.holder = request_.model->shared->get(request_.subgraph, tensor, "strings", [&] {
+      auto texts = std::make_shared<Texts>();
+      texts->kept = Strings::keep(read_strings(buffer));
+      if (texts->kept->size() != value.shape.elements())
+        throw ModelError(concat("its shape is ", value.shape.text(), ", and it has ", texts->kept->size(), " strings"));
+      for (int64_t i = 0; i < texts->kept->size(); ++i) texts->ids.push_back(texts->kept->id(i));
+      texts->ids.push_back(0);  // never empty: kernels take a null pointer for "not constant"
+      return std::shared_ptr<const void>(texts);
+    });
+  } catch (const ModelError& error) {
+    throw ModelError(concat("constant tensor ", tensor, " '", graph_.tensors[tensor].name, "': ", error.what()));
+  }
+  auto* ids = const_cast<int64_t*>(static_cast<const Texts*>(value.holder.get())->ids.data());
+  value.data = reinterpret_cast<std::byte*>(ids);
+  value.home = Home::constant;
+  value.known = value.kept = value.is_shared_constant = true;
 }
 
 // A sparse constant becomes a dense one, made once for all interpreters of the model.
