@@ -186,8 +186,9 @@ Compute prepare_mfcc(Preparation& p) {
   const int32_t sample_rate = p.value<int32_t>(1)[0];
   p.require(sample_rate > 0, "sample rate is ", sample_rate);
   p.set_output(0, input.shape.with(2, static_cast<int32_t>(options.coefficients)));
-  const auto mfcc = std::make_shared<const Mfcc>(options, input.shape[2], sample_rate);
   const int64_t rows = input.shape.product(0, 2);
+  if (rows == 0) return [](const Invocation&) {};  // the filters could be any size
+  const auto mfcc = std::make_shared<const Mfcc>(options, input.shape[2], sample_rate);
   const int slot = p.scratch(rows * options.channels * int64_t{sizeof(double)});
   return [mfcc, rows, slot](const Invocation& v) {
     v.parallel(rows, 16, [&](int64_t begin, int64_t end) {
