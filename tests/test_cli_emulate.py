@@ -109,7 +109,7 @@ def test_an_emulator_that_nobody_has_is_an_error(capsys: pytest.CaptureFixture[s
     [
         (["--sticks", "99"], "there may be 1 to"),
         (["--fault", "explode"], "no fault named 'explode'"),
-        (["--model", "digits_int8.tflite"], "give what they were compiled to"),
+        (["--model", "digits_int8.tflite"], "give what was compiled from them"),
     ],
 )
 def test_options_that_make_no_sense_are_usage_errors(

@@ -45,7 +45,10 @@ def test_the_variable_names_the_library_and_nothing_else_is_tried() -> None:
     assert "pyusb" not in said
 
 
-@pytest.mark.skipif(find_library("usb-1.0") is None, reason="pyusb needs libusb-1.0, which is not installed")
+needs_libusb = pytest.mark.skipif(find_library("usb-1.0") is None, reason="libusb-1.0 is not installed")
+
+
+@needs_libusb
 def test_without_libusb_pyusb_is_taken_and_without_both_the_error_names_both() -> None:
     pytest.importorskip("usb.core", reason="pyusb is not installed")
     script = """
@@ -188,3 +191,28 @@ def test_a_device_that_is_dropped_without_being_closed_is_closed(stubborn: str) 
         "[(3, (1, 4), 7, 6353, 37634, 5000)]",
         "{('COMPLETED', 512)}",
     ]
+
+
+class Fickle:
+    """A libusb that breaks off while devices come and go."""
+
+    def __init__(self, codes: list[str]) -> None:
+        self.codes = codes
+
+    def list(self) -> list[tuple[int, tuple[int, ...], int, int, int, int]]:
+        if self.codes:
+            error = UsbError("broke off")
+            error.code = self.codes.pop(0)
+            raise error
+        return [(2, (1,), 5, 0x18D1, 0x9302, 5000)]
+
+
+@needs_libusb
+def test_a_listing_that_broke_off_while_devices_came_and_went_is_tried_again() -> None:
+    bus = LibusbBus()
+    bus._usb = Fickle(["IO", "NO_DEVICE", "IO"])  # type: ignore[assignment]
+    assert [found.path for found in bus.list()] == ["2-1"]
+    bus._usb = Fickle(["IO"] * 100)  # type: ignore[assignment]
+    assert code_of(bus.list) == "IO"
+    bus._usb = Fickle(["ACCESS"])  # type: ignore[assignment]
+    assert code_of(bus.list) == "ACCESS"

@@ -208,7 +208,8 @@ def test_two_programs_use_a_stick_each_at_the_same_time(pair: tuple[Path, Path])
     for emulation in emulated(sticks=2, **graphs):
         programs = [session(emulation, pair, "--device", device) for device in ("usb:0", "usb@2-2")]
         for program in programs:
-            assert result(program)["answers"] == expected()
+            seen = result(program)
+            assert seen.get("answers") == expected(), seen
         assert [coral.counts()["inference"] for coral in emulation.corals] == [len(expected())] * 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,8 @@ from subgraft.backends.edgetpu.errors import NoUsbLibrary
 PYUSB = "pyusb"  # in place of a library's path
 LIBRARY_VARIABLE = "SUBGRAFT_LIBUSB"
 EMULATOR_VARIABLE = "SUBGRAFT_EMULATOR"  # set for programs whose whole USB is emulated
+LIST_TRIES, LIST_PAUSE_S = 10, 0.02
+LIST_AGAIN = ("IO", "NO_DEVICE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,20 @@ class LibusbBus:
         emulated = is_emulated()
         return [
             Found(path_of(bus, ports), bus, address, vendor, product, speed_mbps, emulated)
-            for bus, ports, address, vendor, product, speed_mbps in self._usb.list()
+            for bus, ports, address, vendor, product, speed_mbps in self._listed()
             if ports  # a root hub has none
         ]
+
+    def _listed(self) -> Sequence[tuple[int, tuple[int, ...], int, int, int, int]]:
+        """Again, a few times: libusb gives up when any device comes or goes while it reads what there is."""
+        for _ in range(LIST_TRIES - 1):
+            try:
+                return self._usb.list()
+            except _native.UsbError as error:
+                if error.code not in LIST_AGAIN:
+                    raise
+                time.sleep(LIST_PAUSE_S)
+        return self._usb.list()
 
     def open(self, found: Found) -> _native.UsbDevice:
         return self._usb.open(found.bus, ports_of(found.path))
