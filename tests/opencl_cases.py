@@ -107,9 +107,7 @@ def _run(opened: Opened, cases: Sequence[Case], tolerance: float, outcome: Outco
 def on_device(opened: Opened, segment: Segment, arrays: dict[int, Array], **more: object) -> dict[int, Array]:
     """The segment's outputs by tensor, from arrays of its inputs by tensor."""
     settings = opened.settings
-    compiled = compile_segment(
-        segment, opened, half=settings.precision == "fp16", one_arena=settings.arena, **more
-    )
+    compiled = compile_segment(segment, opened, half=settings.precision == "fp16", one_arena=settings.arena, **more)
     executable = OpenClExecutable(segment, compiled, opened)
     tensors = segment.graph.tensors
     outputs = [np.zeros(tensors[t].shape, tensors[t].dtype) for t in segment.outputs]

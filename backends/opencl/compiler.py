@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from subgraft import _native
 import subgraft.backends.opencl.ops  # noqa: F401 - registers how ops are lowered
+from subgraft import _native
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Table
 from subgraft.backends.opencl.lowering import lower
 from subgraft.backends.opencl.memory import Layout, elements, lay_out

@@ -114,9 +114,7 @@ def _running(build: Build, operands: Mapping[str, int], count: int) -> tuple[str
     return (whole[0] if whole else ""), None
 
 
-def _loaded(
-    build: Build, name: str, t: int, shape: tuple[int, ...], whole: Value
-) -> tuple[str, tuple[Argument, ...]]:
+def _loaded(build: Build, name: str, t: int, shape: tuple[int, ...], whole: Value) -> tuple[str, tuple[Argument, ...]]:
     """The declaration of one operand's element, and what it needs. A constant of one element is an argument."""
     tensor = build.tensor(t)
     if tensor.is_constant and math.prod(tensor.shape) == 1:

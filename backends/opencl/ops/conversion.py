@@ -66,11 +66,10 @@ def quantize(op: Op, build: Build) -> None:
         code = "$w = quantized(a, POINTER($least), $inverse, $zero, $low, $high);"
     else:
         arguments += [
-            Int("a_zero", affine(given).zero), *multiplier("out", float(affine(given).scale) / float(out.scale))
+            Int("a_zero", affine(given).zero),
+            *multiplier("out", float(affine(given).scale) / float(out.scale)),
         ]
-        code = (
-            "$w = requantized_saturated(wrapping_subtract(a, $a_zero), $out_value, $out_shift, $zero, $low, $high);"
-        )
+        code = "$w = requantized_saturated(wrapping_subtract(a, $a_zero), $out_value, $out_shift, $zero, $low, $high);"
     elementwise(build, op.outputs[0], {"a": op.inputs[0]}, code, "int", arguments)
 
 

@@ -12,7 +12,7 @@ from subgraft.backends.opencl.launch import Argument, Int, Table
 from subgraft.backends.opencl.lookup import lookup_table
 from subgraft.backends.opencl.lowering import Build
 from subgraft.backends.opencl.quantization import LIMITS, affine, multiplier
-from subgraft.delegates import NUMPY_DTYPES, Op, Tensor
+from subgraft.delegates import Op, Tensor
 
 # Bits that the CPU adds to a number before it is brought to a common scale (native/src/kernels/arithmetic.cpp).
 SUM_BITS = {"int8": 20, "uint8": 20, "int16": 15}

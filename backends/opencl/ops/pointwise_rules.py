@@ -125,8 +125,10 @@ def is_plain_int16(op: Op, graph: Graph) -> bool:
 def compares_quantized(op: Op, graph: Graph) -> bool:
     """TFLite's orderings take int16 as it is, its (in)equalities by its scale."""
     first = graph.tensors[op.inputs[0]]
-    return is_quantized(first) and (first.dtype in BYTES or (first.dtype == "int16" and "EQUAL" in op.kind[-5:]
-        and op.kind in ("EQUAL", "NOT_EQUAL")))
+    return is_quantized(first) and (
+        first.dtype in BYTES
+        or (first.dtype == "int16" and "EQUAL" in op.kind[-5:] and op.kind in ("EQUAL", "NOT_EQUAL"))
+    )
 
 
 def selects_rows(op: Op, graph: Graph) -> bool:
@@ -141,7 +143,11 @@ def _quantized(op: Op, graph: Graph) -> list[Tensor]:
         return []
     if op.kind in ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"):
         return [graph.tensors[t] for t in op.inputs] if compares_quantized(op, graph) else []
-    return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if graph.tensors[t].dtype in LIMITS and graph.tensors[t].dtype in NARROW]
+    return [
+        graph.tensors[t]
+        for t in (*op.inputs, *op.outputs)
+        if graph.tensors[t].dtype in LIMITS and graph.tensors[t].dtype in NARROW
+    ]
 
 
 def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:

@@ -27,4 +27,3 @@ def move(op: Op, build: Build) -> None:
     if not build.alias(made, given):
         gives = "float" if build.tensor(made).dtype == "float32" else "int"
         elementwise(build, made, {"a": given}, "$w = a;", gives, shapes={"a": build.tensor(made).shape})
-
