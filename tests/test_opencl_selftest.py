@@ -34,7 +34,7 @@ def test_a_right_device_passes_and_remembers_it(opencl: TestDevice, tmp_path: Pa
     assert state(first, opencl) == "not tried yet"
     first.choose(opencl.found.id)
     second = delegate(opencl, tmp_path, limits=limits)
-    assert state(second, opencl).startswith("ready, self-test passed: ")
+    assert state(second, opencl).startswith("ready: ")
     assert {"f32", "int"} <= set(second._open(second._attached()[opencl.found.index]).caps.loops)
 
 
@@ -71,7 +71,7 @@ def test_an_inner_loop_that_gives_other_bits_is_left_out(
 ) -> None:
     opencl_faults.replace("begin += 1024) {", "begin += 2048) {")  # sums beyond what float holds exactly
     assert loops_of(delegate(opencl, tmp_path), opencl) == ("int",)
-    assert state(delegate(opencl, tmp_path), opencl) == "ready, self-test passed: int; wrong: f32"
+    assert state(delegate(opencl, tmp_path), opencl) == "ready: int; wrong: f32"
 
 
 def test_the_user_may_choose_among_the_loops_that_are_right(opencl: TestDevice, tmp_path: Path) -> None:

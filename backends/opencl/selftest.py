@@ -61,7 +61,7 @@ def loops(opened: Opened) -> tuple[str, ...]:
 
 
 def told(found: Found, settings: Settings) -> str:
-    """In a few words, what an earlier self-test found; opens nothing."""
+    """In a few words, what an earlier self-test found: the inner loops that passed. Opens nothing."""
     store = Store((settings.cache_folder or default_folder()) if settings.cache else None)
     outcome = _known(store, found.caps)
     if outcome is None:
@@ -69,7 +69,7 @@ def told(found: Found, settings: Settings) -> str:
     if not outcome.passed:
         return f"computes wrongly: {_listed(outcome.failed)}"
     wrong = f"; wrong: {', '.join(outcome.failed)}" if outcome.failed else ""
-    return f"ready, self-test passed: {', '.join(outcome.passed)}{wrong}"
+    return f"ready: {', '.join(outcome.passed)}{wrong}"
 
 
 def _known(store: Store, caps: Caps) -> Outcome | None:
