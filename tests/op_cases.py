@@ -63,7 +63,7 @@ class In(TensorSpec):
             return bfloat16_bits(replace(self, dtype="float32").values(seed))
         if self.dtype == "string":
             return strings.array(*np.asarray(self.value, object).reshape(-1), shape=tuple(self.shape))
-        dtype = np.dtype("int8" if self.dtype in PACKED else self.dtype)
+        dtype = np.dtype({"int4": "int8", "uint4": "uint8", "int2": "int8"}.get(self.dtype, self.dtype))
         if self.value is not None:
             return np.asarray(self.value, dtype).reshape(self.shape)
         rng = np.random.default_rng(seed)

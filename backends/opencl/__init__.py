@@ -1,0 +1,1 @@
+"""OpenCL devices: GPUs of any vendor, and CPUs through PoCL."""

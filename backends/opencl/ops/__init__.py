@@ -1,0 +1,1 @@
+"""How ops become launches, one family a file. Importing this registers them all (lowering.LOWERINGS)."""
