@@ -63,7 +63,7 @@ def select(draw: Draw) -> Case:
     shape, dtype = draw.shape(empty=0.05), draw.pick(("float32", "int8", "int32", "bool"))
     chosen = In(shape=() if draw.chance(0.3) else shape, dtype="bool")
     inputs = [chosen, *(draw.operand(shape, dtype=dtype) for _ in range(2))]
-    return Case("STABLEHLO_SELECT", inputs, [out(dtype)], expected=lambda a: [np.where(*a)], why=WHY)
+    return Case("STABLEHLO_SELECT", inputs, [out(dtype, shape=shape)], expected=lambda a: [np.where(*a)], why=WHY)
 
 
 def refused() -> list[Case]:
@@ -81,7 +81,7 @@ CASES = [
     *single("STABLEHLO_EXPONENTIAL", np.exp, FLOAT, -20, 20),
     *single("STABLEHLO_FLOOR", np.floor, FLOAT, -50, 50),
     *single("STABLEHLO_LOG", np.log, FLOAT, *POSITIVE),
-    *single("STABLEHLO_LOGISTIC", lambda a: 1 / (1 + np.exp(-a.astype(np.float64))), FLOAT, -20, 20),
+    *single("STABLEHLO_LOGISTIC", lambda a: 1 / (1 + np.exp(-a.astype(np.float64))), FLOAT, -8, 20),
     *single("STABLEHLO_NEGATE", np.negative, ("float32", "int32", "int64"), -50, 50),
     *single("STABLEHLO_RSQRT", lambda a: 1 / np.sqrt(a), FLOAT, *POSITIVE),
     *single("STABLEHLO_TANH", np.tanh, FLOAT, -5, 5),
