@@ -1,0 +1,13 @@
+// Inner loop of real numbers.
+#undef ELEMENT
+#undef MULTIPLY_ADD
+#undef TO_TOTAL
+#undef WEIGHTS
+#undef X
+#undef X4
+#define ELEMENT float
+#define MULTIPLY_ADD(a, w, sum) MAC(a, w, sum)
+#define TO_TOTAL(sum) (sum)
+#define WEIGHTS(at) JOIN(vload, TN)(0, POINTER(weights) + (at))
+#define X(at) LOAD(x, at)
+#define X4(at) LOAD4(x, at)

@@ -1,0 +1,13 @@
+// Inner loop of integers for any device. Sums wrap around as the CPU's do, so they are unsigned.
+#undef ELEMENT
+#undef MULTIPLY_ADD
+#undef TO_TOTAL
+#undef WEIGHTS
+#undef X
+#undef X4
+#define ELEMENT uint
+#define MULTIPLY_ADD(a, w, sum) ((a) * (w) + (sum))
+#define TO_TOTAL(sum) JOIN(convert_, JOIN(TOTAL_TYPE, TN))(JOIN(as_int, TN)(sum))
+#define WEIGHTS(at) JOIN(as_uint, TN)(JOIN(convert_int, TN)(JOIN(vload, TN)(0, POINTER(weights) + (at))))
+#define X(at) ((uint)LOAD(x, at))
+#define X4(at) as_uint4(LOAD4(x, at))
