@@ -59,7 +59,7 @@ class In(TensorSpec):
     def values(self, seed: int) -> Array:
         if self.dtype == "bfloat16":
             return bfloat16_bits(replace(self, dtype="float32").values(seed))
-        dtype = np.dtype("int8" if self.dtype in PACKED else self.dtype)
+        dtype = np.dtype({"int4": "int8", "uint4": "uint8", "int2": "int8"}.get(self.dtype, self.dtype))
         if self.value is not None:
             return np.asarray(self.value, dtype).reshape(self.shape)
         rng = np.random.default_rng(seed)

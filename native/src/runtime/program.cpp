@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "runtime/packed.h"
+
 namespace subgraft {
 
 Program::Program(ProgramRequest request)
@@ -120,9 +122,10 @@ void Program::run_dynamic(Step& step) {
   for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
   for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
   const OpCode& code = request_.model->opcodes[op.opcode];
+  const PackedOperands packed(code, inputs, outputs);
   Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
   // Kept until the next run, so that weights it shares are not derived again each time.
-  step.compute = Registry::builtin().find(code.name())(preparation);
+  step.compute = packed.around(Registry::builtin().find(code.name())(preparation), host, *request_.pool);
 
   std::vector<std::byte*> results;
   bool all_published = !op.outputs.empty();

@@ -6,6 +6,7 @@
 #include "core/strings.h"
 #include "model/densify.h"
 #include "model/string_buffer.h"
+#include "runtime/packed.h"
 #include "runtime/program.h"
 #include "runtime/shared_weights.h"
 
@@ -283,8 +284,10 @@ void Program::prepare_op(int index, Prepare prepare) {
   step.op = index;
   if (shapes_known) {
     try {
-      Preparation preparation(op, request_.model->opcodes[op.opcode], std::move(inputs), std::move(outputs), host);
-      step.compute = prepare(preparation);
+      const OpCode& code = request_.model->opcodes[op.opcode];
+      const PackedOperands packed(code, inputs, outputs);
+      Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
+      step.compute = packed.around(prepare(preparation), host, *request_.pool);
     } catch (const NotYetKnown&) {
       shapes_known = false;
     }
