@@ -45,15 +45,15 @@ __kernel void NAME(PARAMETERS) {
   const int phase = get_global_id(2);
   const int phase_y = phase / stride_x, phase_x = phase - phase_y * stride_x;
   const int begin_y = (phase_y + before_y) % stride_y, begin_x = (phase_x + before_x) % stride_x;
-  const int wide = (out_x - phase_x + stride_x - 1) / stride_x, high = (out_y - phase_y + stride_y - 1) / stride_y;
-  if (first >= wide * high * batches) return;
-  const int last = wide * high * batches - 1;
+  const int columns = (out_x - phase_x + stride_x - 1) / stride_x, rows = (out_y - phase_y + stride_y - 1) / stride_y;
+  const int last = columns * rows * batches - 1;
+  if (first > last) return;
 #define NEXT_TAP_Y stride_y
 #define NEXT_TAP_X stride_x
 #define NEXT_Y -1
 #define NEXT_X -1
 #else
-  const int begin_y = 0, begin_x = 0, wide = out_x, high = out_y, last = pixels - 1;
+  const int begin_y = 0, begin_x = 0, columns = out_x, rows = out_y, last = pixels - 1;
 #define NEXT_TAP_Y 1
 #define NEXT_TAP_X 1
 #define NEXT_Y dilation_y
@@ -62,17 +62,17 @@ __kernel void NAME(PARAMETERS) {
   int image[TM], top[TM], left[TM];
 #pragma unroll
   for (int i = 0; i < TM; ++i) {
-    const int m = min(first + i, last), row = m / wide, n = row / high;
-    const int column_of_pixel = m - row * wide, row_of_image = row - n * high;
+    const int m = min(first + i, last), row = m / columns, n = row / rows;
+    const int pixel_x = m - row * columns, pixel_y = row - n * rows;
     image[i] = n * in_y * in_x;
 #ifdef TRANSPOSED
-    target[i] = (n * out_y + row_of_image * stride_y + phase_y) * out_x + column_of_pixel * stride_x + phase_x;
-    top[i] = row_of_image + (phase_y + before_y - begin_y) / stride_y;
-    left[i] = column_of_pixel + (phase_x + before_x - begin_x) / stride_x;
+    target[i] = (n * out_y + pixel_y * stride_y + phase_y) * out_x + pixel_x * stride_x + phase_x;
+    top[i] = pixel_y + (phase_y + before_y - begin_y) / stride_y;
+    left[i] = pixel_x + (phase_x + before_x - begin_x) / stride_x;
 #else
     target[i] = first + i;
-    top[i] = row_of_image * stride_y - before_y;
-    left[i] = column_of_pixel * stride_x - before_x;
+    top[i] = pixel_y * stride_y - before_y;
+    left[i] = pixel_x * stride_x - before_x;
 #endif
   }
 #endif
@@ -99,10 +99,10 @@ __kernel void NAME(PARAMETERS) {
       int at[TM];
 #pragma unroll
       for (int i = 0; i < TM; ++i) {
-        const int y = top[i] + dy, x_ = left[i] + dx;
-        at[i] = (image[i] + y * in_x + x_) * channels_in + first_depth;
+        const int y_ = top[i] + dy, x_ = left[i] + dx;
+        at[i] = (image[i] + y_ * in_x + x_) * channels_in + first_depth;
 #ifndef INSIDE
-        if (y < 0 || y >= in_y || x_ < 0 || x_ >= in_x) at[i] = -1;
+        if (y_ < 0 || y_ >= in_y || x_ < 0 || x_ >= in_x) at[i] = -1;
 #endif
       }
 #endif

@@ -12,17 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from subgraft.backends.opencl.fixed_point import (
-    MAX_SHIFT,
-    MAX_WIDE_SHIFT,
-    activation_range,
-    quantize_multiplier,
-    quantized_range,
-)
+from subgraft.backends.opencl.activations import FUSED, REAL_RANGES, integer_range, scale_of, zero_point_of
+from subgraft.backends.opencl.fixed_point import MAX_SHIFT, quantize_multiplier
 from subgraft.backends.opencl.launch import Argument, Int, Real, Table
 from subgraft.delegates import Array, Graph, Op, Tensor
 
+MAX_WIDE_SHIFT = 14  # the largest left shift that rescale_wide() is defined for
 MANTISSA_BITS = 53  # of a double
+FLOAT_MAX = float(np.finfo(np.float32).max)  # the CPU clamps infinities to it
 LOW_WORD = 0xFFFFFFFF
 
 # A BIASED for each type of total.
@@ -64,7 +61,7 @@ class Finish:
 
 
 def of_floats(activation: str) -> Finish:
-    low, high = activation_range(activation)
+    low, high = (min(max(bound, -FLOAT_MAX), FLOAT_MAX) for bound in REAL_RANGES[activation])
     return Finish(ACTIVATED, "float", "float", (Real("low", low), Real("high", high)))
 
 
@@ -92,39 +89,21 @@ def in_real_numbers(scales: Sequence[float], out: Tensor, activation: str, *, wi
 def channel_scales(graph: Graph, data: int, weights: int, made: int, channels: int) -> list[float]:
     """data scale * weights scale / output scale of each channel, in double precision."""
     q = graph.tensors[weights].quantization
-    assert q is not None  # the rules let none pass
-    in_scale, out_scale = scale(graph.tensors[data]), scale(graph.tensors[made])
-    of_weights = [single(s) for s in q.scales] * (channels if len(q.scales) == 1 else 1)
-    return [in_scale * s / out_scale for s in of_weights]
+    of_weights = [float(np.float32(scale)) for scale in (q.scales if q else ())]
+    before, after = scale_of(graph.tensors[data]), scale_of(graph.tensors[made])
+    return [before * scale / after for scale in of_weights * (channels if len(of_weights) == 1 else 1)]
 
 
 def tensor_scale(graph: Graph, data: int, weights: int, made: int) -> float:
     """The same where the reference multiplies in single precision (legacy uint8, BATCH_MATMUL)."""
-    product = np.float32(scale(graph.tensors[data])) * np.float32(scale(graph.tensors[weights]))
-    return float(product) / scale(graph.tensors[made])
-
-
-def scale(tensor: Tensor) -> float:
-    """Of a tensor that has one."""
-    assert tensor.quantization is not None
-    return single(tensor.quantization.scales[0])
-
-
-def zero_point(tensor: Tensor) -> int:
-    """Of a tensor with one; 0 where the file has none."""
-    q = tensor.quantization
-    return int(q.zero_points[0]) if q and q.zero_points else 0
-
-
-def single(real: float) -> float:
-    """As the file stores it."""
-    return float(np.float32(real))
+    product = np.float32(scale_of(graph.tensors[data])) * np.float32(scale_of(graph.tensors[weights]))
+    return float(product) / scale_of(graph.tensors[made])
 
 
 def activation_of(op: Op) -> str:
-    return str(op.options.get("fused_activation_function", "NONE"))
+    return str(op.options.get(FUSED, "NONE"))
 
 
 def _range(out: Tensor, activation: str) -> tuple[Argument, ...]:
-    low, high = quantized_range(out.dtype, activation, scale(out), zero_point(out))
-    return Int("zero_out", zero_point(out)), Int("low", low), Int("high", high)
+    low, high = integer_range(activation, out)
+    return Int("zero_out", zero_point_of(out)), Int("low", low), Int("high", high)
