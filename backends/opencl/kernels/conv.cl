@@ -1,7 +1,7 @@
 // A convolution as a product of matrices that is never written out: an item sums TM output pixels x TN channels.
 //
 // NHWC activations. weights: [group][tap y][tap x][depth][channels of the group, padded to TN]; with PACKED, depth is
-// in fours of signed bytes, padded with zeros. What surrounds the image reads as `padding`.
+// in fours of signed bytes, padded with zeros. border: what surrounds the image, `depth` elements.
 // POINTWISE: pixel m of the output reads pixel m of the input, and nothing else. INSIDE: no tap leaves the image.
 // GROUPS: more than one. DEPTH4: the depth, and so each pixel's start, is a multiple of 4. FLUSH: sums are moved to
 // totals before they could exceed `flush` products. TRANSPOSED: dimension 2 of the range are the output's phases, as
@@ -33,11 +33,11 @@ __kernel void NAME(PARAMETERS) {
 
   int target[TM];  // output pixels
 #ifdef POINTWISE
-  int at[TM];
+  __global const TYPE_x *from[TM];
 #pragma unroll
   for (int i = 0; i < TM; ++i) {
     target[i] = first + i;
-    at[i] = min(first + i, pixels - 1) * channels_in + first_depth;
+    from[i] = POINTER(x) + min(first + i, pixels - 1) * channels_in + first_depth;
   }
   int w = first_weight;
 #else
@@ -96,21 +96,17 @@ __kernel void NAME(PARAMETERS) {
   for (int tap_y = begin_y, dy = 0; tap_y < kernel_y; tap_y += NEXT_TAP_Y, dy += NEXT_Y)
     for (int tap_x = begin_x, dx = 0; tap_x < kernel_x; tap_x += NEXT_TAP_X, dx += NEXT_X) {
       int w = first_weight + (tap_y * kernel_x + tap_x) * steps * padded;
-      int at[TM];
+      __global const TYPE_x *from[TM];
 #pragma unroll
       for (int i = 0; i < TM; ++i) {
         const int y_ = top[i] + dy, x_ = left[i] + dx;
-        at[i] = (image[i] + y_ * in_x + x_) * channels_in + first_depth;
 #ifndef INSIDE
-        if (y_ < 0 || y_ >= in_y || x_ < 0 || x_ >= in_x) at[i] = -1;
+        if (y_ < 0 || y_ >= in_y || x_ < 0 || x_ >= in_x)
+          from[i] = POINTER(border);
+        else
 #endif
+          from[i] = POINTER(x) + (image[i] + y_ * in_x + x_) * channels_in + first_depth;
       }
-#endif
-
-#if defined(POINTWISE) || defined(INSIDE)
-#define IS_OUTSIDE(i) 0
-#else
-#define IS_OUTSIDE(i) (at[i] < 0)
 #endif
 
 #ifdef FLUSH
@@ -141,13 +137,13 @@ __kernel void NAME(PARAMETERS) {
 #pragma unroll
           for (int i = 0; i < TM; ++i) {
 #ifdef PACKED
-            const uint a = IS_OUTSIDE(i) ? PADDING4 : X4(at[i] + c);
+            const uint a = X4(from[i] + c);
             sums[i] = DOTS(a, w0, sums[i]);
 #ifdef WINDOW_SUMS
             window[i] = DOT(a, 0x01010101u, window[i]);
 #endif
 #else
-            const JOIN(ELEMENT, 4) a = IS_OUTSIDE(i) ? (JOIN(ELEMENT, 4))(PADDING) : X4(at[i] + c);
+            const JOIN(ELEMENT, 4) a = X4(from[i] + c);
             sums[i] = MULTIPLY_ADD((SUMS)(a.s0), w0, sums[i]);
             sums[i] = MULTIPLY_ADD((SUMS)(a.s1), w1, sums[i]);
             sums[i] = MULTIPLY_ADD((SUMS)(a.s2), w2, sums[i]);
@@ -162,7 +158,7 @@ __kernel void NAME(PARAMETERS) {
           w += padded;
 #pragma unroll
           for (int i = 0; i < TM; ++i) {
-            const uint a = REST(IS_OUTSIDE(i) ? PADDING4 : X_REST(at[i] + (c1 & ~3), c1 & 3), c1 & 3);
+            const uint a = X_REST(from[i] + (c1 & ~3), c1 & 3);
             sums[i] = DOTS(a, w0, sums[i]);
 #ifdef WINDOW_SUMS
             window[i] = DOT(a, 0x01010101u, window[i]);
@@ -174,8 +170,7 @@ __kernel void NAME(PARAMETERS) {
           const SUMS w0 = WEIGHTS(w);
           w += padded;
 #pragma unroll
-          for (int i = 0; i < TM; ++i)
-            sums[i] = MULTIPLY_ADD((SUMS)(IS_OUTSIDE(i) ? (ELEMENT)(PADDING) : X(at[i] + c)), w0, sums[i]);
+          for (int i = 0; i < TM; ++i) sums[i] = MULTIPLY_ADD((SUMS)(X(from[i] + c)), w0, sums[i]);
         }
 #endif
 #endif
@@ -227,7 +222,6 @@ __kernel void NAME(PARAMETERS) {
 #undef SUMS
 #undef TOTALS
 #undef STEPS_END
-#undef IS_OUTSIDE
 #undef NEXT_TAP_Y
 #undef NEXT_TAP_X
 #undef NEXT_Y

@@ -10,5 +10,5 @@
 #define MULTIPLY_ADD(a, w, sum) MAC(a, w, sum)
 #define TO_TOTAL(sum) JOIN(as_uint, TN)(JOIN(convert_int, TN)(sum))
 #define WEIGHTS(at) JOIN(convert_float, TN)(JOIN(vload, TN)(0, POINTER(weights) + (at)))
-#define X(at) ((float)LOAD(x, at))
-#define X4(at) convert_float4(LOAD4(x, at))
+#define X(p) ((float)JOIN(LOAD_, TYPE_x)(p, 0))
+#define X4(p) convert_float4(JOIN(LOAD4_, TYPE_x)(p, 0))

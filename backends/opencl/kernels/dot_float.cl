@@ -9,5 +9,5 @@
 #define MULTIPLY_ADD(a, w, sum) MAC(a, w, sum)
 #define TO_TOTAL(sum) (sum)
 #define WEIGHTS(at) JOIN(vload, TN)(0, POINTER(weights) + (at))
-#define X(at) LOAD(x, at)
-#define X4(at) LOAD4(x, at)
+#define X(p) JOIN(LOAD_, TYPE_x)(p, 0)
+#define X4(p) JOIN(LOAD4_, TYPE_x)(p, 0)

@@ -9,5 +9,5 @@
 #define MULTIPLY_ADD(a, w, sum) ((a) * (w) + (sum))
 #define TO_TOTAL(sum) JOIN(convert_, JOIN(TOTAL_TYPE, TN))(JOIN(as_int, TN)(sum))
 #define WEIGHTS(at) JOIN(as_uint, TN)(JOIN(convert_int, TN)(JOIN(vload, TN)(0, POINTER(weights) + (at))))
-#define X(at) ((uint)LOAD(x, at))
-#define X4(at) as_uint4(LOAD4(x, at))
+#define X(p) ((uint)JOIN(LOAD_, TYPE_x)(p, 0))
+#define X4(p) as_uint4(JOIN(LOAD4_, TYPE_x)(p, 0))

@@ -5,22 +5,19 @@
 #undef WEIGHTS
 #undef X4
 #undef X_REST
-#undef REST
 #undef DOTS
-#define PACKED
 #define ELEMENT uint
 #define TO_TOTAL(sum) (sum)
 #define WEIGHTS(at) JOIN(vload, TN)(0, POINTER(weights) + (at))
 #ifdef DEPTH4
-#define X4(at) (*(__global const uint *)(POINTER(x) + (at)) ^ SIGNS)
+#define X4(p) (*(__global const uint *)(p) ^ SIGNS)
 #else
-#define X4(at) (as_uint(vload4(0, POINTER(x) + (at))) ^ SIGNS)
+#define X4(p) (as_uint(vload4(0, p)) ^ SIGNS)
 #endif
 // The first `count` of four, 1 to 3; the others are 0.
-#define X_REST(at, count) \
-  (((uchar)POINTER(x)[at] | ((count) > 1 ? (uint)(uchar)POINTER(x)[(at) + 1] << 8 : 0u) | \
-    ((count) > 2 ? (uint)(uchar)POINTER(x)[(at) + 2] << 16 : 0u)) ^ SIGNS)
-#define REST(four, count) ((four) & (0xffffffffu >> (32 - 8 * (count))))
+#define X_REST(p, count) \
+  (((uchar)(p)[0] | ((count) > 1 ? (uint)(uchar)(p)[1] << 8 : 0u) | ((count) > 2 ? (uint)(uchar)(p)[2] << 16 : 0u)) ^ \
+   (SIGNS & (0xffffffffu >> (32 - 8 * (count)))))
 
 #undef DOTS_4
 #undef DOTS_8

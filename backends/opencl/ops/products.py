@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from subgraft.backends.opencl.caps import Caps
     from subgraft.backends.opencl.lowering import Build
 
+NUMPY = {"float": np.float32, "half": np.float16, "char": np.int8, "uchar": np.uint8, "short": np.int16}
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -113,10 +115,11 @@ def launch(product: Product, loop: Loop, tile: Tile, caps: Caps) -> Launch:
     if product.is_transposed:
         items, local = (*items, product.phases), (*local, 1)
     macros = {"TM": tile.pixels, "TN": tile.channels, **product.finish.macros(), **operands.macros}
-    macros |= dict.fromkeys(_structure(product, loop, caps), "")
+    macros |= dict.fromkeys(_structure(product, caps), "")
+    border = np.full(product.depth, product.data_zero, NUMPY[product.data.ctype])
     return Launch(
         f"{loop.texts} conv",
-        (In("x", product.data), *operands.arguments, *product.finish.arguments, *_sizes(product, loop, tile)),
+        (In("x", product.data), Table("border", border), *operands.arguments, *product.finish.arguments, *_sizes(product, loop, tile)),
         items,
         (),
         macros,
@@ -138,17 +141,17 @@ def _lane_operands(product: Product, loop: Loop, tile: Tile) -> _Operands:
     if product.dtype == "float32":
         table = loops.lanes(product.weights.astype(np.float32), product.groups, tile.channels)
         arguments = (Table("weights", table), *product.finish.biases(product.bias))
-        return _Operands({"PADDING": 0}, arguments)
+        return _Operands({}, arguments)
     centered = product.weights.astype(np.int64) - product.weights_zero
     table = loops.lanes(loops.narrowest(centered), product.groups, tile.channels)
     bias = product.finish.biases(_without_zero_points(product, centered, product.data_zero))
-    arguments: tuple[Argument, ...] = (Table("weights", table), *bias, Int("padding", product.data_zero))
+    arguments: tuple[Argument, ...] = (Table("weights", table), *bias)
     largest = int(np.abs(centered).max(initial=0))
     room = loops.flush_after(loop, product.dtype, largest, wide=product.finish.total == "long")
     if room is None or room >= math.prod(product.weights.shape[1:]):
-        return _Operands({"PADDING": "padding"}, arguments)
+        return _Operands({}, arguments)
     chunk = min(product.depth, room & ~3)
-    return _Operands({"PADDING": "padding", "FLUSH": ""}, (*arguments, Int("flush", room), Int("chunk", chunk)))
+    return _Operands({"FLUSH": ""}, (*arguments, Int("flush", room), Int("chunk", chunk)))
 
 
 def _packed_operands(product: Product, tile: Tile) -> _Operands:
@@ -157,13 +160,11 @@ def _packed_operands(product: Product, tile: Tile) -> _Operands:
     raw = product.weights.astype(np.int64) - middle
     data_zero, weights_zero = product.data_zero - middle, product.weights_zero - middle
     bias = _without_zero_points(product, raw - weights_zero, data_zero)
-    padding = int(np.array([data_zero] * loops.BYTES_A_WORD, np.int8).view("<i4")[0])
     arguments: tuple[Argument, ...] = (
         Table("weights", loops.words(raw, product.groups, tile.channels)),
         *product.finish.biases(bias),
-        Int("padding", padding),
     )
-    macros: dict[str, str | int] = {"PADDING4": "(uint)padding", "PACKED": "", "SIGNS": "0u"}
+    macros: dict[str, str | int] = {"PACKED": "", "SIGNS": "0u"}
     if middle:
         macros["SIGNS"] = f"{loops.SIGN_BITS:#x}u"
     if weights_zero:
@@ -190,7 +191,7 @@ def _phases(product: Product) -> Iterator[tuple[slice, slice]]:
             )
 
 
-def _structure(product: Product, loop: Loop, caps: Caps) -> Iterator[str]:
+def _structure(product: Product, caps: Caps) -> Iterator[str]:
     """The macros that say what the template may leave out."""
     if product.is_pointwise:
         yield "POINTWISE"
