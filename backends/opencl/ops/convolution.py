@@ -35,7 +35,7 @@ def fitting_shapes(op: Op, graph: Graph) -> bool:
         return False
     if not has_usable_window(op):
         return False
-    y, x = _windows(op, graph)
+    y, x = windows(op, graph)
     return graph.tensors[op.outputs[0]].shape == (image.shape[0], y.out, x.out, channels)
 
 
@@ -50,7 +50,7 @@ def convolution(op: Op, build: Build) -> None:
     graph = build.graph
     weights = build.constant(op.inputs[1])
     data = build.tensor(op.inputs[0])
-    y, x = _windows(op, graph)
+    y, x = windows(op, graph)
     products.add(
         build,
         products.Product(
@@ -75,7 +75,7 @@ def has_usable_window(op: Op) -> bool:
     return o.get("padding") in ("SAME", "VALID") and all(isinstance(s, int) and s > 0 for s in steps)
 
 
-def _windows(op: Op, graph: Graph) -> tuple[Window, Window]:
+def windows(op: Op, graph: Graph) -> tuple[Window, Window]:
     """Along y and x."""
     o = op.options
     image, weights = graph.tensors[op.inputs[0]].shape, graph.tensors[op.inputs[1]].shape

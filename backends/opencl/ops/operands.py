@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from subgraft.backends.opencl.activations import REAL_RANGES
+from subgraft.backends.opencl.activations import REAL_RANGES, zero_point_of
 from subgraft.backends.opencl.lowering import Build
 from subgraft.backends.opencl.ops import finish
 from subgraft.backends.opencl.ops.finish import Finish, activation_of
@@ -86,7 +86,7 @@ def addressable(op: Op, graph: Graph) -> bool:
 
 @rule
 def usable_scales(op: Op, graph: Graph) -> bool:
-    """quantized tensors need finite scales above 0 (the weights' one, or one for each output channel) that do not make outputs far larger than sums; the zero points of int16, and of the weights of int8 and int16, must be 0"""  # noqa: E501
+    """quantized tensors need finite scales above 0 (the weights' one, or one for each output channel) that do not make outputs far larger than sums; the zero points of int16, and of CONV_2D's signed weights, must be 0"""  # noqa: E501
     at = PLACES[op.kind]
     data, weights = operand(op, graph, at.data), operand(op, graph, at.weights)
     if data is None or weights is None or data.dtype == "float32" or not matching_types(op, graph):
@@ -95,7 +95,7 @@ def usable_scales(op: Op, graph: Graph) -> bool:
     if not all(_has_scales(t, 1) for t in (data, made)) or len(weights.shape) <= at.axis:
         return False
     channels = weights.shape[at.axis]
-    if not _has_scales(weights, 1 if weights.dtype == "uint8" else channels) or not _centered(data, weights, made, at):
+    if not _has_scales(weights, 1 if weights.dtype == "uint8" else channels) or not _centered(op, graph):
         return False
     if activation_of(op) not in REAL_RANGES:
         return True
@@ -137,7 +137,7 @@ def weights_zero(op: Op, graph: Graph) -> int:
     q = weights.quantization
     if q is None or len(q.scales) != 1 or not q.zero_points:
         return 0
-    return int(q.zero_points[0])
+    return int(q.zero_points[0]) if weights.dtype == "uint8" or op.kind == "FULLY_CONNECTED" else 0
 
 
 def _bias_type(op: Op, graph: Graph) -> str:
@@ -164,11 +164,13 @@ def _has_scales(tensor: Tensor, most: int) -> bool:
     return all(math.isfinite(scale) and np.float32(scale) > 0 for scale in q.scales)
 
 
-def _centered(data: Tensor, weights: Tensor, made: Tensor, at: Places) -> bool:
+def _centered(op: Op, graph: Graph) -> bool:
     """Whether zero points are where the kernels need them, and scales along the right dimension."""
+    at = PLACES[op.kind]
+    data, weights = graph.tensors[op.inputs[at.data]], graph.tensors[op.inputs[at.weights]]
     q = weights.quantization
     if q is None or (len(q.scales) > 1 and q.axis != at.axis):
         return False
-    if data.dtype == "int16" and any(finish.zero_point_of(t) for t in (data, made)):
+    if data.dtype == "int16" and any(zero_point_of(t) for t in (data, graph.tensors[op.outputs[0]])):
         return False
-    return data.dtype == "uint8" or at.is_real or not any(q.zero_points)
+    return op.kind != "CONV_2D" or weights.dtype == "uint8" or not any(q.zero_points)

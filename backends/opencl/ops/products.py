@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,18 +108,22 @@ def add(build: Build, product: Product) -> None:
 
 def launch(product: Product, loop: Loop, tile: Tile, caps: Caps) -> Launch:
     """The launch with this inner loop and tile. Its result is the same whatever they are."""
-    operands = _packed_operands(product, tile) if loop.packed else _lane_operands(product, loop, tile)
+    made = operands(product, loop, lambda weights: _packed(weights, product, loop, tile.channels))
+    flushes = _flushes(product, loop)
     blocks = product.groups * -(-(product.channels_out // product.groups) // tile.channels)
     items: tuple[int, ...] = (blocks, -(-product.pixels // tile.pixels))
     local: tuple[int, ...] = tile.local
     if product.is_transposed:
         items, local = (*items, product.phases), (*local, 1)
-    macros = {"TM": tile.pixels, "TN": tile.channels, **product.finish.macros(), **operands.macros}
+    macros = {"TM": tile.pixels, "TN": tile.channels, **product.finish.macros(), **made.macros, **flushes.macros}
     macros |= dict.fromkeys(_structure(product, caps), "")
     border = np.full(product.depth, product.data_zero, NUMPY[product.data.ctype])
     return Launch(
         f"{loop.texts} conv",
-        (In("x", product.data), Table("border", border), *operands.arguments, *product.finish.arguments, *_sizes(product, loop, tile)),
+        (
+            In("x", product.data), Table("border", border), *made.arguments, *product.finish.arguments, *_sizes(product, loop, tile),
+            *flushes.arguments,
+        ),
         items,
         (),
         macros,
@@ -131,46 +135,53 @@ def launch(product: Product, loop: Loop, tile: Tile, caps: Caps) -> Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Operands:
+class Operands:
+    """Weights and bias as a kernel reads them, and the macros that say what they are."""
+
     macros: dict[str, str | int]
     arguments: tuple[Argument, ...]
 
 
-def _lane_operands(product: Product, loop: Loop, tile: Tile) -> _Operands:
-    """Weights whose zero point is taken off: neighbouring channels are neighbours in a vector."""
+def operands(product: Product, loop: Loop, packing: Callable[[Array], Table]) -> Operands:
+    """packing: lays out the weights that the loop multiplies with.
+
+    What zero points add to a sum is in the bias, but for the weights' own in loops that cannot take it off them: there
+    it is multiplied by the sum of each window (WINDOW_SUMS).
+    """
     if product.dtype == "float32":
-        table = loops.lanes(product.weights.astype(np.float32), product.groups, tile.channels)
-        arguments = (Table("weights", table), *product.finish.biases(product.bias))
-        return _Operands({}, arguments)
+        table = packing(product.weights.astype(np.float32))
+        return Operands({}, (table, *product.finish.biases(np.tile(product.bias, product.phases))))
     centered = product.weights.astype(np.int64) - product.weights_zero
-    table = loops.lanes(loops.narrowest(centered), product.groups, tile.channels)
-    bias = product.finish.biases(_without_zero_points(product, centered, product.data_zero))
-    arguments: tuple[Argument, ...] = (Table("weights", table), *bias)
-    largest = int(np.abs(centered).max(initial=0))
+    if not loop.packed:
+        bias = product.finish.biases(_without_zero_points(product, centered, product.data_zero))
+        return Operands({}, (packing(centered), *bias))
+    middle = loops.UINT8_MIDDLE if product.dtype == "uint8" else 0
+    bias = product.finish.biases(_without_zero_points(product, centered, product.data_zero - middle))
+    macros: dict[str, str | int] = {"PACKED": "", "SIGNS": f"{loops.SIGN_BITS:#x}u" if middle else "0u"}
+    arguments: tuple[Argument, ...] = (packing(product.weights.astype(np.int64) - middle), *bias)
+    if product.weights_zero != middle:
+        macros["WINDOW_SUMS"] = ""
+        arguments = (*arguments, Int("weights_zero", product.weights_zero - middle))
+    return Operands(macros, arguments)
+
+
+def _packed(weights: Array, product: Product, loop: Loop, width: int) -> Table:
+    """As the template "conv" reads them."""
+    if loop.packed:
+        return Table("weights", loops.words(weights, product.groups, width))
+    narrow = weights if loop is loops.FLOATS else loops.narrowest(weights)
+    return Table("weights", loops.lanes(narrow, product.groups, width))
+
+
+def _flushes(product: Product, loop: Loop) -> Operands:
+    """What keeps sums exact that are too long for their type."""
+    if product.dtype == "float32":
+        return Operands({}, ())
+    largest = int(np.abs(product.weights.astype(np.int64) - product.weights_zero).max(initial=0))
     room = loops.flush_after(loop, product.dtype, largest, wide=product.finish.total == "long")
     if room is None or room >= math.prod(product.weights.shape[1:]):
-        return _Operands({}, arguments)
-    chunk = min(product.depth, room & ~3)
-    return _Operands({"FLUSH": ""}, (*arguments, Int("flush", room), Int("chunk", chunk)))
-
-
-def _packed_operands(product: Product, tile: Tile) -> _Operands:
-    """Weights and activations as signed bytes; the weights' zero point is multiplied by the sum of each window."""
-    middle = loops.UINT8_MIDDLE if product.dtype == "uint8" else 0
-    raw = product.weights.astype(np.int64) - middle
-    data_zero, weights_zero = product.data_zero - middle, product.weights_zero - middle
-    bias = _without_zero_points(product, raw - weights_zero, data_zero)
-    arguments: tuple[Argument, ...] = (
-        Table("weights", loops.words(raw, product.groups, tile.channels)),
-        *product.finish.biases(bias),
-    )
-    macros: dict[str, str | int] = {"PACKED": "", "SIGNS": "0u"}
-    if middle:
-        macros["SIGNS"] = f"{loops.SIGN_BITS:#x}u"
-    if weights_zero:
-        macros["WINDOW_SUMS"] = ""
-        arguments = (*arguments, Int("weights_zero", weights_zero))
-    return _Operands(macros, arguments)
+        return Operands({}, ())
+    return Operands({"FLUSH": ""}, (Int("flush", room), Int("chunk", min(product.depth, room & ~3))))
 
 
 def _without_zero_points(product: Product, centered: Array, zero: int) -> Array:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from subgraft.backends.opencl.caps import Caps
 
 CPU_CHANNELS, CPU_PIXELS = 16, 8  # sums of 8 x 16 floats fill the vector registers of AVX-512
+DEPTHWISE_PIXELS = 4
 GPU_CHANNELS = 4  # loads of 16 bytes, neighbours by neighbouring items
 GPU_PIXELS = (8, 4, 2, 1)
 GPU_GROUP = 64  # items: two warps, or a wavefront
@@ -40,6 +41,16 @@ def candidates(pixels: int, channels: int, copies: int, caps: Caps) -> Iterator[
             yield made
 
 
+def strip(width: int, rows: int, channels: int, caps: Caps) -> Tile:
+    """Of a depthwise convolution whose outputs are rows x width pixels: pixels of one row."""
+    if caps.is_cpu:
+        return Tile(min(DEPTHWISE_PIXELS, _power_of_two(width)), _width(channels))
+    blocks = -(-channels // GPU_CHANNELS) * rows
+    wanted = GROUPS_A_UNIT * caps.compute_units * GPU_GROUP
+    fitting = [n for n in (4, 2, 1) if n <= width and blocks * -(-width // n) >= wanted] or [1]
+    return _of_gpu(fitting[0], GPU_CHANNELS, channels)
+
+
 def _ordered(pixels: int, channels: int, copies: int, caps: Caps) -> Iterator[Tile]:
     if caps.is_cpu:
         for high, wide in ((CPU_PIXELS, CPU_CHANNELS), (4, 16), (8, 8), (4, 8), (2, 16), (4, 4)):
@@ -49,16 +60,16 @@ def _ordered(pixels: int, channels: int, copies: int, caps: Caps) -> Iterator[Ti
     sizes = [size for size in GPU_PIXELS if size <= _power_of_two(pixels)]
     busy = [s for s in sizes if copies * _items(pixels, channels, s) >= wanted * GPU_GROUP] or sizes[-1:]
     for high in (*busy, *sizes):
-        yield _of_gpu(high, GPU_CHANNELS, pixels, channels)
+        yield _of_gpu(high, GPU_CHANNELS, channels)
     for high in sizes:
-        yield _of_gpu(high, min(8, _width(channels)), pixels, channels)
+        yield _of_gpu(high, min(8, _width(channels)), channels)
 
 
 def _items(pixels: int, channels: int, high: int) -> int:
     return -(-pixels // high) * -(-channels // GPU_CHANNELS)
 
 
-def _of_gpu(high: int, wide: int, pixels: int, channels: int) -> Tile:
+def _of_gpu(high: int, wide: int, channels: int) -> Tile:
     across = min(GPU_GROUP // 4, _power_of_two(-(-channels // wide)))
     return Tile(high, wide, (across, GPU_GROUP // across))
 
