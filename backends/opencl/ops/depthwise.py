@@ -97,9 +97,7 @@ def depthwise(op: Op, build: Build) -> None:
     work = Work(made.count * y.filter * x.filter)
     template = f"{loop.texts} depthwise"
     build.add(
-        Launch(
-            template, arguments, items, (), macros, result=made, given=finish.given, local=chosen.local, work=work
-        )
+        Launch(template, arguments, items, (), macros, result=made, given=finish.given, local=chosen.local, work=work)
     )
 
 

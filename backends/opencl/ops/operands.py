@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from subgraft.backends.opencl.activations import REAL_RANGES, zero_point_of
+from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.lowering import Build
 from subgraft.backends.opencl.ops import finish
 from subgraft.backends.opencl.ops.finish import Finish, activation_of
@@ -75,7 +76,9 @@ def matching_types(op: Op, graph: Graph) -> bool:
 def constant_parameters(op: Op, graph: Graph) -> bool:
     """its weights and its bias must be constants"""
     at = PLACES[op.kind]
-    return all(t is None or t.is_constant for t in (operand(op, graph, i) for i in (at.weights, at.bias)))
+    return all(
+        is_constant(t, graph) for t in (*op.inputs[at.weights : at.weights + 1], *op.inputs[at.bias :]) if t >= 0
+    )
 
 
 @rule

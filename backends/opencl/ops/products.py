@@ -121,7 +121,11 @@ def launch(product: Product, loop: Loop, tile: Tile, caps: Caps) -> Launch:
     return Launch(
         f"{loop.texts} conv",
         (
-            In("x", product.data), Table("border", border), *made.arguments, *product.finish.arguments, *_sizes(product, loop, tile),
+            In("x", product.data),
+            Table("border", border),
+            *made.arguments,
+            *product.finish.arguments,
+            *_sizes(product, loop, tile),
             *flushes.arguments,
         ),
         items,
@@ -187,9 +191,8 @@ def _flushes(product: Product, loop: Loop) -> Operands:
 def _without_zero_points(product: Product, centered: Array, zero: int) -> Array:
     """The bias less the zero point of the activations times the weights that they meet; per phase and channel."""
     bias = product.bias.astype(np.int64)
-    if not product.is_transposed:
-        return bias - zero * centered.sum(axis=(1, 2, 3))
-    return np.stack([bias - zero * centered[:, y, x].sum(axis=(1, 2, 3)) for y, x in _phases(product)])
+    taps = _phases(product) if product.is_transposed else [(slice(None), slice(None))]
+    return np.concatenate([bias - zero * centered[:, y, x].sum(axis=(1, 2, 3)) for y, x in taps])
 
 
 def _phases(product: Product) -> Iterator[tuple[slice, slice]]:

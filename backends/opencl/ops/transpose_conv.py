@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from subgraft.backends.opencl.activations import clamping_activation, zero_point_of
+from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import products
 from subgraft.backends.opencl.ops.convolution import has_usable_window
@@ -26,8 +27,7 @@ from subgraft.delegates import Graph, Op, rule
 @rule
 def constant_shape(op: Op, graph: Graph) -> bool:
     """the shape of its output must be a constant"""
-    shape = operand(op, graph, 0)
-    return shape is not None and shape.is_constant
+    return bool(op.inputs) and op.inputs[0] >= 0 and is_constant(op.inputs[0], graph)
 
 
 @rule
