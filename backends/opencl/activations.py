@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -65,7 +66,6 @@ def clamp_step(activation: str, output: Tensor) -> Step | None:
 
 
 def _quantized(real: float, output: Tensor) -> int:
-    steps = np.float32(real) / np.float32(scale_of(output))
-    rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps))
-    exact = steps if steps == np.trunc(steps) else rounded
-    return int(exact) + zero_point_of(output)
+    steps = float(np.float32(real) / np.float32(scale_of(output)))
+    rounded = math.floor(abs(steps) + 0.5)  # exact: a float's half fits into a double
+    return int(math.copysign(rounded, steps)) + zero_point_of(output)
