@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import subgraft.backends.opencl.ops  # noqa: F401 - registers how ops are lowered
 from subgraft import _native
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Table
 from subgraft.backends.opencl.lowering import lower
