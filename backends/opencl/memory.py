@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from subgraft._native import plan_arena
 from subgraft.backends.opencl.launch import ELEMENT_BYTES, Launch, Table, Value
 from subgraft.backends.opencl.source import Recorded
-from subgraft.delegates import Array, Segment
+from subgraft.delegates import NUMPY_DTYPES, Array, Segment
 
 ALIGNMENT = 128  # bytes; vector loads and the caches of all devices known are content with it
 
@@ -52,8 +53,8 @@ def lay_out(segment: Segment, launches: Sequence[Launch], recorded: Sequence[Rec
             lives.setdefault(value.key, [n, n])[1] = n
             values[value.key] = value
     for key in (*segment.inputs, *segment.outputs):
-        tensor_bytes = values[key].bytes if key in values else 1
-        arrays[key] = own(tensor_bytes)
+        tensor = segment.graph.tensors[key]
+        arrays[key] = own(math.prod(tensor.shape) * NUMPY_DTYPES[tensor.dtype].itemsize)
     inner = [key for key in lives if key not in arrays]
     if one_arena and inner:
         padded = [-(-values[key].bytes // ALIGNMENT) * ALIGNMENT for key in inner]

@@ -96,3 +96,9 @@ inline int interpolate(__global const short *table, int x) {
   const int slope = (short)(table[at + 1] - table[at]);
   return (short)(table[at] + ((slope * (x & 127) + 64) >> 7));
 }
+
+// NaN stays NaN.
+inline float clamped(float v, float low, float high) {
+  v = v < low ? low : v;
+  return v > high ? high : v;
+}

@@ -1,5 +1,6 @@
 // Reductions: GROUP items (a power of two; there may be fewer) share an output element.
 // KEPT, REDUCED: axes that stay and that go, 1 to 4 each. KIND: SUM, MAXIMUM, MINIMUM, ANY or ALL. ELEMENT: float or int.
+// FIRST: what a maximum or minimum begins with.
 #define KEPT_AXIS(k)                      \
   from += rest % kept##k * kept_stride##k; \
   rest /= kept##k;
@@ -10,10 +11,10 @@
 #define BEGIN 0
 #define JOIN_TWO(a, b) ((a) + (b))
 #elif KIND == MAXIMUM
-#define BEGIN LOAD(x, from)
+#define BEGIN FIRST
 #define JOIN_TWO(a, b) ((b) > (a) ? (b) : (a))
 #elif KIND == MINIMUM
-#define BEGIN LOAD(x, from)
+#define BEGIN FIRST
 #define JOIN_TWO(a, b) ((b) < (a) ? (b) : (a))
 #elif KIND == ANY
 #define BEGIN 0

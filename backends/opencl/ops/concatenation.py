@@ -50,7 +50,7 @@ RULES = (no_fused_activation, one_kind_of_element, same_scales, rescalable)
 def concatenate(op: Op, build: Build) -> None:
     """Each part is written where it belongs."""
     result = build.value(op.outputs[0])
-    axis = op.options.axis % max(len(result.shape), 1)
+    axis = op.options.get("axis", 0) % max(len(result.shape), 1)
     row = math.prod(result.shape[axis:])
     inner = math.prod(result.shape[axis + 1 :])
     rows = math.prod(result.shape[:axis])
@@ -64,6 +64,8 @@ def concatenate(op: Op, build: Build) -> None:
         change = "(v)" if table is None else "LOAD(table, v)"
         tables: tuple[Argument, ...] = () if table is None else (Table("table", table),)
         count = rows * part
+        if count == 0:
+            continue
         arguments = (build.operand("x", t), Int("count", count), *place.arguments, *tables, Out("y", result))
         work = Work(bytes=2 * count * (result.bytes // max(result.count, 1)))
         macros = {"RANK": len(place.sizes), "CHANGE(v)": change}

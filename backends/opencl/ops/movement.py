@@ -38,7 +38,7 @@ def moving_data(op: Op, graph: Graph) -> bool:
 @rule
 def plain_slice(op: Op, graph: Graph) -> bool:
     """no ellipsis and no new axis, nor an offset instead of an end"""
-    return not (op.options.ellipsis_mask or op.options.new_axis_mask or op.options.get("offset", False))
+    return not any(op.options.get(name, 0) for name in ("ellipsis_mask", "new_axis_mask", "offset"))
 
 
 # Inputs that are no data, by kind.
@@ -74,6 +74,8 @@ def gather(build: Build, made: int, given: int, source: Strided) -> None:
 def gathering(given: Value, made: Value, source: Strided) -> Launch:
     """A launch that does so for arrays on the device."""
     source = source.merged
+    if len(source.sizes) > MAX_RANK:
+        raise ValueError(f"{len(source.sizes)} axes; the kernel has {MAX_RANK}")  # the rules let none pass
     return Launch(
         "gather",
         (In("x", given), Int("count", made.count), *source.arguments),
@@ -113,17 +115,20 @@ def strided_slice(op: Op, build: Build) -> None:
     shape = build.tensor(op.inputs[0]).shape
     begins, _, steps = (_numbers(build.constant(t)) for t in op.inputs[1:4])
     ends = _numbers(build.constant(op.inputs[2]))
+    begin_mask, end_mask, shrink_mask = (
+        int(op.options.get(f"{name}_mask", 0)) for name in ("begin", "end", "shrink_axis")
+    )
     sizes, strides, base = [], [], 0
     for axis, stride in enumerate(strides_of(shape)):
         start, size, step = 0, shape[axis], 1
         if axis < len(begins):
             bit, step = 1 << axis, steps[axis]
-            if op.options.shrink_axis_mask & bit:
-                start = 0 if op.options.begin_mask & bit else begins[axis]
+            if shrink_mask & bit:
+                start = 0 if begin_mask & bit else begins[axis]
                 start, size, step = start % shape[axis], 1, 1
             else:
-                begin = None if op.options.begin_mask & bit else begins[axis]
-                end = None if op.options.end_mask & bit else ends[axis]
+                begin = None if begin_mask & bit else begins[axis]
+                end = None if end_mask & bit else ends[axis]
                 taken = range(*slice(begin, end, step).indices(shape[axis]))
                 start, size = (taken[0], len(taken)) if taken else (0, 0)
         sizes.append(size)
@@ -142,15 +147,26 @@ def reverse(op: Op, build: Build) -> None:
     gather(build, op.outputs[0], op.inputs[0], Strided(shape, tuple(strides), base))
 
 
-@lowers("TILE", rules=RULES)
+@rule
+def few_repeats(op: Op, graph: Graph) -> bool:
+    """its dimensions and those that it repeats must be at most 8 together, not counting neighbours that move as one"""
+    times = graph.tensors[op.inputs[1]].data
+    return times is None or len(_repeated(graph.tensors[op.inputs[0]].shape, _numbers(times)).merged.sizes) <= MAX_RANK
+
+
+@lowers("TILE", rules=(*RULES, few_repeats))
 def tile(op: Op, build: Build) -> None:
-    shape = build.tensor(op.inputs[0]).shape
+    times = _numbers(build.constant(op.inputs[1]))
+    gather(build, op.outputs[0], op.inputs[0], _repeated(build.tensor(op.inputs[0]).shape, times))
+
+
+def _repeated(shape: tuple[int, ...], multiples: list[int]) -> Strided:
     sizes: list[int] = []
     strides: list[int] = []
-    for size, stride, times in zip(shape, strides_of(shape), _numbers(build.constant(op.inputs[1])), strict=True):
+    for size, stride, times in zip(shape, strides_of(shape), multiples, strict=True):
         sizes += [times, size] if times != 1 else [size]
         strides += [0, stride] if times != 1 else [stride]
-    gather(build, op.outputs[0], op.inputs[0], Strided(tuple(sizes), tuple(strides)))
+    return Strided(tuple(sizes), tuple(strides))
 
 
 @lowers("BROADCAST_TO", rules=RULES)
@@ -172,7 +188,7 @@ def split(op: Op, build: Build) -> None:
     given = op.inputs[data_place(op)]
     shape = build.tensor(given).shape
     if op.kind == "UNPACK":
-        axis = op.options.axis % len(shape)
+        axis = op.options.get("axis", 0) % len(shape)
     else:
         axis = int(build.constant(op.inputs[0 if op.kind == "SPLIT" else 2]).reshape(-1)[0]) % len(shape)
     strides = strides_of(shape)
@@ -187,7 +203,7 @@ def split(op: Op, build: Build) -> None:
 @lowers("SPACE_TO_DEPTH", "DEPTH_TO_SPACE", rules=RULES)
 def blocks(op: Op, build: Build) -> None:
     n, height, width, depth = build.tensor(op.inputs[0]).shape
-    b = op.options.block_size
+    b = op.options.get("block_size", 1)
     if op.kind == "SPACE_TO_DEPTH":
         axes = Strided.dense((n, height // b, b, width // b, b, depth))
         order = (0, 1, 3, 2, 4, 5)

@@ -31,14 +31,14 @@ def image(op: Op, graph: Graph) -> bool:
 def exact_sums(op: Op, graph: Graph) -> bool:
     """its windows must be so small that the sum of one stays within 32 bits"""
     most = MOST_ELEMENTS.get(graph.tensors[op.inputs[0]].dtype, 0)
-    return bool(op.options.filter_height * op.options.filter_width <= most)
+    return bool(op.options.get("filter_height", 0) * op.options.get("filter_width", 0) <= most)
 
 
 @rule
 def positive_window(op: Op, graph: Graph) -> bool:
     """its filter and its strides must be above 0"""
-    o = op.options
-    return bool(min(o.filter_height, o.filter_width, o.stride_h, o.stride_w) > 0)
+    sizes = ("filter_height", "filter_width", "stride_h", "stride_w")
+    return all(op.options.get(name, 0) > 0 for name in sizes)
 
 
 @lowers(*KINDS, rules=(pooled_types, image, positive_window, exact_sums, clamping_activation))
@@ -46,10 +46,9 @@ def pool(op: Op, build: Build) -> None:
     o = op.options
     given, result = build.value(op.inputs[0]), build.value(op.outputs[0])
     _, height, width, channels = given.shape
-    y = window(o.padding, height, o.filter_height, o.stride_h)
-    x = window(o.padding, width, o.filter_width, o.stride_w)
+    y = window(o.get("padding", "SAME"), height, o.filter_height, o.stride_h)
+    x = window(o.get("padding", "SAME"), width, o.filter_width, o.stride_w)
     kind = kind_of(result)
-    step = clamp_step(o[FUSED], build.tensor(op.outputs[0]))
     sizes = {
         "count": result.count, "height": height, "width": width, "channels": channels, "out_height": y.out,
         "out_width": x.out, "filter_height": y.filter, "filter_width": x.filter, "stride_y": y.stride,
@@ -71,7 +70,7 @@ def pool(op: Op, build: Build) -> None:
             },
             result,
             kind,
-            (step,) if step else (),
+            (clamp_step(o.get(FUSED, "NONE"), build.tensor(op.outputs[0])),),
             work=Work(result.count * y.filter * x.filter, given.bytes + result.bytes),
         )
     )

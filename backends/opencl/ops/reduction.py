@@ -70,7 +70,8 @@ def few_groups_of_axes(op: Op, graph: Graph) -> bool:
 @lowers(*KINDS, rules=(reduced_types, constant_axes, scaled, few_groups_of_axes))
 def reduce(op: Op, build: Build) -> None:
     given, result = build.value(op.inputs[0]), build.value(op.outputs[0])
-    kept, reduced = _parts(given.shape, {int(a) for a in build.constant(op.inputs[1]).reshape(-1)})
+    axes = {int(a) % max(len(given.shape), 1) for a in build.constant(op.inputs[1]).reshape(-1)}
+    kept, reduced = _parts(given.shape, axes)
     inputs = math.prod(reduced.sizes)
     kind = KINDS[op.kind]
     step = None
@@ -86,6 +87,9 @@ def reduce(op: Op, build: Build) -> None:
             arguments += [Int(f"{name}{n}", size), Int(f"{name}_stride{n}", stride)]
     element = kind_of(given)
     macros: dict[str, str | int] = {"KIND": kind, **NUMBERS, "GROUP": group, "ELEMENT": element}
+    macros["FIRST"] = "LOAD(x, from)"
+    if element == "float" and len(axes) < len(given.shape):  # as in TFLite infinities survive only where all axes go
+        macros["FIRST"] = "-FLT_MAX" if kind == "MAXIMUM" else "FLT_MAX"
     build.add(
         Launch(
             "reduce",

@@ -29,7 +29,7 @@ def resized_types(op: Op, graph: Graph) -> bool:
 @rule
 def one_kind_of_grid(op: Op, graph: Graph) -> bool:
     """align_corners and half_pixel_centers exclude each other"""
-    return op.kind != "RESIZE_BILINEAR" or not (op.options.align_corners and op.options.half_pixel_centers)
+    return op.kind != "RESIZE_BILINEAR" or not (_corners(op) and _half_pixels(op))
 
 
 RULES = (constant_size, resized_types, one_kind_of_grid)
@@ -81,18 +81,18 @@ def _float_neighbours(op: Op, size: int, out: int) -> tuple[Array, Array, Array]
     scale = _scale(op, size, out)
     i = np.arange(out, dtype=np.float32)
     half = np.float32(0.5)
-    position = (i + half) * scale - half if op.options.half_pixel_centers else i * scale
+    position = (i + half) * scale - half if _half_pixels(op) else i * scale
     low = np.clip(np.floor(position), 0, size - 1).astype(np.int32)
     high = np.minimum(np.ceil(position), size - 1).astype(np.int32)
     return low, high, position - low.astype(np.float32)
 
 
 def _fixed_neighbours(op: Op, size: int, out: int) -> tuple[Array, Array, Array]:
-    corners = op.options.align_corners and out > 1
+    corners = _corners(op) and out > 1
     source, target = (size - 1, out - 1) if corners else (size, out)
     scale = (ONE * source + target // 2) // target
     i = np.arange(out, dtype=np.int64)
-    position = i * scale + scale // 2 - ONE // 2 if op.options.half_pixel_centers else i * scale
+    position = i * scale + scale // 2 - ONE // 2 if _half_pixels(op) else i * scale
     low = np.clip(_towards_zero(position), 0, size - 1)
     high = np.minimum(_towards_zero(position + ONE - 1), size - 1)
     return low.astype(np.int32), high.astype(np.int32), (position - ONE * low).astype(np.int32)
@@ -104,15 +104,22 @@ def _towards_zero(position: Array) -> Array:
 
 
 def _nearest(op: Op, size: int, out: int) -> Array:
-    corners = bool(op.options.align_corners)
-    offset = np.float32(0.5 if op.options.half_pixel_centers else 0)
+    offset = np.float32(0.5 if _half_pixels(op) else 0)
     position = (np.arange(out, dtype=np.float32) + offset) * _scale(op, size, out)
     exact = position.astype(np.float64)
-    taken = np.floor(exact + 0.5) if corners else np.floor(exact)
+    taken = np.floor(exact + 0.5) if _corners(op) else np.floor(exact)
     return np.minimum(taken, size - 1).astype(np.int32)
 
 
 def _scale(op: Op, size: int, out: int) -> np.float32:
-    if op.options.align_corners and out > 1:
+    if _corners(op) and out > 1:
         return np.float32(size - 1) / np.float32(out - 1)
     return np.float32(size) / np.float32(out)
+
+
+def _corners(op: Op) -> bool:
+    return bool(op.options.get("align_corners", False))
+
+
+def _half_pixels(op: Op) -> bool:
+    return bool(op.options.get("half_pixel_centers", False))

@@ -46,7 +46,7 @@ def standard_output(op: Op, graph: Graph) -> bool:
 @rule
 def positive_beta(op: Op, graph: Graph) -> bool:
     """beta must be finite, and not below 0"""
-    return math.isfinite(op.options.beta) and op.options.beta >= 0
+    return math.isfinite(_beta(op)) and _beta(op) >= 0
 
 
 @rule
@@ -68,7 +68,7 @@ def softmax(op: Op, build: Build) -> None:
     tensor = build.tensor(op.inputs[0])
     depth = given.shape[-1]
     rows = given.count // depth
-    beta = float(np.float32(op.options.beta))
+    beta = _beta(op)
     macros: dict[str, str | int] = {"SUM": "uint", "FLOAT": 0, "EIGHT": 0}
     arguments: tuple[Argument, ...]
     if tensor.dtype == "float32":
@@ -101,3 +101,7 @@ def softmax(op: Op, build: Build) -> None:
             work=Work(OPERATIONS * given.count, given.bytes + result.bytes),
         )
     )
+
+
+def _beta(op: Op) -> float:
+    return float(np.float32(op.options.get("beta", 0.0)))
