@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -60,7 +62,11 @@ def pocl(tmp_path_factory: pytest.TempPathFactory) -> Device:
     """PoCL on the processor."""
     if importlib.util.find_spec("pyopencl") is None:
         absent("needs pyopencl and PoCL; pip install 'pyopencl[pocl]'")
-    os.environ.setdefault("POCL_CACHE_DIR", str(tmp_path_factory.mktemp("pocl")))
+    return open_pocl(str(tmp_path_factory.mktemp("pocl")))
+
+
+def open_pocl(cache: str) -> Device:
+    os.environ.setdefault("POCL_CACHE_DIR", cache)
     import pyopencl
 
     devices = [d for p in pyopencl.get_platforms() if "Portable" in p.name for d in p.get_devices()]
@@ -409,6 +415,31 @@ def test_closing_does_not_wait_for_a_run_under_way(context: ClContext) -> None:
     gc.collect()
     assert time.monotonic() - started < 0.2
     assert code_when_idle(commands) == "CLOSED"
+
+
+SPINNING_END = """
+import sys, time
+from test_opencl_native import SOURCE, ClCommands, _native, open_pocl
+pocl = open_pocl(sys.argv[1])
+context = pocl.open()
+program, cell = context.build(SOURCE, ""), context.buffer(4)
+commands = ClCommands(context)
+commands.launch(program, "spin", [cell, 1], (1,), (1,))
+commands.run([], [])  # compiles
+for _ in range(20):
+    commands.launch(program, "spin", [cell, 2_000_000_000], (1,), (1,))
+native = _native.NativeCall(commands.capsule(), [], [])
+assert native.run(0.05) == (False, None)
+print(time.monotonic())
+"""
+
+
+def test_the_interpreter_ends_while_a_kernel_runs(pocl: Device) -> None:
+    """Of most of a minute."""
+    command = [sys.executable, "-c", SPINNING_END, os.environ["POCL_CACHE_DIR"]]
+    child = subprocess.run(command, cwd=Path(__file__).parent, check=True, timeout=100, capture_output=True, text=True)
+    ended = time.monotonic()
+    assert ended - float(child.stdout) < 10
 
 
 def test_a_forked_child_is_refused_and_leaves_the_parents_objects_alone(shared: ClContext, program: ClProgram) -> None:

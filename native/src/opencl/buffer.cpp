@@ -25,8 +25,7 @@ void Buffer::write(const void* from, std::size_t size, std::size_t offset) {
   if (size == 0) return;
   const Context::Use use(context());
   abi::queue* const queue = context().queue();
-  send(queue, from, size, offset);
-  call(context().library().finish, queue);
+  context().complete(queue, [&] { send(queue, from, size, offset); });
 }
 
 void Buffer::read(void* to, std::size_t size, std::size_t offset) {
@@ -34,8 +33,7 @@ void Buffer::read(void* to, std::size_t size, std::size_t offset) {
   if (size == 0) return;
   const Context::Use use(context());
   abi::queue* const queue = context().queue();
-  receive(queue, to, size, offset);
-  call(context().library().finish, queue);
+  context().complete(queue, [&] { receive(queue, to, size, offset); });
 }
 
 void Buffer::send(abi::queue* queue, const void* from, std::size_t size, std::size_t offset) const {
@@ -65,11 +63,6 @@ void* Buffer::map(abi::queue* queue, abi::bits how, std::size_t size, std::size_
 
 void Buffer::unmap(abi::queue* queue, void* mapped) const {
   call(context().library().unmap, queue, raw(), mapped, 0U, nullptr, nullptr);
-}
-
-void settle(const Context& context, abi::queue* queue) {
-  const auto& finish = context.library().finish;
-  if (finish) finish(queue);
 }
 
 }  // namespace subgraft::opencl

@@ -39,7 +39,4 @@ class Buffer {
   const bool host_visible_;
 };
 
-// Waits until the queue is empty, whatever became of what is in it: memory that it was given is then the caller's.
-void settle(const Context& context, abi::queue* queue);
-
 }  // namespace subgraft::opencl

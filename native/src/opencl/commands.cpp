@@ -97,6 +97,7 @@ void Commands::launch(const LaunchRequest& request) {
   std::copy(request.local_size.begin(), request.local_size.end(), launch.local_size.begin());
   for (const Argument& argument : request.arguments)
     if (const auto* buffer = std::get_if<std::shared_ptr<Buffer>>(&argument)) buffers_.push_back(*buffer);
+  if (programs_.empty() || programs_.back() != request.program) programs_.push_back(request.program);
   kernels_.push_back(std::move(kernel));
   launches_.push_back(launch);
 }
@@ -164,7 +165,8 @@ void Commands::output(Transfer transfer) {
 void Commands::run(const void* const* inputs, void* const* outputs) {
   const Busy busy(is_busy_);
   const Context::Use use(*context_);
-  perform(context_->queue(), inputs, outputs, nullptr);
+  abi::queue* const queue = context_->queue();
+  context_->complete(queue, [&] { enqueue(queue, inputs, outputs, nullptr); });
 }
 
 std::vector<double> Commands::profile(const void* const* inputs, void* const* outputs, int runs) {
@@ -175,21 +177,11 @@ std::vector<double> Commands::profile(const void* const* inputs, void* const* ou
   std::vector<double> seconds(launches_.size());
   Events events(context_->library(), launches_.size());
   for (int run = 0; run < runs; ++run) {
-    perform(queue, inputs, outputs, events.data());
+    context_->complete(queue, [&] { enqueue(queue, inputs, outputs, events.data()); });
     for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i] += events.seconds(i) / runs;
     events.release();
   }
   return seconds;
-}
-
-void Commands::perform(abi::queue* queue, const void* const* inputs, void* const* outputs, abi::event** events) const {
-  try {
-    enqueue(queue, inputs, outputs, events);
-  } catch (const Error&) {
-    settle(*context_, queue);
-    throw;
-  }
-  call(context_->library().finish, queue);
 }
 
 void Commands::enqueue(abi::queue* queue, const void* const* inputs, void* const* outputs, abi::event** events) const {

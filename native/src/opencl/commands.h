@@ -67,12 +67,12 @@ class Commands {
   void set_arguments(abi::kernel* kernel, const LaunchRequest& request) const;
   void check_group(const LaunchRequest& request, abi::kernel* kernel) const;
   void check_transfer(const Transfer& transfer) const;
-  void perform(abi::queue* queue, const void* const* inputs, void* const* outputs, abi::event** events) const;
   void enqueue(abi::queue* queue, const void* const* inputs, void* const* outputs, abi::event** events) const;
 
   const std::shared_ptr<Context> context_;
   const std::size_t flush_every_;
   std::vector<Launch> launches_;
+  std::vector<std::shared_ptr<Program>> programs_;
   std::vector<Held<abi::kernel>> kernels_;
   std::vector<std::shared_ptr<Buffer>> buffers_;  // of the arguments, which the kernels do not retain
   std::vector<Transfer> inputs_;

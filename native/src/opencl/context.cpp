@@ -22,8 +22,9 @@ void release_context(const Library& library, void* raw) {
 std::shared_ptr<Context> Context::share(std::shared_ptr<const Library> library, abi::context* context,
                                         abi::device* device) {
   if (context == nullptr || device == nullptr) throw ArgumentError("an OpenCL context and device cannot be null");
+  if (!library->finish) throw_missing(library->finish.name());  // without it nothing could be waited for
   call(library->retain_context, context);
-  std::shared_ptr<Context> made(new Context(std::move(library), context, device));
+  std::shared_ptr<Context> made(new Context(std::move(library), context, device));  // releases what was retained
   made->queue_ = made->create_queue(0);
   return made;
 }

@@ -48,6 +48,19 @@ class Context {
   abi::queue* queue() const { return queue_; }
   abi::queue* profiling_queue();  // made when first asked for: some devices hang with one
 
+  // Puts commands into the queue and waits for them, also when putting fails: whatever memory they were given is the
+  // caller's again afterwards.
+  template <typename Put>
+  void complete(abi::queue* queue, Put put) const {
+    try {
+      put();
+      call(library_->finish, queue);
+    } catch (...) {
+      library_->finish(queue);  // a driver that fails twice will not come back to that memory
+      throw;
+    }
+  }
+
  private:
   template <typename Raw>
   friend class Held;
