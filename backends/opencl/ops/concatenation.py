@@ -68,7 +68,7 @@ def concatenate(op: Op, build: Build) -> None:
             continue
         arguments = (build.operand("x", t), Int("count", count), *place.arguments, *tables, Out("y", result))
         work = Work(bytes=2 * count * (result.bytes // max(result.count, 1)))
-        macros = {"RANK": len(place.sizes), "CHANGE(v)": change}
+        macros: dict[str, str | int] = {"RANK": len(place.sizes), "CHANGE(v)": change}
         build.add(Launch("scatter", arguments, (count,), (), macros, work=work))
         first += part
 
@@ -81,7 +81,7 @@ def _table(tensor: Tensor, output: Tensor) -> Array | None:
     bias = np.float32(-zero_point_of(tensor)) * scale
     values = (np.arange(BYTE_VALUES, dtype=np.float32) * scale + bias).astype(np.float64)
     rounded = np.copysign(np.floor(np.abs(values) + 0.5), values) + zero_point_of(output)
-    return np.clip(rounded, 0, BYTE_VALUES - 1).astype(np.uint8)
+    return np.asarray(np.clip(rounded, 0, BYTE_VALUES - 1), np.uint8)
 
 
 def _scale(tensor: Tensor) -> tuple[float, int]:

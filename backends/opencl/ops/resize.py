@@ -100,7 +100,7 @@ def _fixed_neighbours(op: Op, size: int, out: int) -> tuple[Array, Array, Array]
 
 def _towards_zero(position: Array) -> Array:
     """Divided by ONE, as C++ divides."""
-    return np.sign(position) * (np.abs(position) // ONE)
+    return np.asarray(np.sign(position) * (np.abs(position) // ONE))
 
 
 def _nearest(op: Op, size: int, out: int) -> Array:
@@ -108,7 +108,7 @@ def _nearest(op: Op, size: int, out: int) -> Array:
     position = (np.arange(out, dtype=np.float32) + offset) * _scale(op, size, out)
     exact = position.astype(np.float64)
     taken = np.floor(exact + 0.5) if _corners(op) else np.floor(exact)
-    return np.minimum(taken, size - 1).astype(np.int32)
+    return np.asarray(np.minimum(taken, size - 1), np.int32)
 
 
 def _scale(op: Op, size: int, out: int) -> np.float32:
