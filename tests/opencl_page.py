@@ -11,10 +11,8 @@ from subgraft.backends.opencl import OpenCl
 from subgraft.backends.opencl.lowering import EVERY_OP, LOWERINGS
 
 PAGE = Path(__file__).parents[1] / "docs" / "opencl.md"
-ENDS = re.compile(
-    r"(?<=<!-- every op -->\n).*?(?=<!-- end -->)|(?<=^\| op \| what is asked of it, or speaks against it \|\n\| --- \| --- \|\n).*",
-    re.S | re.M,
-)
+PLACES = re.compile(r"(?<=<!-- (?:rules|table) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+HEAD = "\n| op | what is asked of it, or speaks against it |\n| --- | --- |\n"
 
 assert OpenCl  # importing it registers all ops
 
@@ -24,7 +22,7 @@ def general() -> str:
 
 
 def table() -> str:
-    return "".join(f"| {', '.join(kinds)} | {'; '.join(rules)} |\n" for kinds, rules in rows())
+    return HEAD + "".join(f"| {', '.join(kinds)} | {'; '.join(rules)} |\n" for kinds, rules in rows()) + "\n"
 
 
 def rows() -> Iterator[tuple[list[str], tuple[str, ...]]]:
@@ -39,7 +37,7 @@ def rows() -> Iterator[tuple[list[str], tuple[str, ...]]]:
 def written() -> str:
     """The page as it should be."""
     parts = iter((general(), table()))
-    return ENDS.sub(lambda match: next(parts), PAGE.read_text())
+    return PLACES.sub(lambda match: next(parts), PAGE.read_text())
 
 
 if __name__ == "__main__":
