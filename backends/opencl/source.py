@@ -19,7 +19,7 @@ from string import Template as Text
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Step, Table
 
 RESULT = "result"
-COMMON = ("common", "arithmetic")  # before all kernels
+COMMON = ("common", "arithmetic", "requantize")  # before all kernels
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,34 +72,33 @@ inline int rescale(int x, int multiplier, int shift) {
   return rounding_shift(doubling_high_product((int)((uint)x << left), multiplier), right);
 }
 
-// The same for sums of 64 bits: 16 bits of the multiplier, rounded once. -31 <= shift <= 14.
-inline int rescale_wide(long x, int multiplier, int shift) {
-  const int reduced = multiplier < 0x7fff0000 ? (multiplier + (1 << 15)) >> 16 : 0x7fff;
-  const int total = 15 - shift;
-  return (int)((long)((ulong)x * (ulong)(long)reduced + (1ul << (total - 1))) >> total);
+// x * 2^exponent, saturated.
+inline int saturating_shift_left(int x, int exponent) {
+  if (x > (INT_MAX >> exponent)) return INT_MAX;
+  if (x < (INT_MIN >> exponent)) return INT_MIN;
+  return (int)((uint)x << exponent);
 }
 
-// The 53 highest bits of high * 2^64 + low, rounded to nearest, ties to even; *exponent grows by what is cut off.
-inline ulong round_to_double(ulong high, ulong low, int *exponent) {
-  const int bits = high != 0 ? 128 - (int)clz(high) : 64 - (int)clz(low);
-  const int cut = bits - 53;
-  if (cut <= 0) return low;
-  *exponent += cut;
-  const ulong kept = cut < 64 ? (high << (64 - cut)) | (low >> cut) : high >> (cut - 64);
-  const ulong rest = low & ((1ul << cut) - 1), half_way = 1ul << (cut - 1);
-  return kept + (rest > half_way || (rest == half_way && (kept & 1)) ? 1 : 0);
+// 1 / (1 + a) for a in [0, 1), both in units of 2^-31: Newton's division as gemmlowp rounds it.
+inline int one_over_one_plus(int a) {
+  const int half_denominator = (int)(((uint)a + 0x80000000u) >> 1);
+  int x = 1515870810 + doubling_high_product(half_denominator, -1010580540);  // 48/17 - 32/17 d, in units of 2^-29
+  for (int n = 0; n < 3; ++n) {
+    const int error = (1 << 29) - doubling_high_product(half_denominator, x);
+    x += saturating_shift_left(doubling_high_product(x, error), 2);
+  }
+  return saturating_shift_left(x, 1);
 }
 
-// clamp(round(x * scale) + zero, low, high) as in double precision, where both conversion and product are rounded;
-// then halves away from zero. scale is mantissa_high * 2^(32 + exponent) + mantissa_low * 2^exponent, of 53 bits.
-inline int rescale_real(long x, uint mantissa_high, uint mantissa_low, int exponent, int zero, int low, int high) {
-  const ulong mantissa = ((ulong)mantissa_high << 32) | mantissa_low;
-  const ulong magnitude = round_to_double(0, x < 0 ? 0ul - (ulong)x : (ulong)x, &exponent);
-  const ulong product = round_to_double(mul_hi(magnitude, mantissa), magnitude * mantissa, &exponent);
-  long rounded = INT_MAX;  // saturated, as the CPU does before it adds the zero point
-  if (product == 0 || exponent < -62)
-    rounded = 0;
-  else if (exponent < 0)
-    rounded = min((long)((product + (1ul << (-exponent - 1))) >> -exponent), (long)INT_MAX);
-  return (int)clamp((x < 0 ? -rounded : rounded) + zero, (long)low, (long)high);
+// A function of int16 by linear interpolation between 513 values.
+inline int interpolate(__global const short *table, int x) {
+  const int at = 256 + (x >> 7);
+  const int slope = (short)(table[at + 1] - table[at]);
+  return (short)(table[at] + ((slope * (x & 127) + 64) >> 7));
+}
+
+// NaN stays NaN.
+inline float clamped(float v, float low, float high) {
+  v = v < low ? low : v;
+  return v > high ? high : v;
 }

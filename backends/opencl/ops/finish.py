@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from subgraft.backends.opencl.activations import FUSED, REAL_RANGES, integer_range, scale_of, zero_point_of
-from subgraft.backends.opencl.fixed_point import MAX_SHIFT, quantize_multiplier
+from subgraft.backends.opencl.fixed_point import quantize_multiplier
 from subgraft.backends.opencl.launch import Argument, Int, Real, Table
 from subgraft.delegates import Array, Graph, Op, Tensor
 
-MAX_WIDE_SHIFT = 14  # the largest left shift that rescale_wide() is defined for
+MAX_SHIFT, MAX_WIDE_SHIFT = 30, 14  # the largest left shifts that rescale() and rescale_wide() are defined for
 MANTISSA_BITS = 53  # of a double
 FLOAT_MAX = float(np.finfo(np.float32).max)  # the CPU clamps infinities to it
 LOW_WORD = 0xFFFFFFFF
