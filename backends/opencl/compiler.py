@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import subgraft.backends.opencl.ops  # noqa: F401 - registers how ops are lowered
 from subgraft import _native
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Table
 from subgraft.backends.opencl.lowering import lower
@@ -83,8 +84,8 @@ def geometry(launch: Launch, caps: Caps, limit: int) -> tuple[tuple[int, ...], t
 
 
 def defines(caps: Caps) -> str:
-    """What the device decides about the text of all kernels."""
-    return "" if caps.fma else "#define MAC(a, b, c) ((a) * (b) + (c))\n"
+    """What the device decides about the text of all kernels. On a CPU mad() may be a call, many times slower."""
+    return "" if caps.fma and not caps.is_cpu else "#define MAC(a, b, c) ((a) * (b) + (c))\n"
 
 
 def _given(

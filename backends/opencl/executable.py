@@ -31,7 +31,7 @@ class OpenClExecutable:
         try:
             self._commands.run(list(inputs), list(outputs))
         except _native.ClError as error:
-            raise failed(error, self._opened) from error
+            raise failed(error, self._opened.where) from error
 
     def capsule(self) -> object:
         if self._commands is None:

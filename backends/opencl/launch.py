@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from subgraft.delegates import Array
 
-# OpenCL's type for each element type that kernels read and write. bool is a byte there too; its type is for memory only.
+# OpenCL's type for each element type that kernels read and write. bool is a byte there too.
 CTYPES: Mapping[str, str] = {
     "float32": "float", "float16": "half", "int8": "char", "uint8": "uchar", "bool": "uchar", "int16": "short",
     "uint16": "ushort", "int32": "int", "uint32": "uint",

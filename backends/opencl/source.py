@@ -19,7 +19,7 @@ from string import Template as Text
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Step, Table
 
 RESULT = "result"
-COMMON = "common"
+COMMON = ("common", "arithmetic")  # before all kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def source(launches: Sequence[Launch], defines: str = "") -> Source:
         name = names.setdefault(text, f"k{len(names)}_{launch.template}")
         recorded.append(Recorded(name, launch, arguments))
     kernels = [f"#define NAME {name}\n{text}#undef NAME\n" for text, name in names.items()]
-    return Source("".join([defines, _read(COMMON), *kernels]), tuple(recorded))
+    return Source("".join([defines, *map(_read, COMMON), *kernels]), tuple(recorded))
 
 
 def _arguments(launch: Launch) -> Iterator[Argument]:
