@@ -143,13 +143,14 @@ def one_of(ops: Iterable[str]) -> Callable[[str, Sequence[Case]], bool]:
 WITHOUT_SCALES = dict.fromkeys(
     ("BITCAST", "BITWISE_XOR", "DYNAMIC_UPDATE_SLICE", "FLOOR_MOD", "RIGHT_SHIFT"), "it reads no scales"
 )
-POINTS = {
+NEVER_EMPTY = {
     "Landmarks2TransformMatrix": "it needs its landmarks",
     "PosenetDecoderOp": "its maps have at least a place each",
+    "SKIP_GRAM": "it takes the first of its texts",
 }
 
 TRAITS = (
-    Trait("size 0", has_nothing, always, POINTS),
+    Trait("size 0", has_nothing, always, NEVER_EMPTY),
     Trait("size 1", has_one, always, {}),
     Trait("broadcasting", has_broadcasting, one_of(BROADCASTING), {}),
     Trait("negative axes", has_negative_axis, one_of((*AXIS_INPUTS, *AXIS_IN_OPTIONS)), {}),
