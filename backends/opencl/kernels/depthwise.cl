@@ -23,7 +23,7 @@ __kernel void NAME(PARAMETERS) {
         const int from = left + i * stride_x + tap_x * dilation_x;
         if (from < 0 || from >= in_x) continue;
 #ifdef SINGLE
-        const SUMS a = X_LANES(line + from * channels_in + column);
+        const SUMS a = LANES_FROM(TYPE_x, line + from * channels_in + column);
 #else
         ELEMENT values[TN];
 #pragma unroll

@@ -95,10 +95,10 @@ def usable_scales(op: Op, graph: Graph) -> bool:
     if data is None or weights is None or data.dtype == "float32" or not matching_types(op, graph):
         return True
     made = graph.tensors[op.outputs[0]]
-    if not all(_has_scales(t, 1) for t in (data, made)) or len(weights.shape) <= at.axis:
+    if not all(has_scales(t, 1) for t in (data, made)) or len(weights.shape) <= at.axis:
         return False
     channels = weights.shape[at.axis]
-    if not _has_scales(weights, 1 if weights.dtype == "uint8" else channels) or not _centered(op, graph):
+    if not has_scales(weights, 1 if weights.dtype == "uint8" else channels) or not _centered(op, graph):
         return False
     if activation_of(op) not in REAL_RANGES:
         return True
@@ -159,7 +159,7 @@ def _bias_type(op: Op, graph: Graph) -> str:
     return bias.dtype if named == "FLOAT32" and bias is not None and bias.dtype in ("int32", "int64") else "int64"
 
 
-def _has_scales(tensor: Tensor, most: int) -> bool:
+def has_scales(tensor: Tensor, most: int) -> bool:
     """One scale, or `most` of them, all of them usable."""
     q = tensor.quantization
     if q is None or q.blockwise is not None or len(q.scales) not in (1, most):
