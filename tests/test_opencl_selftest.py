@@ -12,7 +12,7 @@ import pytest
 from opencl_device import Faults, TestDevice
 from subgraft.backends.opencl import OpenCl, measure
 from subgraft.backends.opencl.opened import Opened
-from subgraft.backends.opencl.selftest import rescaled, rounding_shift
+from subgraft.backends.opencl.trial import rescaled, rounding_shift
 from subgraft.delegates import Unavailable
 
 
@@ -48,7 +48,7 @@ def test_a_device_with_other_limits_is_tried_by_itself(opencl: TestDevice, tmp_p
     [
         ("(low >> 30) & 1u", "(low >> 30) & 0u", "rescale"),  # a product that is not rounded
         ("? 1u : 0u", "? 0u : 0u", "shift"),  # halves rounded up instead of away from zero
-        ("rint(x[i]", "ceil(x[i]", "quantize"),
+        ("x < least[k] ?", "x > least[k] ?", "quantize"),
     ],
 )
 def test_a_device_that_computes_wrongly_is_not_used(
