@@ -10,12 +10,14 @@ import numpy as np
 from subgraft.backends.opencl.fixed_point import quantize_multiplier
 from subgraft.delegates import Array, Graph, Op, Options, Quantization, Segment, Tensor
 
-SIZE, DEPTH, CHANNELS, TAPS = 7, 20, 9, 3  # of the convolution: nothing that divides evenly
-LONG = 2304  # of a fully connected row: more than two of the parts in which floats are exact
-ROWS, COLUMNS = 6, 8
-INPUT_SCALE, WEIGHT_SCALE = 0.5, 0.25
-ZEROS = {"int8": (-3, 5), "uint8": (131, 119)}  # zero points of inputs and outputs
+SIZE, DEPTH, CHANNELS, TAPS = 6, 134, 5, 3  # of the convolution: nothing that divides evenly, longer than floats add
+LONG, ROWS, COLUMNS = 2303, 5, 3  # of the fully connected rows
+SCALE = 0.5  # of activations and weights
+FINE = 0.99  # what a sum is multiplied by where an error of 1 in it must show
+COARSE = 2.0**-13  # the same where sums of random bytes must fit a byte
+ZERO_IN, ZERO_OUT = {"int8": -3, "uint8": 131}, {"int8": 5, "uint8": 119}
 WEIGHTS_ZERO = {"int8": 0, "uint8": 120}
+LARGE = {"int8": -127, "uint8": 255}  # an odd number whose products add up to more than floats hold exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class Trial:
 
 
 def trial() -> Trial:
-    """A convolution with a scale for each channel, and long rows of int8 and of uint8 with the largest products."""
+    """A convolution of int8 with a scale for each channel, and long rows of uint8.
+
+    Where all bytes are large the bias takes nearly all of the sum away again, so that one wrong product shows.
+    """
     made = _Made(np.random.default_rng(3))
     made.convolution()
-    made.rows("int8")
-    made.rows("uint8")
-    graph = Graph(tuple(made.tensors), tuple(made.ops), tuple(made.inputs), tuple(made.outputs), name="self-test")
+    made.rows()
+    graph = Graph(tuple(made.tensors), tuple(made.ops), tuple(made.given), tuple(made.wanted), name="self-test")
     segment = graph.segment(range(len(made.ops)))
     values = {**made.given, **made.wanted}
     return Trial(segment, *(tuple(values[t] for t in ends) for ends in (segment.inputs, segment.outputs)))
@@ -49,61 +53,54 @@ class _Made:
         self.wanted: dict[int, Array] = {}
         self._random = random
 
-    @property
-    def inputs(self) -> list[int]:
-        return list(self.given)
-
-    @property
-    def outputs(self) -> list[int]:
-        return list(self.wanted)
-
     def convolution(self) -> None:
-        x = self._bytes("int8", (1, SIZE, SIZE, DEPTH))
+        """The second image is large everywhere, the first channel's weights too."""
+        x = self._bytes("int8", (2, SIZE, SIZE, DEPTH))
         weights = self._bytes("int8", (CHANNELS, TAPS, TAPS, DEPTH))
-        scales = tuple(float(np.float32(WEIGHT_SCALE * (1 + 0.1 * c))) for c in range(CHANNELS))
-        zero = ZEROS["int8"][0]
-        padded = np.pad(x.astype(np.int64) - zero, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        x[1] = weights[0] = LARGE["int8"]
+        padded = np.pad(x.astype(np.int64) - ZERO_IN["int8"], [(0, 0), (1, 1), (1, 1), (0, 0)])
         windows = np.lib.stride_tricks.sliding_window_view(padded, (TAPS, TAPS), axis=(1, 2))
         sums = np.einsum("nyxdij,cijd->nyxc", windows, weights.astype(np.int64))
+        bias = self._random.integers(-9999, 9999, CHANNELS)
+        bias[0] = 77 - sums[1, 2, 2, 0]
+        factors = [FINE, *(COARSE * (1 + 0.1 * c) for c in range(1, CHANNELS))]
         steps = {"stride_w": 1, "stride_h": 1, "dilation_w_factor": 1, "dilation_h_factor": 1}
         options = Options({"padding": "SAME", **steps, "fused_activation_function": "NONE"}, table="Conv2DOptions")
-        self._op("CONV_2D", x, weights, sums, scales, options)
+        self._op("CONV_2D", x, weights, bias, sums, factors, options)
 
-    def rows(self, dtype: str) -> None:
-        x = self._bytes(dtype, (ROWS, LONG))
-        weights = self._bytes(dtype, (COLUMNS, LONG))
-        limits = np.iinfo(dtype)
-        x[0], x[1] = limits.min, limits.max
-        weights[0], weights[1] = limits.min, limits.max
-        zero = ZEROS[dtype][0]
-        sums = (x.astype(np.int64) - zero) @ (weights.astype(np.int64) - WEIGHTS_ZERO[dtype]).T
+    def rows(self) -> None:
+        """Large bytes, but for one in each row that is one less."""
+        x = np.full((ROWS, LONG), LARGE["uint8"], np.uint8)
+        weights = np.full((COLUMNS, LONG), LARGE["uint8"], np.uint8)
+        weights[1:] = self._bytes("uint8", (COLUMNS - 1, LONG))
+        x[np.arange(ROWS), np.arange(ROWS) * (LONG // ROWS)] -= 1
+        centered = weights.astype(np.int64) - WEIGHTS_ZERO["uint8"]
+        sums = (x.astype(np.int64) - ZERO_IN["uint8"]) @ centered.T
+        bias = np.arange(COLUMNS) - sums[0]
         plain = {"fused_activation_function": "NONE", "weights_format": "DEFAULT", "keep_num_dims": False}
         options = Options(plain, table="FullyConnectedOptions")
-        self._op("FULLY_CONNECTED", x, weights, sums, (WEIGHT_SCALE,), options)
+        self._op("FULLY_CONNECTED", x, weights, bias, sums, [0.9], options)
 
     def _op(
-        self, kind: str, x: Array, weights: Array, sums: Array, scales: Sequence[float], options: Options
+        self, kind: str, x: Array, weights: Array, bias: Array, sums: Array, factors: Sequence[float], options: Options
     ) -> None:
-        """sums: of the products, without the bias."""
+        """factors: what becomes of a sum, one or one for each channel. sums: of the products, without the bias."""
         dtype = x.dtype.name
-        zero_in, zero_out = ZEROS[dtype]
-        bias = self._random.integers(-9999, 9999, weights.shape[0]).astype(np.int32)
-        sums = sums + bias
-        out_scale = float(np.float32(np.abs(sums).mean() * INPUT_SCALE * WEIGHT_SCALE / 60))
+        scales = [float(np.float32(factor / SCALE)) for factor in factors]  # of the weights; outputs have the scale 1
         first = len(self.tensors)
         self.tensors += [
-            Tensor("x", x.shape, dtype, quantization=_affine((INPUT_SCALE,), zero_in)),
+            Tensor("x", x.shape, dtype, quantization=_affine([SCALE], ZERO_IN[dtype])),
             Tensor.constant("weights", weights, _affine(scales, WEIGHTS_ZERO[dtype])),
-            Tensor.constant("bias", bias, _affine(tuple(INPUT_SCALE * scale for scale in scales), 0)),
-            Tensor("y", sums.shape, dtype, quantization=_affine((out_scale,), zero_out)),
+            Tensor.constant("bias", bias.astype(np.int32), _affine([SCALE * scale for scale in scales], 0)),
+            Tensor("y", sums.shape, dtype, quantization=_affine([1.0], ZERO_OUT[dtype])),
         ]
         self.ops.append(Op(kind, (first, first + 1, first + 2), (first + 3,), options))
-        pairs = [quantize_multiplier(INPUT_SCALE * scale / out_scale) for scale in scales]
+        pairs = [quantize_multiplier(SCALE * scale) for scale in scales]
         multiplier, shift = (np.array([pair[i] for pair in pairs], np.int32) for i in range(2))
         limits = np.iinfo(dtype)
-        scaled = rescaled(sums.astype(np.int32), multiplier, shift) + zero_out
+        scaled = rescaled((sums + bias).astype(np.int32), multiplier, shift) + ZERO_OUT[dtype]
         self.given[first] = x
-        self.wanted[first + 3] = scaled.clip(limits.min, limits.max).astype(dtype)
+        self.wanted[first + 3] = np.ascontiguousarray(scaled.clip(limits.min, limits.max).astype(dtype))
 
     def _bytes(self, dtype: str, shape: tuple[int, ...]) -> Array:
         limits = np.iinfo(dtype)
