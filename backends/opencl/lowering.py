@@ -70,7 +70,7 @@ def readable_constants(op: Op, graph: Graph) -> bool:
 
 @rule
 def no_state(op: Op, graph: Graph) -> bool:
-    """it keeps state between runs"""
+    """it must not keep state between runs"""
     return not any(t >= 0 and graph.tensors[t].is_variable for t in op.inputs)
 
 
