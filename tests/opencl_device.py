@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from subgraft.backends.opencl.discovery import Found, attached, find
+from subgraft.backends.opencl.library import libraries
 from subgraft.delegates import Unavailable
 
 NEEDED = "SUBGRAFT_REQUIRE_OPENCL"  # set where these tests must not be skipped
@@ -73,3 +75,30 @@ def in_child(script: str, environment: Mapping[str, str]) -> Any:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
+
+
+class Faults:
+    """libOpenCL with faults, opencl_faults.c, in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        (real,) = [name for name in libraries() if name.startswith("/")][:1]
+        self.path = folder / "libOpenCL_faults.so"
+        source = str(Path(__file__).with_name("opencl_faults.c"))
+        linked = ["-o", str(self.path), "-Wl,--no-as-needed", real, f"-Wl,-rpath,{Path(real).parent}"]
+        subprocess.run(["cc", "-shared", "-fPIC", f'-DREAL="{real}"', source, *linked], check=True)
+        self._library = ctypes.CDLL(str(self.path))
+
+    def fail(self, call: str, code: int, after: int = 0) -> None:
+        """This function ends with the code, after so many calls that go well, until mend()."""
+        self._library.opencl_fail(call.encode(), after, code)
+
+    def mend(self) -> None:
+        """Everything works again."""
+        for call in ("clFinish", "clBuildProgram", "clEnqueueNDRangeKernel", "clCreateBuffer"):
+            self._library.opencl_fail(call.encode(), -1, 0)
+        self._library.opencl_replace(b"", b"")
+
+    def replace(self, written: str, read: str) -> None:
+        """The device's compiler reads something else than what is written in a program's source."""
+        assert len(written) == len(read)
+        self._library.opencl_replace(written.encode(), read.encode())

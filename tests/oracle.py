@@ -108,9 +108,11 @@ PLAIN_DTYPES = {"int4": "int8", "int2": "int8", "uint4": "uint8"}
 
 
 def _of_numpy(value: np.ndarray) -> np.ndarray:
-    """LiteRT's types that numpy lacks, as we hold them: bits of bfloat16 as uint16, packed integers a byte each."""
+    """LiteRT's types as we hold them: bits of bfloat16 as uint16, packed integers a byte each, strings as objects."""
     if value.dtype.name == "bfloat16":
         return value.view(np.uint16)
+    if value.dtype.kind in "SO":
+        return value.astype(object)
     return value.astype(PLAIN_DTYPES.get(value.dtype.name, value.dtype))
 
 

@@ -109,7 +109,7 @@ def facts(found: Found, state: str) -> Facts:
     problem = Unavailable(f"{found.called} {found.problem}") if found.problem else None
     caps = found.caps
     version = " ".join(caps.version.split()[:2])  # "OpenCL 3.0" of "OpenCL 3.0 CUDA 12.8.90"
-    return Facts(f"{caps.platform}, {version}, driver {caps.driver}", state, problem)
+    return Facts(f"{version}, driver {caps.driver}", state, problem)
 
 
 def _first(there: Sequence[Found]) -> Found:

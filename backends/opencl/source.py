@@ -114,16 +114,16 @@ def _ctype(argument: In | Out | Table) -> str:
 
 def _epilogue(launch: Launch) -> str:
     """A block that turns the value of element i into what is stored there."""
-    lines = [f"const int e = (i); {launch.given} v0 = (v);"]
+    lines = [f"const int element_ = (i); {launch.given} value0_ = (v);"]
     for n, step in enumerate(launch.steps):
-        lines.append(f"{step.gives} v{n + 1}; {{ {_code(step, n)} }}")
-    lines.append(f"STORE({RESULT}, e, v{len(launch.steps)});")
+        lines.append(f"{step.gives} value{n + 1}_; {{ {_code(step, n)} }}")
+    lines.append(f"STORE({RESULT}, element_, value{len(launch.steps)}_);")
     return "do { " + " ".join(" ".join(lines).split()) + " } while (0)"
 
 
 def _code(step: Step, n: int) -> str:
     names = {argument.name: f"{argument.name}_{n}" for argument in step.arguments}
-    return Text(step.code).substitute(names, v=f"v{n}", w=f"v{n + 1}", i="e")
+    return Text(step.code).substitute(names, v=f"value{n}_", w=f"value{n + 1}_", i="element_")
 
 
 def _read(name: str) -> str:

@@ -6,6 +6,7 @@
 #include "core/strings.h"
 #include "model/densify.h"
 #include "model/string_buffer.h"
+#include "runtime/body.h"
 #include "runtime/packed.h"
 #include "runtime/program.h"
 #include "runtime/shared_weights.h"
@@ -240,6 +241,7 @@ Preparation::Host Program::host_of(const OpDef& op) {
       throw ModelError(concat("tensor ", tensor, " '", graph_.tensors[tensor].name, "' must be a constant"));
     return operand(tensor, true);
   };
+  host.body = [this](int64_t subgraph) { return body_of(*request_.model, subgraph); };
   host.shared = [this, &op](int input, std::string_view kind,
                             const std::function<std::shared_ptr<const void>()>& make) {
     const int tensor = op.inputs[input];
