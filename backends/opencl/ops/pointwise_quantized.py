@@ -38,13 +38,13 @@ def has_table(op: Op, build: Build) -> bool:
     """Whether its output follows from one number of 8 or 16 bits, or two of which one is the same for all."""
     if len(op.inputs) == 1:
         return True
-    others = [build.tensor(t) for t in op.inputs if build.tensor(t).is_constant]
+    others = [build.tensor(t) for t in op.inputs if build.is_constant(t)]
     return len(others) == len(op.inputs) - 1 and all(math.prod(other.shape) == 1 for other in others)
 
 
 def look_up(op: Op, build: Build) -> None:
     """A table that the CPU computes, indexed by the number's bits."""
-    given = next(t for t in op.inputs if not build.tensor(t).is_constant)
+    given = next(t for t in op.inputs if not build.is_constant(t))
     dtype, made = build.tensor(given).dtype, build.tensor(op.outputs[0]).dtype
     table = lookup_table(build.graph, build.op, dtype)
     gives = "float" if made == "float32" else "int"

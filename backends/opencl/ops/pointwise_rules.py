@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from subgraft.backends.opencl.constants import constant, is_constant
 from subgraft.backends.opencl.quantization import LIMITS, affine, has_one_scale, is_quantized
 from subgraft.delegates import Graph, Op, Tensor, rule
 
@@ -41,7 +42,7 @@ def known_types(op: Op, graph: Graph) -> bool:
 @rule
 def one_varies(op: Op, graph: Graph) -> bool:
     """all of its inputs are constants: the CPU computes it once, when the model is loaded"""
-    return any(not graph.tensors[t].is_constant for t in op.inputs)
+    return any(not is_constant(t, graph) for t in op.inputs)
 
 
 @rule
@@ -87,9 +88,9 @@ def divisor_known(op: Op, graph: Graph) -> bool:
     if op.kind != "DIV" or graph.tensors[op.inputs[0]].dtype == "float32":
         return True
     divisor = graph.tensors[op.inputs[1]]
-    data = divisor.data if divisor.is_constant else None
-    if data is None:
+    if not is_constant(op.inputs[1], graph):
         return False
+    data = constant(op.inputs[1], graph)
     if divisor.dtype == "int32":
         return bool((data != 0).all())
     return data.size == 1 and has_one_scale(divisor) and int(data.reshape(-1)[0]) != affine(divisor).zero
