@@ -113,7 +113,8 @@ class Work:
 class Launch:
     """One kernel over a range of items.
 
-    template: the name of its text, kernels/<template>.cl. macros: what the text is specialized by.
+    template: the name of its text, kernels/<template>.cl, after the names of what it needs before it.
+    macros: what the text is specialized by.
     items: how many work items it needs, in up to three dimensions; the range is rounded up, so the text guards.
     result: where EPILOGUE stores. None: the text stores by itself, into its Out arguments.
     given: the type of the value that the text hands to EPILOGUE, "int" or "float".

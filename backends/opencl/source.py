@@ -19,7 +19,7 @@ from string import Template as Text
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Step, Table
 
 RESULT = "result"
-COMMON = ("common", "arithmetic")  # before all kernels
+COMMON = ("common", "arithmetic", "requantize")  # before all kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def source(launches: Sequence[Launch], defines: str = "") -> Source:
     for launch in launches:
         arguments = tuple(_arguments(launch))
         text = _kernel(launch, arguments)
-        name = names.setdefault(text, f"k{len(names)}_{launch.template}")
+        name = names.setdefault(text, f"k{len(names)}_{launch.template.split()[-1]}")
         recorded.append(Recorded(name, launch, arguments))
     kernels = [f"#define NAME {name}\n{text}#undef NAME\n" for text, name in names.items()]
     return Source("".join([defines, *map(_read, COMMON), *kernels]), tuple(recorded))
@@ -93,7 +93,7 @@ def _kernel(launch: Launch, arguments: Sequence[Argument]) -> str:
         macros["EPILOGUE(i, v)"] = _epilogue(launch)
     defined = "".join(f"#define {name} {value}\n" for name, value in macros.items())
     undefined = "".join(f"#undef {name.partition('(')[0]}\n" for name in macros)
-    return defined + _read(launch.template) + undefined
+    return defined + "".join(map(_read, launch.template.split())) + undefined
 
 
 def _parameter(argument: Argument) -> str:
