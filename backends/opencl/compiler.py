@@ -15,7 +15,7 @@ from subgraft.backends.opencl.source import Source, source
 from subgraft.delegates import InvokeError, ModelError, Rejected, Segment, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from subgraft.backends.opencl.caps import Caps
     from subgraft.backends.opencl.opened import Opened
@@ -60,7 +60,7 @@ def compile_segment(
 
 
 def record(
-    segment: Segment, compiled: Program, opened: Opened, chained: Mapping[int, _native.ClBuffer], kept: Sequence[int]
+    segment: Segment, compiled: Program, opened: Opened, chained: Mapping[int, _native.ClBuffer], kept: Collection[int]
 ) -> _native.ClCommands:
     """chained: inputs that lie in another segment's buffers. kept: outputs that stay on the device."""
     commands = _native.ClCommands(opened.context)

@@ -158,7 +158,8 @@ class Build:
     def add(self, launch: Launch) -> None:
         """Appends a launch, for the op that is lowered now unless it says otherwise."""
         launch = launch if launch.ops else replace(launch, ops=(self.op,))
-        work = launch.work.bytes or sum(v.bytes for v in (*launch.reads, *launch.writes))
+        tables = sum(a.data.nbytes for a in launch.everything if isinstance(a, Table))
+        work = launch.work.bytes or tables + sum(v.bytes for v in (*launch.reads, *launch.writes))
         self.launches.append(replace(launch, work=Work(launch.work.macs, work)))
 
     def alias(self, made: int, given: int) -> bool:
