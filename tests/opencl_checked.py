@@ -25,7 +25,7 @@ from subgraft.backends.opencl.discovery import attached, find
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import Settings
 
-CASES = 24  # of each op
+CASES = 12  # of each op
 MOST_ELEMENTS = 600  # in an array of a case: the checker takes its time
 SEED = 5
 FAULTS = {
