@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+import strings
 from subgraft.delegates import Graph, Op, Options, Quantization, Tensor
 from subgraft.interpreter.model import Model
 
@@ -45,6 +46,7 @@ class TensorSpec:
 @dataclass(frozen=True, kw_only=True)
 class In(TensorSpec):
     """An input. Its values are random unless given: normal * 3 for floats, the whole range for quantized integers.
+    Those of strings are always given, as bytes.
 
     constant: part of the model instead of fed. variable: the op's own state, zero at first, neither fed nor returned.
     low, high: bounds of random values, both included.
@@ -59,7 +61,9 @@ class In(TensorSpec):
     def values(self, seed: int) -> Array:
         if self.dtype == "bfloat16":
             return bfloat16_bits(replace(self, dtype="float32").values(seed))
-        dtype = np.dtype("int8" if self.dtype in PACKED else self.dtype)
+        if self.dtype == "string":
+            return strings.array(*np.asarray(self.value, object).reshape(-1), shape=tuple(self.shape))
+        dtype = np.dtype({"int4": "int8", "uint4": "uint8", "int2": "int8"}.get(self.dtype, self.dtype))
         if self.value is not None:
             return np.asarray(self.value, dtype).reshape(self.shape)
         rng = np.random.default_rng(seed)
@@ -123,6 +127,7 @@ class Case:
     inputs: None for an optional input that is absent. Random values follow from `seed`.
     tolerance: for floats, relative to the largest expected magnitude; integers must be equal.
     runs: how often the op runs on new random inputs, for ops with state.
+    bodies: the model's other subgraphs, from number 1 on.
     """
 
     kind: str
@@ -141,6 +146,7 @@ class Case:
     custom_options: bytes = b""
     intermediates: Sequence[TensorSpec] = ()
     label: str = ""
+    bodies: Sequence[Graph] = ()
 
     def __post_init__(self) -> None:
         plain = self.resolver == "BUILTIN_REF" and self.expected is None
@@ -200,14 +206,14 @@ class Case:
         return Graph(tensors, [*copies, op], tuple(fed), outputs, name="main")
 
     def model(self, copy_inputs: bool = False) -> bytes:
-        return Model.of(self.graph(copy_inputs)).to_bytes()
+        return Model.of(self.graph(copy_inputs), *self.bodies).to_bytes()
 
 
 def _input_tensor(spec: In, name: str, seed: int) -> Tensor:
     if not spec.constant:
         return _tensor(spec, name, is_variable=spec.variable)
     values = spec.values(seed)
-    return _tensor(spec, name, buffer=pack(values, spec.dtype) if spec.dtype in PACKED else values.tobytes())
+    return _tensor(spec, name, buffer=stored(values, spec.dtype))
 
 
 def _tensor(spec: TensorSpec, name: str, **more: Any) -> Tensor:
@@ -231,6 +237,13 @@ def bfloat16_bits(values: Array) -> Array:
 def numbers(values: Array, dtype: str) -> Array:
     """The elements of a tensor, with bfloat16 as floats."""
     return (values.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else values
+
+
+def stored(values: Array, dtype: str) -> bytes:
+    """Values as the file stores them."""
+    if dtype == "string":
+        return strings.pack(values.reshape(-1).tolist())
+    return pack(values, dtype) if dtype in PACKED else values.tobytes()
 
 
 def pack(values: Array, dtype: str) -> bytes:

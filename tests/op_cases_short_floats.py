@@ -100,6 +100,14 @@ def casts() -> list[Case]:
     return cases
 
 
+def softmax() -> list[Case]:
+    return [
+        Case("SOFTMAX", [x(*shape, dtype="float16")], [out("float16")], {"beta": beta}, tolerance=2e-3)
+        for shape in ((1, 10), (3, 100), (2, 3, 5, 7), (7,), (4, 1))
+        for beta in (1.0, 0.25, 3.0)
+    ]
+
+
 def refused() -> list[Case]:
     kinds = [("SUB", 2), ("DIV", 2), ("SQUARE", 1), ("CEIL", 1), ("EXP", 1), ("ABS", 1), ("POW", 2), ("FLOOR_MOD", 2)]
     return [
@@ -109,4 +117,4 @@ def refused() -> list[Case]:
     ]
 
 
-CASES = [*binary(), *comparisons(), *unary(), *casts(), *refused()]
+CASES = [*binary(), *comparisons(), *unary(), *casts(), *softmax(), *refused()]

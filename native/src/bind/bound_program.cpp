@@ -7,6 +7,7 @@
 
 #include "bind/texts.h"
 #include "core/errors.h"
+#include "core/sub_byte.h"
 
 namespace subgraft {
 namespace {
@@ -60,6 +61,9 @@ void BoundProgram::bind(int tensor, const py::array& array) {
     check_ids(tensor, array);
   else
     check(tensor, array);
+  const int bits = dtype_bits(type(tensor));
+  if (0 < bits && bits < 8)
+    throw ArgumentError(concat("tensor ", describe(tensor), " has packed elements, which no array holds"));
   const auto require = [&](int flag, const char* what) {
     if (!(array.flags() & flag)) throw ArgumentError(concat("the array bound to tensor ", tensor, " must be ", what));
   };
@@ -155,7 +159,7 @@ void BoundProgram::check(int tensor, const py::array& array) const {
   const bool is_text = type(tensor) == DType::string;
   const bool fits = is_text ? std::string_view("OSU").find(given.kind()) != std::string_view::npos
                             : given.is(expected) || given.equal(expected);
-  if (dtype_bits(type(tensor)) < 8 || !fits) mismatch(tensor, array);
+  if (dtype_bits(type(tensor)) == 0 || !fits) mismatch(tensor, array);
   if (array.ndim() != shape.rank())
     throw ArgumentError(concat("Cannot set tensor: Dimension mismatch. Got ", array.ndim(), " but expected ",
                                shape.rank(), " for input ", tensor, "."));
@@ -188,13 +192,17 @@ void BoundProgram::copy_in(int tensor, const py::array& array) {
     texts_[tensor] = std::move(texts);
     return;
   }
-  if (array.flags() & py::array::c_style) {
+  const bool is_packed = dtype_bits(type(tensor)) < 8;
+  if (!is_packed && (array.flags() & py::array::c_style)) {
     std::memcpy(data, array.data(), size);
     return;
   }
-  const py::array packed = py::array::ensure(array, py::array::c_style);
-  if (!packed) throw py::error_already_set();
-  std::memcpy(data, packed.data(), size);
+  const py::array flat = py::array::ensure(array, py::array::c_style);
+  if (!flat) throw py::error_already_set();
+  if (is_packed)
+    pack_bytes(static_cast<const std::byte*>(flat.data()), type(tensor), flat.size(), data);
+  else
+    std::memcpy(data, flat.data(), size);
 }
 
 const std::byte* BoundProgram::readable(int tensor) {
@@ -218,13 +226,7 @@ void BoundProgram::copy_out(int tensor, const std::byte* data, py::array& array)
     return;
   }
   if (bits == 0) throw ArgumentError(concat("tensor ", describe(tensor), " has elements that numpy cannot hold"));
-  const bool is_signed = type(tensor) != DType::uint4;
-  const int per_byte = 8 / bits;
-  for (py::ssize_t i = 0; i < array.size(); ++i) {
-    const auto raw = static_cast<unsigned>(data[i / per_byte]) >> (i % per_byte * bits) & ((1u << bits) - 1);
-    const bool negative = is_signed && (raw >> (bits - 1));
-    out[i] = static_cast<std::byte>(negative ? raw - (1u << bits) : raw);
-  }
+  unpack_bytes(data, type(tensor), array.size(), out);
 }
 
 }  // namespace subgraft

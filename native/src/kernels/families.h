@@ -27,8 +27,12 @@ void register_fill(Registry& registry);             // FILL RANGE ONE_HOT
 void register_fully_connected(Registry& registry);  // FULLY_CONNECTED
 void register_gather(Registry& registry);           // GATHER GATHER_ND
 void register_hashtable(Registry& registry);        // HASHTABLE HASHTABLE_IMPORT HASHTABLE_FIND HASHTABLE_SIZE
+void register_hlo_gather(Registry& registry);       // STABLEHLO_GATHER
+void register_hlo_scatter(Registry& registry);      // STABLEHLO_SCATTER
+void register_hlo_windows(Registry& registry);      // STABLEHLO_PAD STABLEHLO_REDUCE_WINDOW
 void register_landmarks(Registry& registry);        // Landmarks2TransformMatrix
 void register_log_softmax(Registry& registry);      // LOG_SOFTMAX
+void register_lookup(Registry& registry);           // HASHTABLE_LOOKUP
 void register_lstm(Registry& registry);             // LSTM UNIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_LSTM
 void register_matrices(Registry& registry);         // MATRIX_DIAG MATRIX_SET_DIAG
 void register_more_arithmetic(Registry& registry);  // POW FLOOR_MOD ATAN2 ADD_N
@@ -50,6 +54,7 @@ void register_search(Registry& registry);           // WHERE UNIQUE TOPK_V2 BUCK
 void register_segments(Registry& registry);         // SEGMENT_SUM UNSORTED_SEGMENT_*
 void register_sequences(Registry& registry);        // CUMSUM REVERSE_SEQUENCE
 void register_slice(Registry& registry);            // STRIDED_SLICE SLICE
+void register_skip_gram(Registry& registry);        // SKIP_GRAM
 void register_softmax(Registry& registry);          // SOFTMAX
 void register_stablehlo_pairs(Registry& registry);  // STABLEHLO_ADD STABLEHLO_AND ...
 void register_suppression(Registry& registry);      // NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5

@@ -1,6 +1,7 @@
 // GATHER and GATHER_ND.
 #include <cstring>
 
+#include "core/sub_byte.h"
 #include "kernels/families.h"
 #include "kernels/movement.h"
 
@@ -28,14 +29,31 @@ const Index* find_outside(const Index* indices, int64_t count, const int64_t* li
 struct Gather {
   int64_t batches = 1, outer = 1, picks = 1;  // picks: indices of one batch
   int64_t limit = 0, slice_bytes = 0;
+  int64_t slice_elements = 0;  // where they are no whole bytes
+  int element_bits = 0;
+
+  int64_t slices() const { return batches * outer * picks; }
+  // Where slice i of the output is among those of the input.
+  template <typename Index>
+  int64_t source(const Index* indices, int64_t i) const {
+    const int64_t row = i / picks;  // of batches x outer
+    return row * limit + static_cast<int64_t>(indices[row / outer * picks + i % picks]);
+  }
 };
 
 template <typename Index>
 void gather(const Gather& g, const std::byte* in, const Index* indices, std::byte* out, int64_t begin, int64_t end) {
-  for (int64_t i = begin; i < end; ++i) {
-    const int64_t row = i / g.picks;  // of batches x outer
-    const int64_t index = indices[row / g.outer * g.picks + i % g.picks];
-    std::memcpy(out + i * g.slice_bytes, in + (row * g.limit + index) * g.slice_bytes, g.slice_bytes);
+  for (int64_t i = begin; i < end; ++i)
+    std::memcpy(out + i * g.slice_bytes, in + g.source(indices, i) * g.slice_bytes, g.slice_bytes);
+}
+
+// On one thread: neighbouring slices share a byte.
+template <typename Index>
+void gather_packed(const Gather& g, const std::byte* in, const Index* indices, std::byte* out) {
+  for (int64_t i = 0; i < g.slices(); ++i) {
+    const int64_t source = g.source(indices, i) * g.slice_elements;
+    for (int64_t k = 0; k < g.slice_elements; ++k)
+      copy_packed(in, source + k, out, i * g.slice_elements + k, g.element_bits);
   }
 }
 
@@ -53,16 +71,20 @@ Compute make_gather(const Preparation& p, const Gather& g) {
       if (const Index* wrong = find_outside(index, indices, &g.limit, 1))
         throw RunError(concat("GATHER: index ", *wrong, " is outside a dimension of ", g.limit));
     }
-    v.parallel(
-        g.slice_bytes > 0 ? g.batches * g.outer * g.picks : 0, row_grain(g.slice_bytes),
-        [&](int64_t begin, int64_t end) { gather(g, v.in<std::byte>(0), index, v.out<std::byte>(0), begin, end); });
+    if (g.slice_elements > 0) {
+      gather_packed(g, v.in<std::byte>(0), index, v.out<std::byte>(0));
+      return;
+    }
+    v.parallel(g.slice_bytes > 0 ? g.slices() : 0, row_grain(g.slice_bytes), [&](int64_t begin, int64_t end) {
+      gather(g, v.in<std::byte>(0), index, v.out<std::byte>(0), begin, end);
+    });
   };
 }
 
 Compute prepare_gather(Preparation& p) {
   p.expect(2, 1);
   const Shape &values = p.input(0).shape, &indices = p.input(1).shape;
-  const int64_t element_bytes = moved_bytes(p, p.input(0), p.output(0));
+  const int element_bits = moved_bits(p, p.input(0), p.output(0));
   const int axis = checked_axis(p, p.options().integer("axis"), values.rank());
   int64_t batch_dims = p.options().integer("batch_dims");
   if (batch_dims < 0) batch_dims += indices.rank();
@@ -82,6 +104,7 @@ Compute prepare_gather(Preparation& p) {
 
   Gather g;
   g.limit = values[axis];
+  g.element_bits = element_bits;
   if (indices.elements() > 0) {
     g.batches = indices.product(0, batch);
     g.picks = indices.product(batch, indices.rank());
@@ -90,7 +113,11 @@ Compute prepare_gather(Preparation& p) {
   }
   if (output.elements() > 0) {
     g.outer = values.product(batch, axis);
-    g.slice_bytes = stride_of(values, axis) * element_bytes;
+    const int64_t elements = stride_of(values, axis);
+    if (elements * element_bits % 8 == 0)
+      g.slice_bytes = elements * element_bits / 8;
+    else
+      g.slice_elements = elements;
   }
   return with_index_type(p, p.input(1).dtype,
                          [&](auto* type) { return make_gather<std::remove_pointer_t<decltype(type)>>(p, g); });

@@ -17,12 +17,18 @@ inline int64_t row_grain(int64_t row_bytes) {
   return std::max<int64_t>(1, kBytesPerThread / std::max<int64_t>(1, row_bytes));
 }
 
-// Bytes of an element that input and output share. Throws for differing types and for those without a whole number of
-// bytes.
-inline int64_t moved_bytes(const Preparation& p, const Operand& input, const Operand& output) {
+// Bits of an element that input and output share. Throws for differing types and for those of no fixed size.
+inline int moved_bits(const Preparation& p, const Operand& input, const Operand& output) {
   p.require(input.dtype == output.dtype, "input is ", dtype_name(input.dtype), " but output is ",
             dtype_name(output.dtype));
   const int bits = dtype_bits(input.dtype);
+  if (bits == 0) p.unsupported(p.name(), " of ", dtype_name(input.dtype));
+  return bits;
+}
+
+// The same in bytes. Throws also for elements of less than one.
+inline int64_t moved_bytes(const Preparation& p, const Operand& input, const Operand& output) {
+  const int bits = moved_bits(p, input, output);
   if (bits < 8) p.unsupported(p.name(), " of ", dtype_name(input.dtype));
   return bits / 8;
 }

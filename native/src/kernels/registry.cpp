@@ -47,9 +47,12 @@ const Registry& Registry::builtin() {
     register_fully_connected(all);
     register_gather(all);
     register_hashtable(all);
-    register_stablehlo_pairs(all);
+    register_hlo_gather(all);
+    register_hlo_scatter(all);
+    register_hlo_windows(all);
     register_landmarks(all);
     register_log_softmax(all);
+    register_lookup(all);
     register_lstm(all);
     register_matrices(all);
     register_more_arithmetic(all);
@@ -71,7 +74,9 @@ const Registry& Registry::builtin() {
     register_segments(all);
     register_sequences(all);
     register_slice(all);
+    register_skip_gram(all);
     register_softmax(all);
+    register_stablehlo_pairs(all);
     register_suppression(all);
     register_svdf(all);
     register_transforms(all);

@@ -42,6 +42,10 @@ Compute prepare_softmax(Preparation& p) {
     return [rows, beta](const Invocation& v) {
       rows.compute<float, float>(v, [&](const float* in, float* out) { softmax_row(in, out, rows.depth, beta); });
     };
+  if (in == DType::float16 && out == DType::float16)
+    return [rows, beta](const Invocation& v) {
+      rows.compute<Half, Half>(v, [&](const Half* in, Half* out) { softmax_row(in, out, rows.depth, beta); });
+    };
   if (in == DType::int8 && out == DType::int8) {
     require_output(p, 1.f / 256, -128);
     return softmax8<int8_t, int8_t>(p, rows, beta);

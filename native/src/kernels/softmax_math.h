@@ -9,6 +9,7 @@
 
 #include "core/fixed_point.h"
 #include "core/fixed_point_functions.h"
+#include "core/half.h"
 
 namespace subgraft {
 
@@ -20,6 +21,18 @@ inline void softmax_row(const float* in, float* out, int64_t depth, float beta) 
     sum += out[i];
   }
   for (int64_t i = 0; i < depth; ++i) out[i] /= sum;
+}
+
+// The exponentials are rounded before they are divided, but not before they are summed.
+inline void softmax_row(const Half* in, Half* out, int64_t depth, float beta) {
+  float max = to_float(in[0]), sum = 0;
+  for (int64_t i = 1; i < depth; ++i) max = std::max(max, to_float(in[i]));
+  for (int64_t i = 0; i < depth; ++i) {
+    const float exponential = std::exp((to_float(in[i]) - max) * beta);
+    out[i] = to_half(exponential);
+    sum += exponential;
+  }
+  for (int64_t i = 0; i < depth; ++i) out[i] = to_half(to_float(out[i]) / sum);
 }
 
 // e^-i scaled by beta and the input's scale, as Q0, for each distance i of an 8-bit input from the row's maximum.

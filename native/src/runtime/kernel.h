@@ -113,6 +113,10 @@ class Preparation {
   // A constant of the same subgraph that is no input, such as the scales of blockwise quantization; throws ModelError
   // when the tensor is no constant.
   Operand constant(int32_t tensor) const;
+  // What the op's body, a subgraph of two parameters, makes of them: the name of its only op, which takes both in any
+  // order, or "" when there is none and it returns the second. Throws ModelError for a subgraph that is not there and
+  // Unsupported for any other body.
+  std::string body(int64_t subgraph) const;
 
   // Throws ModelError unless the op has this many inputs (or min to max) and outputs.
   void expect(int inputs, int outputs) const { expect(inputs, inputs, outputs); }

@@ -64,6 +64,8 @@ const Operand* Preparation::intermediate(int i) const {
 
 Operand Preparation::constant(int32_t tensor) const { return host_.constant(tensor); }
 
+std::string Preparation::body(int64_t subgraph) const { return host_.body(subgraph); }
+
 void Preparation::expect(int min_inputs, int max_inputs, int outputs) const {
   if (inputs() < min_inputs || inputs() > max_inputs)
     throw ModelError(min_inputs == max_inputs

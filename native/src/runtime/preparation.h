@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ struct Preparation::Host {
   int threads = 1;
   std::vector<Operand> intermediates;
   std::function<Operand(int32_t tensor)> constant;
+  std::function<std::string(int64_t subgraph)> body;
   std::function<std::shared_ptr<const void>(int input, std::string_view kind,
                                             const std::function<std::shared_ptr<const void>()>& make)>
       shared;

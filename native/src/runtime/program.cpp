@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "runtime/packed.h"
+
 namespace subgraft {
 
 Program::Program(ProgramRequest request)
@@ -125,9 +127,10 @@ void Program::run_dynamic(Step& step) {
   std::vector<Operand> inputs, outputs;
   for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
   for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
+  const PackedOperands packed(code, inputs, outputs);
   Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
   // Kept until the next run, so that weights it shares are not derived again each time.
-  step.compute = kernel.prepare(preparation);
+  step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
   spell_out_unless_kept(op, host);
 
   std::vector<std::byte*> results;

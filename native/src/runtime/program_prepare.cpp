@@ -3,7 +3,9 @@
 #include <cstring>
 #include <map>
 
+#include "runtime/body.h"
 #include "runtime/folded.h"
+#include "runtime/packed.h"
 #include "runtime/program.h"
 #include "runtime/shared_weights.h"
 
@@ -118,6 +120,7 @@ Preparation::Host Program::host_of(const OpDef& op) {
       throw ModelError(concat("tensor ", tensor, " '", graph_.tensors[tensor].name, "' must be a constant"));
     return operand(tensor, true);
   };
+  host.body = [this](int64_t subgraph) { return body_of(*request_.model, subgraph); };
   host.shared = [this, &op](int input, std::string_view kind,
                             const std::function<std::shared_ptr<const void>()>& make) {
     const int tensor = op.inputs[input];
@@ -179,8 +182,10 @@ void Program::prepare_op(int index, const Kernel& kernel) {
   step.op = index;
   if (shapes_known) {
     try {
-      Preparation preparation(op, request_.model->opcodes[op.opcode], std::move(inputs), std::move(outputs), host);
-      step.compute = kernel.prepare(preparation);
+      const OpCode& code = request_.model->opcodes[op.opcode];
+      const PackedOperands packed(code, inputs, outputs);
+      Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
+      step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
       spell_out_unless_kept(op, host);
     } catch (const NotYetKnown&) {
       shapes_known = false;

@@ -1,0 +1,73 @@
+// What every kernel may use: how elements are stored, and TFLite's fixed-point arithmetic in 32 bits.
+// A multiply-add is fused only where a kernel says MAC: what quantizes must round as the CPU does.
+#pragma OPENCL FP_CONTRACT OFF
+
+#ifndef MAC
+#define MAC(a, b, c) mad(a, b, c)
+#endif
+
+// TYPE_x is the element type of the array argument x: LOAD(x, i) becomes LOAD_char(x_memory + x_at, i).
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define POINTER(x) (x##_memory + x##_at)
+#define LOAD(x, i) JOIN(LOAD_, TYPE_##x)(POINTER(x), i)
+#define LOAD4(x, i) JOIN(LOAD4_, TYPE_##x)(POINTER(x), i)
+#define STORE(x, i, v) JOIN(STORE_, TYPE_##x)(POINTER(x), i, v)
+#define STORE4(x, i, v) JOIN(STORE4_, TYPE_##x)(POINTER(x), i, v)
+
+#define LOAD_float(p, i) ((p)[i])
+#define LOAD_half(p, i) vload_half(i, p)
+#define LOAD_char(p, i) ((int)(p)[i])
+#define LOAD_uchar(p, i) ((int)(p)[i])
+#define LOAD_short(p, i) ((int)(p)[i])
+#define LOAD_ushort(p, i) ((int)(p)[i])
+#define LOAD_int(p, i) ((p)[i])
+#define LOAD_uint(p, i) ((p)[i])
+
+#define LOAD4_float(p, i) vload4(0, (p) + (i))
+#define LOAD4_half(p, i) vload_half4(0, (p) + (i))
+#define LOAD4_char(p, i) convert_int4(vload4(0, (p) + (i)))
+#define LOAD4_uchar(p, i) convert_int4(vload4(0, (p) + (i)))
+#define LOAD4_short(p, i) convert_int4(vload4(0, (p) + (i)))
+#define LOAD4_ushort(p, i) convert_int4(vload4(0, (p) + (i)))
+#define LOAD4_int(p, i) vload4(0, (p) + (i))
+#define LOAD4_uint(p, i) vload4(0, (p) + (i))
+
+#define STORE_float(p, i, v) ((p)[i] = (v))
+#define STORE_half(p, i, v) vstore_half(v, i, p)
+#define STORE_char(p, i, v) ((p)[i] = (char)(v))
+#define STORE_uchar(p, i, v) ((p)[i] = (uchar)(v))
+#define STORE_short(p, i, v) ((p)[i] = (short)(v))
+#define STORE_ushort(p, i, v) ((p)[i] = (ushort)(v))
+#define STORE_int(p, i, v) ((p)[i] = (v))
+#define STORE_uint(p, i, v) ((p)[i] = (v))
+
+#define STORE4_float(p, i, v) vstore4(v, 0, (p) + (i))
+#define STORE4_half(p, i, v) vstore_half4(v, 0, (p) + (i))
+#define STORE4_char(p, i, v) vstore4(convert_char4(v), 0, (p) + (i))
+#define STORE4_uchar(p, i, v) vstore4(convert_uchar4(v), 0, (p) + (i))
+#define STORE4_short(p, i, v) vstore4(convert_short4(v), 0, (p) + (i))
+#define STORE4_ushort(p, i, v) vstore4(convert_ushort4(v), 0, (p) + (i))
+#define STORE4_int(p, i, v) vstore4(v, 0, (p) + (i))
+#define STORE4_uint(p, i, v) vstore4(v, 0, (p) + (i))
+
+// (a * b + 2^30) >> 31 for the 64-bit product, saturated: gemmlowp's SaturatingRoundingDoublingHighMul without long.
+inline int doubling_high_product(int a, int b) {
+  if (a == b && a == INT_MIN) return INT_MAX;
+  const uint low = (uint)a * (uint)b;
+  return (int)((uint)mul_hi(a, b) * 2u + (low >> 31) + ((low >> 30) & 1u));
+}
+
+// x / 2^exponent, halves rounded away from zero (gemmlowp's RoundingDivideByPOT); exponent 0 to 31.
+inline int rounding_shift(int x, int exponent) {
+  const uint mask = (1u << exponent) - 1u;
+  const uint rest = (uint)x & mask;
+  const uint threshold = (mask >> 1) + (x < 0 ? 1u : 0u);
+  return (x >> exponent) + (rest > threshold ? 1 : 0);
+}
+
+// x * multiplier * 2^(shift - 31): TFLite's MultiplyByQuantizedMultiplier with its two roundings.
+inline int rescale(int x, int multiplier, int shift) {
+  const int left = max(shift, 0), right = max(-shift, 0);
+  return rounding_shift(doubling_high_product((int)((uint)x << left), multiplier), right);
+}

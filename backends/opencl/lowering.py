@@ -1,0 +1,234 @@
+"""From a segment's ops to kernel launches: which op is taken, and who turns it into launches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subgraft.backends.opencl.launch import CTYPES, Argument, In, Launch, Out, Step, Table, Value, Work
+from subgraft.delegates import Array, Graph, Op, Rule, Segment, Tensor, Verdict, rule, verdict
+
+if TYPE_CHECKING:
+    from subgraft.backends.opencl.caps import Caps
+
+Lower = Callable[[Op, "Build"], None]
+Limit = Callable[[Op, Graph, "Caps"], str | None]  # a device's reason against an op; None: nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """How one kind of op gets onto the device.
+
+    rules: what it asks for on every device. limit: what more it asks of this very device.
+    """
+
+    lower: Lower
+    rules: tuple[Rule, ...] = ()
+    limit: Limit = lambda op, graph, caps: None
+
+
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def lowers(*kinds: str, rules: Sequence[Rule] = (), limit: Limit | None = None) -> Callable[[Lower], Lower]:
+    """Registers a function that turns an op into launches."""
+
+    def register(lower: Lower) -> Lower:
+        for kind in kinds:
+            LOWERINGS[kind] = Lowering(lower, tuple(rules), limit) if limit else Lowering(lower, tuple(rules))
+        return lower
+
+    return register
+
+
+@rule
+def known(op: Op, graph: Graph) -> bool:
+    """the OpenCL delegate has no kernel for this kind of op"""
+    return op.kind in LOWERINGS and not op.is_custom
+
+
+@rule
+def element_types(op: Op, graph: Graph) -> bool:
+    """its tensors must be float32, int8, uint8, int16, int32 or bool: the types that the kernels compute with"""
+    return all(t.dtype in ACTIVATIONS for t in _activations(op, graph))
+
+
+@rule
+def fixed_sizes(op: Op, graph: Graph) -> bool:
+    """its tensors must have at least one element, and sizes that are known when it is compiled"""
+    return all(size > 0 for t in _activations(op, graph) for size in t.shape)
+
+
+@rule
+def readable_constants(op: Op, graph: Graph) -> bool:
+    """its constants must be dense, and as large as their shapes say"""
+    return all(_is_readable(graph.tensors[t]) for t in op.inputs if t >= 0)
+
+
+@rule
+def no_state(op: Op, graph: Graph) -> bool:
+    """it keeps state between runs"""
+    return not any(t >= 0 and graph.tensors[t].is_variable for t in op.inputs)
+
+
+EVERY_OP = (element_types, fixed_sizes, readable_constants, no_state)
+ACTIVATIONS = ("float32", "int8", "uint8", "int16", "int32", "bool")
+
+
+def check(op: Op, graph: Graph) -> Verdict:
+    """Every reason against this op, whatever the device."""
+    lowering = LOWERINGS.get(op.kind)
+    if lowering is None or not known(op, graph):
+        return verdict(op, graph, (known,))
+    general = verdict(op, graph, EVERY_OP)
+    return general if not general else verdict(op, graph, lowering.rules)
+
+
+def refine(segment: Segment, caps: Caps) -> list[Verdict]:
+    """What this very device has against the ops of a segment, op by op."""
+    graph = segment.graph
+    reasons = [LOWERINGS[op.kind].limit(op, graph, caps) for op in (graph.ops[i] for i in segment.ops)]
+    return [Verdict((why,) if why else ()) for why in reasons]
+
+
+@dataclass(slots=True)
+class Build:
+    """The launches of one segment while they are made.
+
+    half: store what lies between the segment's ends as half.
+    """
+
+    segment: Segment
+    caps: Caps
+    half: bool = False
+    launches: list[Launch] = field(default_factory=list)
+    op: int = -1  # the op that is lowered now
+    _roots: dict[int, int] = field(default_factory=dict)  # a tensor to the one whose memory it shares
+    _aliases: set[int] = field(default_factory=set)  # ops that moved nothing
+    _scratch: int = 0
+
+    @property
+    def graph(self) -> Graph:
+        return self.segment.graph
+
+    def tensor(self, t: int) -> Tensor:
+        return self.graph.tensors[t]
+
+    def value(self, t: int) -> Value:
+        """A tensor that is no constant, as it lies on the device."""
+        tensor = self.graph.tensors[t]
+        ctype = CTYPES[tensor.dtype]
+        if ctype == "float" and self.half and t not in (*self.segment.inputs, *self.segment.outputs):
+            ctype = "half"
+        root = self.root(t)
+        return Value(root, tensor.shape, ctype if root == t else self.value(root).ctype)
+
+    def operand(self, name: str, t: int) -> In | Table:
+        """An input of an op, constant or not."""
+        return Table(name, self.constant(t)) if self.tensor(t).is_constant else In(name, self.value(t))
+
+    def constant(self, t: int) -> Array:
+        """A constant's elements; packed types one element a byte."""
+        data = self.tensor(t).data
+        if data is None:
+            raise ValueError(f"tensor {t} is no constant that can be read")  # the rules let none pass
+        return np.ascontiguousarray(data)
+
+    def scratch(self, shape: tuple[int, ...], ctype: str) -> Value:
+        """Memory for what one launch hands to another."""
+        self._scratch -= 1
+        return Value(self._scratch, shape, ctype)
+
+    def add(self, launch: Launch) -> None:
+        """Appends a launch, for the op that is lowered now unless it says otherwise."""
+        launch = launch if launch.ops else replace(launch, ops=(self.op,))
+        work = launch.work.bytes or sum(v.bytes for v in (*launch.reads, *launch.writes))
+        self.launches.append(replace(launch, work=Work(launch.work.macs, work)))
+
+    def alias(self, made: int, given: int) -> bool:
+        """Lets tensor `made` share the memory of `given`, which has the same elements; False where it must be copied.
+
+        Segment inputs and outputs have memory of their own; an output may lend its memory to what it is made from.
+        """
+        ends = (*self.segment.inputs, *self.segment.outputs)
+        root = self.root(given)
+        if made not in ends:
+            self._roots[made] = root
+            self._aliases.add(self.op)
+            return True
+        if root in ends or self.value(root).ctype != self.value(made).ctype:
+            return False
+        self._aliases.add(self.op)
+        for tensor in [t for t, shared in self._roots.items() if shared == root]:
+            self._roots[tensor] = made
+        self._roots[root] = made
+        self.launches = [_moved(launch, root, made) for launch in self.launches]
+        return True
+
+    def root(self, t: int) -> int:
+        return self._roots.get(t, t)
+
+    def grows(self, t: int) -> int | None:
+        """The index of the launch that ends by storing tensor `t`, when the op lowered now is all that reads it."""
+        if t in self.segment.outputs or self.tensor(t).is_constant:
+            return None
+        root = self.root(t)
+        if root in self.segment.outputs:
+            return None
+        shared = [root, *(k for k, r in self._roots.items() if r == root)]
+        readers = [i for k in shared for i in self.graph.consumers().get(k, ()) if i not in self._aliases]
+        if readers != [self.op]:
+            return None
+        for n in range(len(self.launches) - 1, -1, -1):
+            result = self.launches[n].result
+            if result is not None and result.key == root:
+                return n
+        return None
+
+    def append(self, n: int, step: Step, made: int) -> None:
+        """Fuses a step into launch n, which from now on ends by storing tensor `made`, after all other launches."""
+        launch = self.launches.pop(n)
+        ops = tuple(dict.fromkeys((*launch.ops, self.op)))
+        grown = replace(
+            launch, steps=(*launch.steps, step), result=self.value(made), ops=ops, work=Work(launch.work.macs)
+        )
+        self.add(grown)
+
+
+def _moved(launch: Launch, old: int, new: int) -> Launch:
+    """The launch with array `new` in the place of `old`."""
+
+    def moved(value: Value) -> Value:
+        return replace(value, key=new) if value.key == old else value
+
+    def argument(a: Argument) -> Argument:
+        return replace(a, value=moved(a.value)) if isinstance(a, In | Out) else a
+
+    arguments = tuple(argument(a) for a in launch.arguments)
+    steps = tuple(replace(s, arguments=tuple(argument(a) for a in s.arguments)) for s in launch.steps)
+    result = moved(launch.result) if launch.result else None
+    return replace(launch, arguments=arguments, steps=steps, result=result)
+
+
+def lower(segment: Segment, caps: Caps, half: bool = False) -> list[Launch]:
+    """All launches of a segment, in an order that can run."""
+    build = Build(segment, caps, half)
+    for i in segment.ops:
+        build.op = i
+        op = segment.graph.ops[i]
+        LOWERINGS[op.kind].lower(op, build)
+    return build.launches
+
+
+def _activations(op: Op, graph: Graph) -> list[Tensor]:
+    return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0 and not graph.tensors[t].is_constant]
+
+
+def _is_readable(tensor: Tensor) -> bool:
+    try:
+        return not tensor.is_constant or tensor.data is not None
+    except ValueError:
+        return False
