@@ -6,15 +6,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from subgraft.delegates import (
     Array,
+    Chains,
     DelegateError,
     Device,
     Executable,
     Failed,
     Health,
+    KernelTime,
     Native,
     Overrun,
+    Profiles,
     Rejected,
     Segment,
     Submits,
@@ -98,6 +103,43 @@ class Lane:
         self._native = self._native_call()
         if self._fallback is not None:
             self._fallback.place()
+
+    def unlink(self) -> None:
+        """Passes all tensors through the host again."""
+        self.sources, self.keeps, self.is_renewed = [], (), False
+        executable = self.executable
+        if not isinstance(executable, Chains):
+            return
+        try:
+            executable.unchain()
+        except Failed as error:
+            self._note("run", error.reason, "subgraft runs it on the CPU")
+            self._leave(executable)
+
+    def take_capsule(self) -> None:
+        """Follows what chaining made of the executable."""
+        self._native = self._native_call()
+
+    def kernels(self, runs: int) -> tuple[KernelTime, ...]:
+        """Each kernel's mean time, on the inputs that are there; none where the delegate cannot tell. Raises Failed."""
+        executable = self.executable
+        if not isinstance(executable, Profiles) or not self.on_device:
+            return ()
+        if not self.attachment.busy_with_it.acquire(blocking=False):
+            return ()  # it is being made ready again
+        found: list[KernelTime] = []
+        try:
+            self.attachment.call(
+                lambda given, made: found.extend(executable.profile(given, made, runs)),
+                self._inputs,
+                [np.empty_like(array) for array in self._outputs],
+                afterwards=executable.close,
+            )
+        except Failed as error:
+            self._absorb(error, executable)
+        finally:
+            self.attachment.busy_with_it.release()
+        return tuple(found)
 
     def run(self) -> None:
         """Computes the segment's outputs. Raises Failed when there is no fallback."""

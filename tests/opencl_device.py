@@ -96,7 +96,12 @@ class Faults:
         """Everything works again."""
         for call in ("clFinish", "clBuildProgram", "clEnqueueNDRangeKernel", "clCreateBuffer"):
             self._library.opencl_fail(call.encode(), -1, 0)
+        self._library.opencl_hold(0)
         self._library.opencl_replace(b"", b"")
+
+    def hold(self, seconds: float) -> None:
+        """Waiting for the device takes that much longer."""
+        self._library.opencl_hold(int(seconds * 1e6))
 
     def replace(self, written: str, read: str) -> None:
         """The device's compiler reads something else than what is written in a program's source."""

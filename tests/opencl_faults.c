@@ -1,12 +1,14 @@
 /* libOpenCL with faults: the real one (which this is linked with) behind functions that a test can break.
  *
  * opencl_fail(name, after, code): the function ends with `code` after so many more calls that went well; after < 0: never.
+ * opencl_hold(microseconds): clFinish takes that much longer.
  * opencl_replace(from, to): in every program's source from now on; both of the same length. "" ends it.
  */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST = 16, TEXT = 128 };
 
@@ -14,6 +16,7 @@ static struct {
   char name[TEXT];
   int after, code;
 } faults[MOST];
+static unsigned held;
 static char replaced[TEXT], replacement[TEXT];
 
 void opencl_fail(const char* name, int after, int code) {
@@ -23,6 +26,8 @@ void opencl_fail(const char* name, int after, int code) {
   faults[i].after = after;
   faults[i].code = code;
 }
+
+void opencl_hold(unsigned microseconds) { held = microseconds; }
 
 void opencl_replace(const char* from, const char* to) {
   strncpy(replaced, from, TEXT - 1);
@@ -49,7 +54,15 @@ static void* real(const char* name) { return dlsym(dlopen(REAL, RTLD_NOW | RTLD_
     return call arguments;                                    \
   }
 
-BREAKABLE(clFinish, (void* queue), (queue))
+int clFinish(void* queue) {
+  static int (*call)(void*);
+  const int code = fault("clFinish");
+  if (held) usleep(held);
+  if (code) return code;
+  if (!call) call = (int (*)(void*))real("clFinish");
+  return call(queue);
+}
+
 BREAKABLE(clBuildProgram,
           (void* program, uint32_t count, void* devices, const char* options, void* notify, void* data),
           (program, count, devices, options, notify, data))

@@ -5,27 +5,20 @@
  * "copy" copies its first argument to its second; any other name is INVALID_KERNEL_NAME. The stand_in_* functions are
  * for the test: which call is to fail, which one hangs, what is alive.
  */
-#include <pthread.h>
+#define _GNU_SOURCE
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { MOST_COMMANDS = 8192, MOST_ARGUMENTS = 4, NAME = 64, LIMIT = 64 };
+#include "stand_in_faults.h"
+
+enum { MOST_COMMANDS = 8192, MOST_ARGUMENTS = 4, LIMIT = 64 };
 enum {
-  SUCCESS = 0,
-  BUILD_PROGRAM_FAILURE = -11,
   INVALID_VALUE = -30,
   INVALID_BINARY = -42,
   INVALID_KERNEL_NAME = -46,
   INVALID_ARG_INDEX = -49,
   INVALID_KERNEL_ARGS = -52,
 };
-enum { CONTEXT, QUEUE, PROGRAM, KERNEL, BUFFER, EVENT, MAPPING, COMMAND, KINDS };
 enum { COPY_TO = 1, COPY_FROM, UNMAP, LAUNCH };
-
-typedef struct {
-  int kind, references;
-} object;
 
 typedef struct {
   object head;
@@ -55,108 +48,7 @@ typedef struct {
   command commands[MOST_COMMANDS];
 } queue;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* for all of the state below */
-static pthread_cond_t resumed = PTHREAD_COND_INITIALIZER;
-static long alive[KINDS], misuses;
-static char failing[NAME], hanging[NAME], counted[NAME];
-static int failing_code, fail_in, is_hanging, count_of_counted, lost;
 static const char build_log[] = "stand-in:1:1: error: no kernel is compiled here\n";
-
-/* ---- for the test */
-
-void stand_in_fail(const char* call, int code, int nth) {
-  strncpy(failing, call, NAME - 1);
-  failing_code = code;
-  fail_in = nth;
-}
-
-/* From now on nothing that has to do with a queue works. */
-void stand_in_lose(int code) { lost = code; }
-
-void stand_in_hang(const char* call) { strncpy(hanging, call, NAME - 1); }
-
-int stand_in_is_hanging(void) { return is_hanging; }
-
-void stand_in_resume(void) {
-  pthread_mutex_lock(&mutex);
-  hanging[0] = 0;
-  pthread_cond_broadcast(&resumed);
-  pthread_mutex_unlock(&mutex);
-}
-
-void stand_in_count(const char* call) {
-  strncpy(counted, call, NAME - 1);
-  count_of_counted = 0;
-}
-
-int stand_in_counted(void) { return count_of_counted; }
-
-long stand_in_alive(int kind) { return alive[kind]; }
-
-long stand_in_misuses(void) { return misuses; }
-
-static object* made(int kind, size_t size) {
-  object* one = calloc(1, size);
-  one->kind = kind;
-  one->references = 1;
-  pthread_mutex_lock(&mutex);
-  ++alive[kind];
-  pthread_mutex_unlock(&mutex);
-  return one;
-}
-
-void* stand_in_context(void) { return made(CONTEXT, sizeof(object)); }
-
-int stand_in_references(object* one) { return one->references; }
-
-/* ---- faults: what stands at the head of every function */
-
-static int fault(const char* call, int* code) {
-  pthread_mutex_lock(&mutex);
-  if (!strcmp(call, counted)) ++count_of_counted;
-  while (!strcmp(call, hanging)) {
-    is_hanging = 1;
-    pthread_cond_wait(&resumed, &mutex);
-    is_hanging = 0;
-  }
-  int fails = fail_in > 0 && !strcmp(call, failing) && --fail_in == 0;
-  if (fails) *code = failing_code;
-  if (lost && (!strncmp(call, "clEnqueue", 9) || !strncmp(call, "clF", 3))) {
-    fails = 1;
-    *code = lost;
-  }
-  pthread_mutex_unlock(&mutex);
-  return fails;
-}
-
-#define HEAD(call)                 \
-  int code = SUCCESS;              \
-  if (fault(call, &code)) return code
-#define MAKING_HEAD(call)          \
-  int code = SUCCESS;              \
-  if (fault(call, &code)) {        \
-    *error = code;                 \
-    return NULL;                   \
-  }                                \
-  *error = SUCCESS
-
-static void expect(int is_right) {
-  if (is_right) return;
-  pthread_mutex_lock(&mutex);
-  ++misuses;
-  pthread_mutex_unlock(&mutex);
-}
-
-static void expect_alive(const object* one, int kind) { expect(one && one->kind == kind && one->references > 0); }
-
-/* An object stays in memory when it is dead, so that a use of it is seen. */
-static int release(object* one, int kind) {
-  expect_alive(one, kind);
-  pthread_mutex_lock(&mutex);
-  if (--one->references == 0) --alive[kind];
-  pthread_mutex_unlock(&mutex);
-  return SUCCESS;
-}
 
 static int give(const void* value, size_t size, size_t room, void* to, size_t* size_ret) {
   if (size_ret) *size_ret = size;
@@ -170,7 +62,9 @@ static int give(const void* value, size_t size, size_t room, void* to, size_t* s
 int clRetainContext(object* context) {
   HEAD("clRetainContext");
   expect_alive(context, CONTEXT);
+  pthread_mutex_lock(&mutex);
   ++context->references;
+  pthread_mutex_unlock(&mutex);
   return SUCCESS;
 }
 
@@ -196,7 +90,9 @@ void* clCreateCommandQueueWithProperties(object* context, void* device, const ui
 
 int clReleaseCommandQueue(queue* one) {
   HEAD("clReleaseCommandQueue");
+  pthread_mutex_lock(&mutex);
   expect(one->count == 0);
+  pthread_mutex_unlock(&mutex);
   return release(&one->head, QUEUE);
 }
 
@@ -236,8 +132,10 @@ static void drop_all(queue* one) {
 }
 
 static void perform_all(queue* one) {
+  pthread_mutex_lock(&mutex);
   for (size_t i = 0; i < one->count; ++i) perform(&one->commands[i]);
   drop_all(one);
+  pthread_mutex_unlock(&mutex);
 }
 
 int clFlush(queue* one) {

@@ -76,6 +76,17 @@ def test_the_counter_counts(counter: Path, tmp_path: Path) -> None:
     assert int(child.stdout.split()[0]) > 0
 
 
+def test_an_opencl_command_list_allocates_nothing(programs: Path, tmp_path: Path) -> None:
+    """With a stand-in for the driver; what a real one allocates is its own."""
+    library = tmp_path / "libOpenCL_stand_in.so"
+    source = str(Path(__file__).with_name("stand_in_opencl.c"))
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", source, "-lpthread", "-o", str(library)], check=True)
+    command = [str(programs / "count_opencl_allocations"), str(library)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert child.returncode == 0, child.stdout + child.stderr
+    assert child.stdout.split() == ["0", "10"]
+
+
 def test_an_edge_tpu_inference_allocates_nothing(programs: Path) -> None:
     child = subprocess.run([str(programs / "count_engine_allocations")], capture_output=True, text=True, timeout=60)
     assert child.returncode == 0, child.stdout + child.stderr

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import graphs as make
+import subgraft
 from opencl_device import Faults, TestDevice
 from subgraft.backends.opencl import OpenCl, library
 from subgraft.backends.opencl.errors import (
@@ -20,7 +24,9 @@ from subgraft.backends.opencl.errors import (
     translate,
     unavailable,
 )
-from subgraft.delegates import DelegateError, Device, Failed, Health, Rejected, Unavailable
+from subgraft.delegates import Array, DelegateError, Device, Failed, Health, Rejected, Unavailable
+from subgraft.interpreter import Model
+from waiting import until
 
 WHERE = "opencl:0 (NVIDIA, H100)"
 OUT_OF_RESOURCES, INVALID_COMMAND_QUEUE, BUILD_FAILURE, NO_MEMORY = -5, -36, -11, -4
@@ -147,3 +153,94 @@ def test_a_program_that_does_not_compile_is_rejected_with_the_compilers_words(us
     delegate, device = used
     with pytest.raises(Rejected, match="(?s)does not compile.*nonsense"):
         delegate._in_use(device).program("__kernel void f() { nonsense; }")
+
+
+X = np.linspace(-3, 3, 4000, dtype=np.float32).reshape(4, 1000)
+
+
+def chain() -> Model:
+    return Model.of(make.chain("ADD", "TANH", "MUL", shape=X.shape))
+
+
+def expected() -> Array:
+    with subgraft.load(chain()) as cpu:
+        (value,) = cpu.run({"x": X}).values()
+        return value
+
+
+def answer(session: subgraft.Session) -> Array:
+    (value,) = session.run({"x": X}).values()
+    return value
+
+
+@pytest.mark.parametrize(
+    "call, code, words",
+    [
+        ("clEnqueueNDRangeKernel", OUT_OF_RESOURCES, "OUT_OF_RESOURCES"),
+        ("clFinish", INVALID_COMMAND_QUEUE, "INVALID_COMMAND_QUEUE"),
+        ("clEnqueueNDRangeKernel", NO_MEMORY, "MEM_OBJECT_ALLOCATION_FAILURE"),
+    ],
+)
+def test_the_cpu_answers_a_run_that_fails_and_the_device_is_used_again(
+    opencl: TestDevice, opencl_faults: Faults, call: str, code: int, words: str
+) -> None:
+    with subgraft.load(chain(), delegates=[opencl.delegate()], probe_s=0.02) as session:
+        assert np.allclose(answer(session), expected(), atol=1e-5)
+        assert not session.report.events
+        opencl_faults.fail(call, code)
+        assert np.array_equal(answer(session), expected())
+        assert words in str(session.report)
+        opencl_faults.mend()
+        until(lambda: "used again" in str(session.report))
+        before = session.report.events
+        for _ in range(3):
+            assert np.allclose(answer(session), expected(), atol=1e-5)
+        assert session.report.events == before
+
+
+def test_without_fallback_the_failure_is_raised_with_device_and_reason(
+    opencl: TestDevice, opencl_faults: Faults
+) -> None:
+    with subgraft.load(chain(), delegates=[opencl.delegate()], fallback=False) as session:
+        opencl_faults.fail("clFinish", OUT_OF_RESOURCES)
+        with pytest.raises(Failed, match="OUT_OF_RESOURCES"):
+            session.run({"x": X})
+
+
+def test_a_segment_that_does_not_compile_runs_on_the_cpu_with_the_compilers_words_in_the_report(
+    opencl: TestDevice, opencl_faults: Faults, tmp_path: Path
+) -> None:
+    delegate = OpenCl(**opencl.options(cache=str(tmp_path)))  # type: ignore[arg-type]
+    delegate.choose(opencl.found.id)
+    opencl_faults.replace("tanh(", "tanx(")
+    with subgraft.load(chain(), delegates=[opencl.delegate(cache=str(tmp_path))]) as session:
+        assert np.array_equal(answer(session), expected())
+        assert "does not compile the kernels" in str(session.report)
+        assert "tanx" in str(session.report)
+
+
+def test_a_segment_without_memory_for_it_runs_on_the_cpu(
+    opencl: TestDevice, opencl_faults: Faults, tmp_path: Path
+) -> None:
+    opencl_faults.fail("clCreateBuffer", NO_MEMORY, after=1000)
+    delegate = opencl.delegate()
+    with subgraft.load(chain(), delegates=[delegate]) as session:
+        assert not session.report.events
+    opencl_faults.fail("clCreateBuffer", NO_MEMORY)
+    with subgraft.load(chain(), delegates=[delegate]) as session:
+        assert np.array_equal(answer(session), expected())
+        assert "no memory left" in str(session.report)
+
+
+def test_a_kernel_that_does_not_end_in_time_is_left_behind(
+    opencl: TestDevice, opencl_faults: Faults, tmp_path: Path
+) -> None:
+    delegate = opencl.delegate(timeout_s=0.2)
+    with subgraft.load(chain(), delegates=[delegate]) as session:
+        opencl_faults.hold(2.0)
+        start = time.monotonic()
+        assert np.array_equal(answer(session), expected())
+        assert time.monotonic() - start < 1.5
+        assert "no answer within 0.2 s" in str(session.report)
+        opencl_faults.mend()
+        time.sleep(2.0)

@@ -69,7 +69,11 @@ def open_pocl(cache: str) -> Device:
     os.environ.setdefault("POCL_CACHE_DIR", cache)
     import pyopencl
 
-    devices = [d for p in pyopencl.get_platforms() if "Portable" in p.name for d in p.get_devices()]
+    try:
+        platforms = pyopencl.get_platforms()
+    except pyopencl.Error:
+        platforms = []
+    devices = [d for p in platforms if "Portable" in p.name for d in p.get_devices()]
     if not devices:
         absent("pyopencl sees no PoCL; pip install 'pyopencl[pocl]'")
     maps = Path("/proc/self/maps").read_text().splitlines()
@@ -221,6 +225,20 @@ def test_profiling_computes_as_a_run_does(shared: ClContext, program: ClProgram)
     np.testing.assert_array_equal(y, X * 7)
     with pytest.raises(ValueError, match="runs must be at least 1"):
         scaling(shared, program, 7.0).profile([X], [y], 0)
+
+
+def test_a_kernel_costs_the_host_little(shared: ClContext, program: ClProgram) -> None:
+    """Processor time of the calling thread; the least of many runs, for a busy machine adds to it."""
+    cell = shared.buffer(4)
+    commands = ClCommands(shared)
+    for _ in range(1000):
+        commands.launch(program, "count", [cell], (1,), (1,))
+    costs = []
+    for _ in range(30):
+        start = time.thread_time()
+        commands.run([], [])
+        costs.append((time.thread_time() - start) / 1000)
+    assert min(costs) < 1.2e-6
 
 
 def test_a_binary_gives_the_program_again(shared: ClContext, program: ClProgram) -> None:
@@ -407,13 +425,10 @@ def test_two_threads_run_their_own_lists(shared: ClContext, program: ClProgram) 
     assert wrong == []
 
 
-def test_closing_does_not_wait_for_a_run_under_way(context: ClContext) -> None:
+def test_closing_lets_a_run_under_way_end(context: ClContext) -> None:
     commands, native = spinning(context, context.build(SOURCE, ""))
-    started = time.monotonic()
     context.close()
     del native
-    gc.collect()
-    assert time.monotonic() - started < 0.2
     assert code_when_idle(commands) == "CLOSED"
 
 

@@ -338,6 +338,21 @@ def test_a_library_that_lacks_functions_says_which(built: Path, tmp_path: Path) 
     assert ClLibrary(str(path)).missing == ["clFlush", "clCreateCommandQueueWithProperties"]
 
 
+def test_a_run_sets_nothing_but_launches_what_was_recorded(stand_in: StandIn) -> None:
+    context = stand_in.open()
+    a, b = context.buffer(64), context.buffer(64)
+    program = context.build("stand-in", "")
+    commands = ClCommands(context)
+    for _ in range(100):
+        commands.launch(program, "copy", [a, b], (16,), (4,))
+    counts = {}
+    for call in ("clSetKernelArg", "clCreateKernel", "clFlush", "clEnqueueNDRangeKernel", "clFinish"):
+        stand_in.count(call)
+        commands.run([], [])
+        counts[call] = stand_in.counted
+    assert list(counts.values()) == [0, 0, 0, 100, 1]
+
+
 @pytest.mark.parametrize("flush_every", [0, 1, 2, 3, 100])
 def test_the_driver_is_told_to_start_every_so_many_launches(stand_in: StandIn, flush_every: int) -> None:
     context = stand_in.open()

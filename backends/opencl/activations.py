@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,10 +11,10 @@ from subgraft.backends.opencl.launch import Int, Real, Step
 from subgraft.delegates import Graph, Op, Tensor, rule
 
 FUSED = "fused_activation_function"
-INFINITY = float("inf")
+LARGEST = float(np.finfo(np.float32).max)
 REAL_RANGES: Mapping[str, tuple[float, float]] = {
-    "NONE": (-INFINITY, INFINITY),
-    "RELU": (0.0, INFINITY),
+    "NONE": (-LARGEST, LARGEST),
+    "RELU": (0.0, LARGEST),
     "RELU_N1_TO_1": (-1.0, 1.0),
     "RELU6": (0.0, 6.0),
 }
@@ -44,28 +45,23 @@ def integer_range(activation: str, output: Tensor) -> tuple[int, int]:
     kind = np.iinfo(output.dtype)
     low, high = kind.min, kind.max
     least, most = REAL_RANGES[activation]
-    if np.isfinite(least):
+    if least > -LARGEST:
         low = min(max(_quantized(least, output), low), high)
-    if np.isfinite(most):
+    if most < LARGEST:
         high = min(max(_quantized(most, output), kind.min), high)
     return int(low), int(high)
 
 
-def clamp_step(activation: str, output: Tensor) -> Step | None:
-    """The step that an op ends with; None: nothing to do, for its value is in range already."""
+def clamp_step(activation: str, output: Tensor) -> Step:
+    """The step that an op with a fused activation ends with; without one it makes infinities finite, as TFLite does."""
     if output.dtype == "float32":
         least, most = REAL_RANGES[activation]
-        if activation == "NONE":
-            return None
-        if most == INFINITY:
-            return Step("$w = fmax($v, 0.0f);", "float")
-        return Step("$w = fmin(fmax($v, $low), $high);", "float", (Real("low", least), Real("high", most)))
+        return Step("$w = clamped($v, $low, $high);", "float", (Real("low", least), Real("high", most)))
     low, high = integer_range(activation, output)
     return Step("$w = clamp($v, $low, $high);", "int", (Int("low", low), Int("high", high)))
 
 
 def _quantized(real: float, output: Tensor) -> int:
-    steps = np.float32(real) / np.float32(scale_of(output))
-    rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps))
-    exact = steps if steps == np.trunc(steps) else rounded
-    return int(exact) + zero_point_of(output)
+    steps = float(np.float32(real) / np.float32(scale_of(output)))
+    rounded = math.floor(abs(steps) + 0.5)  # exact: a float's half fits into a double
+    return int(math.copysign(rounded, steps)) + zero_point_of(output)

@@ -10,12 +10,12 @@ import subgraft.backends.opencl.ops  # noqa: F401 - registers how ops are lowere
 from subgraft import _native
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Table
 from subgraft.backends.opencl.lowering import lower
-from subgraft.backends.opencl.memory import Layout, elements, lay_out
+from subgraft.backends.opencl.memory import Layout, elements, lay_out, tensor_bytes
 from subgraft.backends.opencl.source import Source, source
-from subgraft.delegates import NUMPY_DTYPES, Segment
+from subgraft.delegates import InvokeError, ModelError, Rejected, Segment, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from subgraft.backends.opencl.caps import Caps
     from subgraft.backends.opencl.opened import Opened
@@ -34,11 +34,26 @@ class Program:
     buffers: tuple[_native.ClBuffer, ...]
 
 
-def compile_segment(segment: Segment, opened: Opened, *, half: bool = False, one_arena: bool = True) -> Program:
-    """Raises ClError, MemoryError."""
-    launches = lower(segment, opened.caps, half)
-    made = source(launches, defines(opened.caps))
-    layout = lay_out(segment, [r.launch for r in made.launches], made.launches, one_arena)
+def compile_segment(
+    segment: Segment,
+    opened: Opened,
+    *,
+    half: bool = False,
+    one_arena: bool = True,
+    fuses: bool = True,
+    choose: Callable[[Sequence[Launch]], Sequence[Launch]] = lambda launches: launches,
+) -> Program:
+    """half: floats between the segment's ends are stored as half. one_arena: arrays share a buffer where one may be as
+    large as that. fuses: elementwise ops become part of the kernel before them. choose: takes variants of launches.
+
+    Raises Rejected, ClError, MemoryError.
+    """
+    try:
+        launches = lower(segment, opened.caps, half, fuses)
+    except (ModelError, Unsupported, InvokeError, ValueError) as error:
+        raise Rejected(f"an op's constants cannot be prepared for {opened.where}: {error}") from error
+    made = source(choose(launches), defines(opened.caps))
+    layout = lay_out(segment, made.launches, one_arena, opened.caps.max_alloc_bytes)
     program = opened.program(made.text, OPTIONS)
     ends = {layout.arrays[t].buffer for t in (*segment.inputs, *segment.outputs)}
     buffers = tuple(
@@ -51,14 +66,14 @@ def compile_segment(segment: Segment, opened: Opened, *, half: bool = False, one
 
 
 def record(
-    segment: Segment, compiled: Program, opened: Opened, chained: Mapping[int, _native.ClBuffer], kept: Sequence[int]
+    segment: Segment, compiled: Program, opened: Opened, chained: Mapping[int, _native.ClBuffer], kept: Collection[int]
 ) -> _native.ClCommands:
     """chained: inputs that lie in another segment's buffers. kept: outputs that stay on the device."""
     commands = _native.ClCommands(opened.context)
     layout = compiled.layout
     of_key = {key: compiled.buffers[place.buffer] for key, place in layout.arrays.items()} | dict(chained)
     for t in segment.inputs:
-        commands.input(of_key[t], 0 if t in chained else _bytes(segment, t))
+        commands.input(of_key[t], 0 if t in chained else tensor_bytes(segment.graph.tensors[t]))
     for recorded in compiled.source.launches:
         size = geometry(recorded.launch, opened.caps, compiled.program.work_group_limit(recorded.kernel))
         commands.launch(
@@ -68,7 +83,7 @@ def record(
             *size,
         )
     for t in segment.outputs:
-        commands.output(of_key[t], 0 if t in kept else _bytes(segment, t))
+        commands.output(of_key[t], 0 if t in kept else tensor_bytes(segment.graph.tensors[t]))
     return commands
 
 
@@ -102,8 +117,3 @@ def _given(
             return [buffers[place.buffer], elements(place, argument.ctype)]
         case In(_, value) | Out(_, value):
             return [of_key[value.key], elements(layout.arrays[value.key], value.ctype)]
-
-
-def _bytes(segment: Segment, t: int) -> int:
-    tensor = segment.graph.tensors[t]
-    return math.prod(tensor.shape) * NUMPY_DTYPES[tensor.dtype].itemsize

@@ -67,7 +67,7 @@ DRIVERS = (
         "the board maker's libmali, in a build that has OpenCL",
     ),
     Driver("Qualcomm Adreno", ("libOpenCL_adreno.so.1", "libOpenCL_adreno.so"), "the board maker's Adreno package"),
-    Driver("Vivante", ("libVivanteOpenCL.so",), "on the Coral Dev Board: sudo apt install imx-gpu-viv"),
+    Driver("Vivante", ("libVivanteOpenCL.so",), "NXP's package imx-gpu-viv, in the Linux of the board"),
     Driver("PoCL (CPU)", ("libpocl.so.2",), "pip install 'subgraft[pocl]' or apt install pocl-opencl-icd"),
 )
 

@@ -31,7 +31,7 @@ def elementwise(
     """
     whole = build.value(made)
     running, grown = _running(build, operands, whole.count)
-    first = running or next(name for name, t in operands.items() if not build.tensor(t).is_constant)
+    first = running or next(name for name, t in operands.items() if not build.is_constant(t))
     root = build.root(operands[first])
     lines, read = [], list(arguments)
     for name, t in operands.items():
@@ -106,7 +106,7 @@ def parameter_bytes(launch: Launch, step: Step | None = None) -> int:
 
 def _running(build: Build, operands: Mapping[str, int], count: int) -> tuple[str, int | None]:
     """Which operand is the running value, and the launch that it comes from; "": none is as large as the output."""
-    whole = [name for name, t in operands.items() if not build.tensor(t).is_constant and build.value(t).count == count]
+    whole = [name for name, t in operands.items() if not build.is_constant(t) and build.value(t).count == count]
     open_ones = {name: n for name in whole if (n := build.grows(operands[name])) is not None}
     if open_ones:
         latest = max(open_ones, key=lambda name: open_ones[name])
@@ -117,7 +117,7 @@ def _running(build: Build, operands: Mapping[str, int], count: int) -> tuple[str
 def _loaded(build: Build, name: str, t: int, shape: tuple[int, ...], whole: Value) -> tuple[str, tuple[Argument, ...]]:
     """The declaration of one operand's element, and what it needs. A constant of one element is an argument."""
     tensor = build.tensor(t)
-    if tensor.is_constant and math.prod(tensor.shape) == 1:
+    if build.is_constant(t) and math.prod(tensor.shape) == 1:
         number = build.constant(t).reshape(-1)[0]
         if tensor.dtype == "float32":
             return f"const float {name} = ${name};", (Real(name, float(number)),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from subgraft import _native
+from subgraft.backends.opencl.constants import is_constant, made_by
 from subgraft.backends.opencl.quantization import LIMITS
 from subgraft.delegates import NUMPY_DTYPES, Array, Graph, InvokeError, ModelError, Rejected, Unsupported
 
@@ -17,7 +18,9 @@ class OnCpu:
 
     def __init__(self, graph: Graph, index: int, count: int) -> None:
         """Raises Rejected where the CPU has no such kernel."""
-        segment = graph.segment([index])
+        segment = graph.segment(
+            {index}.union(*(made_by(t, graph) for t in graph.ops[index].inputs if is_constant(t, graph)))
+        )
         (given,) = segment.inputs
         rank = max(1, len(graph.tensors[given].shape))
         self._kind = graph.ops[index].kind

@@ -31,6 +31,7 @@ ITEMS_A_UNIT_OF_CPU = 64
 # What generated kernels reach of the peaks: layers of networks are small, and their shapes fit no tile exactly.
 # A guess on the low side until the kernels' own share is measured on the device.
 SHARE_OF_PEAK = 0.2
+HAND_OVER_S = 2e-5  # a run goes to the thread that keeps its deadline, and back
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def cost(segment: Segment, work: Sequence[Work], device: Measured) -> Cost:
     )
     into = sum(_bytes(segment, t) for t in segment.inputs)
     out = sum(_bytes(segment, t) for t in segment.outputs)
-    transfer_s = device.run_s + into / device.write_bytes_per_s + out / device.read_bytes_per_s
+    transfer_s = HAND_OVER_S + device.run_s + into / device.write_bytes_per_s + out / device.read_bytes_per_s
     return Cost(compute_s, transfer_s)
 
 

@@ -7,27 +7,30 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
 
 from subgraft import _native
-from subgraft.backends.opencl.caps import LOOPS, Caps
-from subgraft.backends.opencl.compiler import defines
+from subgraft.backends.opencl.caps import Caps
+from subgraft.backends.opencl.compiler import OPTIONS, compile_segment, defines
 from subgraft.backends.opencl.discovery import Found
 from subgraft.backends.opencl.errors import translate
+from subgraft.backends.opencl.executable import OpenClExecutable
 from subgraft.backends.opencl.opened import Opened
+from subgraft.backends.opencl.ops.loops import LOOPS
 from subgraft.backends.opencl.settings import Settings
+from subgraft.backends.opencl.source import COMMON
 from subgraft.backends.opencl.store import Store, default_folder
-from subgraft.delegates import Array, DelegateError, Unavailable
+from subgraft.backends.opencl.trial import difference, rescaled, rounding_shift, trial
+from subgraft.delegates import Array, DelegateError, Rejected, Unavailable
 
 FACT = "self-test"
 TIMEOUT_S = 60.0  # a driver that compiles for the first time may take seconds
 GROUP = 32
 COUNT = 4096  # elements of each try
-LENGTH = 2304  # of a row of bytes: more than two of the parts in which floats are exact
-OPTIONS = "-cl-std=CL1.2"
 DOING = "trying what it computes"
 
 
@@ -106,64 +109,63 @@ def _in_time(opened: Opened) -> Outcome:
 def _outcome(opened: Opened) -> Outcome:
     """Raises Unavailable where something breaks, which says nothing of what the device computes."""
     try:
-        return _tried(_Trial(opened))
+        return _tried(_Attempts(opened))
     except (_native.ClError, MemoryError, DelegateError) as error:
         reason = error.reason if isinstance(error, DelegateError) else translate(error, DOING, opened.where).reason
         raise Unavailable(f"{reason}; it is not used") from error
 
 
-def _tried(trial: _Trial) -> Outcome:
-    arithmetic = {"rescale": trial.rescales(), "shift": trial.shifts(), "quantize": trial.quantizes()}
-    failed = {name: why for name, why in arithmetic.items() if why}
+def _tried(attempts: _Attempts) -> Outcome:
+    failed = attempts.arithmetic()
     if failed:
         return Outcome((), failed)
-    tried = {loop: trial.multiplies(loop) for loop in trial.loops}
-    trial.end()
+    tried = {loop: attempts.multiplies(loop) for loop in attempts.loops}
     failed = {loop: why for loop, why in tried.items() if why}
     return Outcome(tuple(loop for loop in tried if loop not in failed), failed)
 
 
-PRODUCTS = ("f32", "int")
-
-
-class _Trial:
-    """Runs the kernels of selftest.cl on values chosen to find what is wrong."""
+class _Attempts:
+    """Runs kernels on values chosen to find what is wrong."""
 
     def __init__(self, opened: Opened) -> None:
+        self.loops = [loop for loop in opened.caps.candidates() if loop in LOOPS]
         self._opened = opened
-        self.loops = [loop for loop in opened.caps.candidates() if loop in PRODUCTS]
         self._random = np.random.default_rng(1)
-        self._source = "".join([defines(opened.caps), *(_text(name) for name in ("common", "selftest"))])
+        self._source = defines(opened.caps) + "".join(map(_text, (*COMMON, "selftest")))
+        self._trial = trial()
 
-    def end(self) -> None:
-        """Keeps the program, now that all of it has run."""
-        self._opened.keep(self._source, OPTIONS)
-
-    def rescales(self) -> str:
-        x = self._accumulators()
+    def arithmetic(self) -> dict[str, str]:
+        """By the kernel of selftest.cl, what it got wrong."""
+        x, shift = self._accumulators(), self._random.integers(-31, 8, COUNT).astype(np.int32)
         multiplier = self._random.integers(1 << 30, 1 << 31, COUNT).astype(np.int32)
-        shift = self._random.integers(-31, 8, COUNT).astype(np.int32)
-        return self._compare("rescaled", [x, multiplier, shift], rescaled(x, multiplier, shift))
-
-    def shifts(self) -> str:
-        x = self._accumulators()
-        shift = self._random.integers(0, 32, COUNT).astype(np.int32)
-        return self._compare("shifted", [x, shift], rounding_shift(x.astype(np.int64), shift).astype(np.int32))
-
-    def quantizes(self) -> str:
-        scale = (2.0 ** self._random.integers(-12, 4, COUNT)).astype(np.float32)
-        whole = self._random.integers(-300, 300, COUNT)
-        x = ((whole + self._random.choice([0.0, 0.5, 0.25, -0.5], COUNT)) * scale).astype(np.float32)
-        scale[COUNT // 2 :] *= np.float32(1.1)
-        return self._compare("quantized", [x, scale], np.rint(x / scale).astype(np.int32))
+        right = self._random.integers(0, 32, COUNT).astype(np.int32)
+        least = np.append((np.arange(-128, 128) - 0.5) / 16, np.inf).astype(np.float32)
+        least[0] = -np.inf
+        floats = (self._random.integers(-2100, 2100, COUNT) / 256).astype(np.float32)
+        table = self._random.permutation(256).astype(np.uint8).view(np.int8)
+        keys = np.arange(COUNT, dtype=np.int64).astype(np.int8)
+        answers = {
+            "rescale": self._differs([x, multiplier, shift], "try_rescale", rescaled(x, multiplier, shift)),
+            "shift": self._differs([x, right], "try_shift", rounding_shift(x.astype(np.int64), right)),
+            "quantize": self._differs([floats, least], "try_quantize", np.searchsorted(least, floats, "right") - 129),
+            "lookup": self._differs([keys, table], "try_lookup", table[keys.view(np.uint8)]),
+        }
+        self._opened.keep(self._source, OPTIONS)
+        return {name: why for name, why in answers.items() if why}
 
     def multiplies(self, loop: str) -> str:
-        """Random bytes, and the largest products of either sign."""
-        rows = GROUP * 2
-        a, b = (self._random.integers(-128, 128, (rows, LENGTH)).astype(np.int8) for _ in range(2))
-        a[:4], b[:4] = -128, np.array([[-127], [127], [-128], [127]], np.int8)
-        expected = np.einsum("rk,rk->r", a.astype(np.int64), b.astype(np.int64)).astype(np.int32)
-        return self._compare(f"products_{loop}", [a, b], expected, LENGTH)
+        """What the real kernels get wrong with this inner loop, or why the device does not take them; "": nothing."""
+        opened = copy(self._opened)
+        opened.caps = opened.caps.with_loops((loop,))
+        segment, expected = self._trial.segment, self._trial.expected
+        got = [np.zeros_like(one) for one in expected]
+        try:
+            compiled = compile_segment(segment, opened)
+            OpenClExecutable(segment, compiled, opened).run(self._trial.inputs, got)
+        except Rejected as error:
+            return error.reason
+        opened.keep(compiled.source.text, OPTIONS)
+        return next(filter(None, map(difference, got, expected)), "")
 
     def _accumulators(self) -> Array:
         x = self._random.integers(-(1 << 31), 1 << 31, COUNT).astype(np.int32)
@@ -171,7 +173,8 @@ class _Trial:
         x[:4] = [-(1 << 31), (1 << 31) - 1, 0, -1]
         return x
 
-    def _compare(self, kernel: str, given: Sequence[Array], expected: Array, *numbers: int) -> str:
+    def _differs(self, given: Sequence[Array], kernel: str, answer: Array) -> str:
+        expected = answer.astype(np.int32)
         context = self._opened.context
         program = self._opened.program(self._source, OPTIONS)
         commands = _native.ClCommands(context)
@@ -180,33 +183,11 @@ class _Trial:
         for buffer, array in zip(buffers, given, strict=True):
             commands.input(buffer, array.nbytes)
         group = min(GROUP, program.work_group_limit(kernel), self._opened.caps.max_work_group)
-        commands.launch(program, kernel, [*buffers, result, *numbers], (expected.size,), (group,))
+        commands.launch(program, kernel, [*buffers, result], (expected.size,), (group,))
         commands.output(result, expected.nbytes)
         got = np.empty_like(expected)
         commands.run(list(given), [got])
-        wrong = np.flatnonzero(got != expected)
-        if not wrong.size:
-            return ""
-        first = int(wrong[0])
-        return f"{wrong.size} of {expected.size} results differ, the first is {got[first]} for {expected[first]}"
-
-
-def rescaled(x: Array, multiplier: Array, shift: Array) -> Array:
-    """TFLite's MultiplyByQuantizedMultiplier in 64 bits: a left shift that wraps, gemmlowp's two roundings."""
-    left = np.maximum(shift, 0).astype(np.int64)
-    wide = x.astype(np.int64) << left
-    wrapped = ((wide + (1 << 31)) % (1 << 32)) - (1 << 31)
-    product = (wrapped * multiplier.astype(np.int64) + (1 << 30)) >> 31
-    return rounding_shift(product, np.maximum(-shift, 0)).astype(np.int32)
-
-
-def rounding_shift(x: Array, exponent: Array) -> Array:
-    """gemmlowp's RoundingDivideByPOT: halves away from zero."""
-    exponent = exponent.astype(np.int64)
-    mask = (np.int64(1) << exponent) - 1
-    threshold = (mask >> 1) + (x < 0)
-    rounded: Array = (x >> exponent) + ((x & mask) > threshold)
-    return rounded
+        return difference(got, expected)
 
 
 def _text(name: str) -> str:

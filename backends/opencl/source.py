@@ -19,7 +19,7 @@ from string import Template as Text
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Step, Table
 
 RESULT = "result"
-COMMON = ("common", "arithmetic")  # before all kernels
+COMMON = ("common", "arithmetic", "requantize")  # before all kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def source(launches: Sequence[Launch], defines: str = "") -> Source:
     for launch in launches:
         arguments = tuple(_arguments(launch))
         text = _kernel(launch, arguments)
-        name = names.setdefault(text, f"k{len(names)}_{launch.template}")
+        name = names.setdefault(text, f"k{len(names)}_{launch.template.split()[-1]}")
         recorded.append(Recorded(name, launch, arguments))
     kernels = [f"#define NAME {name}\n{text}#undef NAME\n" for text, name in names.items()]
     return Source("".join([defines, *map(_read, COMMON), *kernels]), tuple(recorded))
@@ -93,7 +93,7 @@ def _kernel(launch: Launch, arguments: Sequence[Argument]) -> str:
         macros["EPILOGUE(i, v)"] = _epilogue(launch)
     defined = "".join(f"#define {name} {value}\n" for name, value in macros.items())
     undefined = "".join(f"#undef {name.partition('(')[0]}\n" for name in macros)
-    return defined + _read(launch.template) + undefined
+    return defined + "".join(map(_read, launch.template.split())) + undefined
 
 
 def _parameter(argument: Argument) -> str:
@@ -114,16 +114,16 @@ def _ctype(argument: In | Out | Table) -> str:
 
 def _epilogue(launch: Launch) -> str:
     """A block that turns the value of element i into what is stored there."""
-    lines = [f"const int e = (i); {launch.given} v0 = (v);"]
+    lines = [f"const int element_ = (i); {launch.given} value0_ = (v);"]
     for n, step in enumerate(launch.steps):
-        lines.append(f"{step.gives} v{n + 1}; {{ {_code(step, n)} }}")
-    lines.append(f"STORE({RESULT}, e, v{len(launch.steps)});")
+        lines.append(f"{step.gives} value{n + 1}_; {{ {_code(step, n)} }}")
+    lines.append(f"STORE({RESULT}, element_, value{len(launch.steps)}_);")
     return "do { " + " ".join(" ".join(lines).split()) + " } while (0)"
 
 
 def _code(step: Step, n: int) -> str:
     names = {argument.name: f"{argument.name}_{n}" for argument in step.arguments}
-    return Text(step.code).substitute(names, v=f"v{n}", w=f"v{n + 1}", i="e")
+    return Text(step.code).substitute(names, v=f"value{n}_", w=f"value{n + 1}_", i="element_")
 
 
 def _read(name: str) -> str:

@@ -1,38 +1,21 @@
-// The arithmetic that exact integers rest on, element by element; kernels/common.cl stands before this.
-__kernel void rescaled(__global const int *x, __global const int *multiplier, __global const int *shift,
-                       __global int *out) {
+// The arithmetic that exact integers rest on, element by element; the texts of source.COMMON stand before this.
+__kernel void try_rescale(__global const int *x, __global const int *multiplier, __global const int *shift,
+                          __global int *out) {
   const int i = get_global_id(0);
   out[i] = rescale(x[i], multiplier[i], shift[i]);
 }
 
-__kernel void shifted(__global const int *x, __global const int *shift, __global int *out) {
+__kernel void try_shift(__global const int *x, __global const int *shift, __global int *out) {
   const int i = get_global_id(0);
   out[i] = rounding_shift(x[i], shift[i]);
 }
 
-// One row and one column of bytes each: their product by 32-bit integers.
-__kernel void products_int(__global const char *a, __global const char *b, __global int *out, int length) {
+__kernel void try_quantize(__global const float *x, __global const float *least, __global int *out) {
   const int i = get_global_id(0);
-  int sum = 0;
-  for (int k = 0; k < length; k++) sum += (int)a[i * length + k] * (int)b[i * length + k];
-  out[i] = sum;
+  out[i] = quantized(x[i], least, 16.0f, 0, -128, 127);
 }
 
-// The same by float multiply-adds, which are exact while the sum stays under 2^24.
-__kernel void products_f32(__global const char *a, __global const char *b, __global int *out, int length) {
+__kernel void try_lookup(__global const char *x, __global const char *table, __global int *out) {
   const int i = get_global_id(0);
-  int sum = 0;
-  for (int begin = 0; begin < length; begin += 1024) {
-    const int end = min(begin + 1024, length);
-    float part = 0.0f;
-    for (int k = begin; k < end; k++) part = MAC((float)a[i * length + k], (float)b[i * length + k], part);
-    sum += convert_int(part);
-  }
-  out[i] = sum;
-}
-
-// Halves to even, as quantizing needs it, and a division that is rounded once.
-__kernel void quantized(__global const float *x, __global const float *scale, __global int *out) {
-  const int i = get_global_id(0);
-  out[i] = convert_int_sat(rint(x[i] / scale[i]));
+  out[i] = table[(uchar)x[i]];
 }

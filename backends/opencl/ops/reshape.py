@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.fusion import elementwise
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.delegates import Graph, Op, rule
@@ -11,9 +12,13 @@ from subgraft.delegates import Graph, Op, rule
 
 @rule
 def keeps_its_elements(op: Op, graph: Graph) -> bool:
-    """its output must have the elements and the type of its input, which is no constant"""
+    """its output must have the elements and the type of its input, which is computed by the device or fed"""
     given, made = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-    return math.prod(given.shape) == math.prod(made.shape) and given.dtype == made.dtype and not given.is_constant
+    return (
+        math.prod(given.shape) == math.prod(made.shape)
+        and given.dtype == made.dtype
+        and not is_constant(op.inputs[0], graph)
+    )
 
 
 @lowers("RESHAPE", "SQUEEZE", "EXPAND_DIMS", rules=(keeps_its_elements,))
