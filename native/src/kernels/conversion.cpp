@@ -191,10 +191,29 @@ Compute dequantize_to(const Preparation& p) {
   }
 }
 
+// The same sparse constant with its values as floats.
+SparseConstant widened(const SparseConstant& halves) {
+  const auto count = static_cast<size_t>(halves.stored());
+  auto values = std::make_shared<std::vector<float>>(count);
+  for (size_t i = 0; i < count; ++i) {
+    Half half;  // the file need not align it
+    std::memcpy(&half, halves.values() + i * sizeof(Half), sizeof(Half));
+    (*values)[i] = to_float(half);
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(values->data());
+  return halves.with_values(sizeof(float), bytes, std::move(values));
+}
+
 Compute prepare_dequantize(Preparation& p) {
   p.expect(1, 1);
+  const DType target = p.output(0).dtype;
   p.set_output(0, p.input(0).shape);
-  switch (p.output(0).dtype) {
+  if (const auto sparse = p.sparse(0); sparse && p.input(0).dtype == DType::float16 && target == DType::float32) {
+    p.keep_sparse(0);
+    p.publish(0, p.shared<SparseConstant>(0, "widened", [&] { return widened(*sparse); }));
+    return [](const Invocation&) {};
+  }
+  switch (target) {
     case DType::float32:
       return dequantize_to<float>(p);
     case DType::float16:
@@ -202,7 +221,7 @@ Compute prepare_dequantize(Preparation& p) {
     case DType::bfloat16:
       return dequantize_to<BFloat16>(p);
     default:
-      p.unsupported("output must be float32, float16 or bfloat16, not ", dtype_name(p.output(0).dtype));
+      p.unsupported("output must be float32, float16 or bfloat16, not ", dtype_name(target));
   }
 }
 
@@ -231,7 +250,7 @@ Compute prepare_cast(Preparation& p) {
 
 void register_conversion(Registry& registry) {
   registry.add("QUANTIZE", prepare_quantize);
-  registry.add("DEQUANTIZE", prepare_dequantize);
+  registry.add("DEQUANTIZE", prepare_dequantize, 0);
   registry.add("CAST", prepare_cast);
 }
 
