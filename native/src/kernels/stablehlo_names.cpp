@@ -19,7 +19,10 @@ constexpr Name kNames[] = {
 }  // namespace
 
 void register_hlo_names(Registry& registry) {
-  for (const Name& name : kNames) registry.add(name.stablehlo, registry.find(name.builtin));
+  for (const Name& name : kNames) {
+    const Kernel kernel = registry.find(name.builtin);
+    registry.add(name.stablehlo, kernel.prepare, kernel.sparse_input);
+  }
 }
 
 }  // namespace subgraft
