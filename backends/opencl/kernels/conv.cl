@@ -196,7 +196,7 @@ __kernel void NAME(PARAMETERS) {
 #else
     JOIN(vstore, TN)(TO_TOTAL(sums[i]), 0, row);
 #endif
-    const int start = target[i] * channels_out + first_channel + column;
+    const int pixel = target[i], start = pixel * channels_out + first_channel + column;
 #ifdef ROLLED
 #pragma nounroll
 #else

@@ -23,7 +23,7 @@ __kernel void NAME(PARAMETERS) {
         const int from = left + i * stride_x + tap_x * dilation_x;
         if (from < 0 || from >= in_x) continue;
 #ifdef SINGLE
-        const SUMS a = X_LANES(line + from * channels_in + column);
+        const SUMS a = LANES_FROM(TYPE_x, line + from * channels_in + column);
 #else
         ELEMENT values[TN];
 #pragma unroll
@@ -43,6 +43,7 @@ __kernel void NAME(PARAMETERS) {
 #endif
   for (int i = 0; i < TM; ++i) {
     if (first + i >= out_x) break;
+    const int pixel = row * out_x + first + i;
     TOTAL_TYPE totals[TN];
     JOIN(vstore, TN)(TO_TOTAL(sums[i]), 0, totals);
 #ifdef ROLLED
@@ -53,7 +54,7 @@ __kernel void NAME(PARAMETERS) {
     for (int j = 0; j < TN; ++j) {
       const int c = column + j;
       if (c >= channels_out) break;
-      EPILOGUE((row * out_x + first + i) * channels_out + c, FINISH(BIASED(totals[j], c), c));
+      EPILOGUE(pixel * channels_out + c, FINISH(BIASED(totals[j], c), c));
     }
   }
 }

@@ -1,6 +1,6 @@
 // Inner loop of real numbers.
 #undef ELEMENT
-#undef X_LANES
+#undef LANES_FROM
 #undef MULTIPLY_ADD
 #undef TO_TOTAL
 #undef WEIGHTS
@@ -12,8 +12,8 @@
 #define WEIGHTS(at) JOIN(vload, TN)(0, POINTER(weights) + (at))
 #define X(p) JOIN(LOAD_, TYPE_x)(p, 0)
 #define X4(p) JOIN(LOAD4_, TYPE_x)(p, 0)
-#undef X_LANES_float
-#undef X_LANES_half
-#define X_LANES_float(p) JOIN(vload, TN)(0, p)
-#define X_LANES_half(p) JOIN(vload_half, TN)(0, p)
-#define X_LANES(p) JOIN(X_LANES_, TYPE_x)(p)
+#undef LANES_FROM_float
+#undef LANES_FROM_half
+#define LANES_FROM_float(p) JOIN(vload, TN)(0, p)
+#define LANES_FROM_half(p) JOIN(vload_half, TN)(0, p)
+#define LANES_FROM(type, p) JOIN(LANES_FROM_, type)(p)

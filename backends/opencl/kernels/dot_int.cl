@@ -1,6 +1,6 @@
 // Inner loop of integers for any device. Sums wrap around as the CPU's do, so they are unsigned.
 #undef ELEMENT
-#undef X_LANES
+#undef LANES_FROM
 #undef MULTIPLY_ADD
 #undef TO_TOTAL
 #undef WEIGHTS
@@ -12,4 +12,4 @@
 #define WEIGHTS(at) JOIN(as_uint, TN)(JOIN(convert_int, TN)(JOIN(vload, TN)(0, POINTER(weights) + (at))))
 #define X(p) ((uint)JOIN(LOAD_, TYPE_x)(p, 0))
 #define X4(p) as_uint4(JOIN(LOAD4_, TYPE_x)(p, 0))
-#define X_LANES(p) JOIN(as_uint, TN)(JOIN(convert_int, TN)(JOIN(vload, TN)(0, p)))
+#define LANES_FROM(type, p) JOIN(as_uint, TN)(JOIN(convert_int, TN)(JOIN(vload, TN)(0, p)))

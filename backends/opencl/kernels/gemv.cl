@@ -71,8 +71,8 @@ __kernel void NAME(PARAMETERS) {
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int u = lane; u < UNITS && unit + u < units; u += lanes) {
-    const int c = unit + u;
-    EPILOGUE(row * units + c, FINISH(BIASED(shares[u * LANES], c), c));
+    const int c = unit + u, pixel = row;
+    EPILOGUE(pixel * units + c, FINISH(BIASED(shares[u * LANES], c), c));
   }
 }
 

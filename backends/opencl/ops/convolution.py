@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 
-from subgraft.backends.opencl.activations import clamping_activation, zero_point_of
+from subgraft.backends.opencl.activations import clamping_activation
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import products
+from subgraft.backends.opencl.ops.layer import read
 from subgraft.backends.opencl.ops.operands import (
     addressable,
-    bias_of,
     constant_parameters,
-    finish_of,
     matching_types,
     operand,
     operand_count,
     usable_scales,
-    weights_zero,
 )
+from subgraft.backends.opencl.ops.products import Product
 from subgraft.backends.opencl.windows import Window, window
 from subgraft.delegates import Graph, Op, rule
 
@@ -47,25 +46,9 @@ RULES = (
 
 @lowers("CONV_2D", rules=RULES)
 def convolution(op: Op, build: Build) -> None:
-    graph = build.graph
-    weights = build.constant(op.inputs[1])
-    data = build.tensor(op.inputs[0])
-    y, x = windows(op, graph)
-    products.add(
-        build,
-        products.Product(
-            data=build.value(op.inputs[0]),
-            made=build.value(op.outputs[0]),
-            dtype=data.dtype,
-            y=y,
-            x=x,
-            weights=weights,
-            weights_zero=weights_zero(op, graph),
-            data_zero=zero_point_of(data),
-            bias=bias_of(op, build, weights.shape[0]),
-            finish=finish_of(op, graph),
-        ),
-    )
+    y, x = windows(op, build.graph)
+    layer = read(op, build, rows=build.tensor(op.inputs[0]).shape[0])
+    products.add(build, Product(layer, build.value(op.outputs[0]), y, x))
 
 
 def has_usable_window(op: Op) -> bool:

@@ -6,22 +6,20 @@ import math
 
 import numpy as np
 
-from subgraft.backends.opencl.activations import clamping_activation, zero_point_of
+from subgraft.backends.opencl.activations import clamping_activation
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Table, Value, Work
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import loops
 from subgraft.backends.opencl.ops.convolution import has_usable_window, windows
+from subgraft.backends.opencl.ops.layer import read
 from subgraft.backends.opencl.ops.loops import Loop
 from subgraft.backends.opencl.ops.operands import (
     addressable,
-    bias_of,
     constant_parameters,
-    finish_of,
     matching_types,
     operand,
     operand_count,
     usable_scales,
-    weights_zero,
 )
 from subgraft.backends.opencl.ops.tiles import Tile, strip
 from subgraft.delegates import Array, Graph, Op, rule
@@ -64,15 +62,12 @@ RULES = (
 
 @lowers("DEPTHWISE_CONV_2D", rules=RULES)
 def depthwise(op: Op, build: Build) -> None:
-    data, made = build.value(op.inputs[0]), build.value(op.outputs[0])
+    layer = read(op, build, rows=build.tensor(op.inputs[0]).shape[0])
+    data, made, finish = layer.data, build.value(op.outputs[0]), layer.finish
     y, x = windows(op, build.graph)
-    dtype = build.tensor(op.inputs[0]).dtype
-    weights = build.constant(op.inputs[1])[0]
-    if dtype != "float32":
-        weights = weights.astype(np.int64) - weights_zero(op, build.graph)
-    loop = _loop(dtype, weights, build.caps.loops)
+    weights = layer.weights[0] if layer.dtype == "float32" else layer.weights[0].astype(np.int64) - layer.weights_zero
+    loop = _loop(layer.dtype, weights, build.caps.loops)
     chosen = strip(x.out, data.shape[0] * y.out, made.shape[3], build.caps)
-    finish = finish_of(op, build.graph)
     spare = -made.shape[3] % chosen.channels
     table = np.pad(weights, [(0, 0), (0, 0), (0, spare)])
     strips = -(-x.out // chosen.pixels)
@@ -86,12 +81,12 @@ def depthwise(op: Op, build: Build) -> None:
     arguments: tuple[Argument, ...] = (
         In("x", data),
         Table("weights", table.astype(np.float32) if loop is loops.FLOATS else loops.narrowest(table)),
-        *finish.biases(bias_of(op, build, made.shape[3])),
+        *finish.biases(layer.bias),
         *finish.arguments,
         *(Int(name, size) for name, size in sizes.items()),
     )
     if loop is not loops.FLOATS:
-        arguments = (*arguments, Int("zero_in", zero_point_of(build.tensor(op.inputs[0]))))
+        arguments = (*arguments, Int("zero_in", layer.data_zero))
     items = (-(-made.shape[3] // chosen.channels), sizes["strips"])
     macros = {**finish.macros(), **_structure(data, made, loop, chosen, is_cpu=build.caps.is_cpu)}
     work = Work(made.count * y.filter * x.filter)

@@ -1,7 +1,8 @@
 """What follows the sums of a product: bias, requantization, the fused activation's clamp.
 
 A template hands each sum to BIASED(sum, i), which adds the bias i, and the total to FINISH(total, c), which makes the
-output value of channel c. Both are macros that come from here, with the arguments that they read.
+output value of channel c, which may depend on the output's `pixel`. Both are macros that come from here, with the
+arguments that they read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from subgraft.backends.opencl.activations import FUSED, REAL_RANGES, integer_range, scale_of, zero_point_of
 from subgraft.backends.opencl.fixed_point import quantize_multiplier
-from subgraft.backends.opencl.launch import Argument, Int, Real, Table
+from subgraft.backends.opencl.launch import Argument, In, Int, Real, Table
 from subgraft.delegates import Array, Graph, Op, Tensor
 
 MAX_SHIFT, MAX_WIDE_SHIFT = 30, 14  # the largest left shifts that rescale() and rescale_wide() are defined for
@@ -34,7 +35,8 @@ WIDE = CLAMPED.format(scaled="rescale_wide(total, LOAD(multiplier, c), LOAD(shif
 REAL = (
     "rescale_real({total}, (uint)LOAD(scale_high, c), (uint)LOAD(scale_low, c), LOAD(exponent, c), zero_out, low, high)"
 )
-ACTIVATED = "((total) < low ? low : (total) > high ? high : (total))"  # NaN stays NaN, as on the CPU
+ACTIVATED = "clamped(total, low, high)"
+PIXELS_OF_SCALE = "pixels_of_scale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,17 @@ def in_real_numbers(scales: Sequence[float], out: Tensor, activation: str, *, wi
     )
     text = REAL.format(total="total" if wide else "(long)(int)(total)")
     return Finish(text, "long" if wide else "uint", "int", (*tables, *_range(out, activation)))
+
+
+def of_steps(input_scale: In, scales: Array, bias: Array, activation: str, pixels: int, *, twice: bool) -> Finish:
+    """Sums of steps as floats again. input_scale: of each `pixels` output pixels; twice: multiplied by one scale after
+    the other, else by their product."""
+    of_input, of_weights = f"LOAD(input_scale, pixel / {PIXELS_OF_SCALE})", "LOAD(weights_scale, c)"
+    total = "(float)(int)(total)"
+    real = f"{total} * {of_weights} * {of_input}" if twice else f"{total} * ({of_input} * {of_weights})"
+    tables = Table("weights_scale", np.ascontiguousarray(scales)), Table("real_bias", bias.astype(np.float32))
+    arguments = (input_scale, *tables, Int(PIXELS_OF_SCALE, pixels), *of_floats(activation).arguments)
+    return Finish(f"clamped({real} + LOAD(real_bias, c), low, high)", "uint", "float", arguments)
 
 
 def channel_scales(graph: Graph, data: int, weights: int, made: int, channels: int) -> list[float]:

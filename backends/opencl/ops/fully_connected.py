@@ -7,21 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from subgraft.backends.opencl.activations import clamping_activation, zero_point_of
+from subgraft.backends.opencl.activations import clamping_activation
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Table, Work
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import loops, products
+from subgraft.backends.opencl.ops.layer import read
 from subgraft.backends.opencl.ops.loops import Loop
 from subgraft.backends.opencl.ops.operands import (
     addressable,
-    bias_of,
     constant_parameters,
-    finish_of,
     matching_types,
     operand,
     operand_count,
     usable_scales,
-    weights_zero,
 )
 from subgraft.backends.opencl.ops.products import Product
 from subgraft.backends.opencl.windows import Window
@@ -64,24 +62,13 @@ RULES = (
 
 @lowers("FULLY_CONNECTED", rules=RULES)
 def fully_connected(op: Op, build: Build) -> None:
-    graph = build.graph
-    data, weights = build.value(op.inputs[0]), build.constant(op.inputs[1])
-    units, depth = weights.shape
-    rows = data.count // depth
-    tensor = build.tensor(op.inputs[0])
-    product = Product(
-        data=replace(data, shape=(rows, 1, 1, depth)),
-        made=build.value(op.outputs[0]),
-        dtype=tensor.dtype,
-        y=POINT,
-        x=POINT,
-        weights=weights.reshape(units, 1, 1, depth),
-        weights_zero=weights_zero(op, graph),
-        data_zero=zero_point_of(tensor),
-        bias=bias_of(op, build, units),
-        finish=finish_of(op, graph),
-    )
-    loop = loops.loop_for(product.dtype, build.caps.loops)
+    units, depth = build.tensor(op.inputs[1]).shape
+    rows = build.value(op.inputs[0]).count // depth
+    layer = read(op, build, rows)
+    data = replace(layer.data, shape=(rows, 1, 1, depth))
+    layer = replace(layer, data=data, weights=layer.weights.reshape(units, 1, 1, depth))
+    product = Product(layer, build.value(op.outputs[0]), POINT, POINT)
+    loop = loops.loop_for(layer.dtype, build.caps.loops)
     if build.caps.is_cpu or rows > FEW_ROWS or depth < SHORT_ROW or not _is_exact(product, loop):
         products.add(build, product)
     else:
@@ -95,11 +82,11 @@ def shared(product: Product, loop: Loop) -> Launch:
     groups = -(-units // UNITS)
     steps = -(-depth // loops.BYTES_A_WORD)
     sizes = {"rows": rows, "depth": depth, "units": units, "steps": steps}
-    macros = {"TN": 4, "UNITS": UNITS, "LANES": LANES, **product.finish.macros(), **operands.macros}
+    macros = {"TN": 4, "UNITS": UNITS, "LANES": LANES, **product.layer.finish.macros(), **operands.macros}
     if depth % loops.BYTES_A_WORD == 0:
         macros["DEPTH4"] = ""
     arguments: tuple[Argument, ...] = (
-        In("x", product.data), *operands.arguments, *product.finish.arguments,
+        In("x", product.layer.data), *operands.arguments, *product.layer.finish.arguments,
         *(Int(name, size) for name, size in sizes.items()),
     )  # fmt: skip
     return Launch(
@@ -109,7 +96,7 @@ def shared(product: Product, loop: Loop) -> Launch:
         (),
         macros,
         result=product.made,
-        given=product.finish.given,
+        given=product.layer.finish.given,
         local=(LANES, 1),
         work=Work(product.macs),
     )
@@ -126,7 +113,11 @@ def _rows(weights: Array, loop: Loop) -> Table:
 
 def _is_exact(product: Product, loop: Loop) -> bool:
     """Whether an item may add its share without moving its sums in between."""
-    centered = product.weights.astype(np.int64) - product.weights_zero if product.dtype != "float32" else None
+    centered = (
+        product.layer.weights.astype(np.int64) - product.layer.weights_zero
+        if product.layer.dtype != "float32"
+        else None
+    )
     largest = 0 if centered is None else int(np.abs(centered).max())
-    room = loops.flush_after(loop, product.dtype, largest, wide=product.finish.total == "long")
+    room = loops.flush_after(loop, product.layer.dtype, largest, wide=product.layer.finish.total == "long")
     return room is None or -(-product.depth // (loops.BYTES_A_WORD * FEWEST_LANES)) <= room

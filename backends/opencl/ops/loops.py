@@ -14,7 +14,8 @@ from subgraft.delegates import Array
 
 EXACT_FLOATS = 1 << 24  # up to here single precision holds every whole number
 LARGEST_INT = (1 << 31) - 1
-LARGEST = {"int8": 128, "uint8": 255, "int16": 32768}  # magnitudes of activations
+LARGEST = {"int8": 128, "uint8": 255, "int16": 32768, "centered": 255}  # magnitudes of activations
+BYTES = ("int8", "uint8")
 UINT8_MIDDLE = 128  # what makes uint8 signed
 SIGN_BITS = 0x80808080
 BYTES_A_WORD = 4
@@ -45,7 +46,8 @@ def loop_for(dtype: str, allowed: tuple[str, ...]) -> Loop:
         return FLOATS
     if dtype == "int16":
         return WHOLE
-    return next((LOOPS[name] for name in allowed if name in LOOPS), WHOLE)
+    fitting = (LOOPS[name] for name in allowed if name in LOOPS)
+    return next((loop for loop in fitting if not loop.packed or dtype in BYTES), WHOLE)
 
 
 def flush_after(loop: Loop, dtype: str, largest_weight: int, *, wide: bool) -> int | None:

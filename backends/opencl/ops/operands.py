@@ -10,16 +10,21 @@ import numpy as np
 
 from subgraft.backends.opencl.activations import REAL_RANGES, zero_point_of
 from subgraft.backends.opencl.constants import is_constant
-from subgraft.backends.opencl.lowering import Build
 from subgraft.backends.opencl.ops import finish
 from subgraft.backends.opencl.ops.finish import Finish, activation_of
-from subgraft.delegates import Array, Graph, Op, Tensor, rule
+from subgraft.delegates import Graph, Op, Tensor, rule
 
 MOST_ELEMENTS = (1 << 31) - 1  # kernels count elements in 32 bits
 SIGNED_WEIGHTS = ("int8", "int4", "int2")
 # Weights that go with each type of activations.
 WEIGHTS: Mapping[str, tuple[str, ...]] = {
-    "float32": ("float32",), "int8": SIGNED_WEIGHTS, "uint8": ("uint8",), "int16": SIGNED_WEIGHTS,
+    "float32": ("float32", "uint8", *SIGNED_WEIGHTS), "int8": SIGNED_WEIGHTS, "uint8": ("uint8",),
+    "int16": SIGNED_WEIGHTS,
+}  # fmt: skip
+# Weights that the ops' kernels take with floats.
+MIXED: Mapping[str, tuple[str, ...]] = {
+    "CONV_2D": WEIGHTS["float32"], "DEPTHWISE_CONV_2D": ("float32", *SIGNED_WEIGHTS),
+    "FULLY_CONNECTED": WEIGHTS["float32"],
 }  # fmt: skip
 
 
@@ -61,13 +66,15 @@ def operand_count(op: Op, graph: Graph) -> bool:
 
 @rule
 def matching_types(op: Op, graph: Graph) -> bool:
-    """its types must go together: float32 throughout; or quantized activations with weights of 8 bits or fewer (uint8 with uint8, int8 and int16 with signed ones) and a bias of int32 (int16: or int64)"""  # noqa: E501
+    """its types must go together: float32 activations with weights of float32 or of 8 bits or fewer (TRANSPOSE_CONV: float32), or quantized activations with weights of 8 bits or fewer (uint8 with uint8, int8 and int16 with signed ones) and a bias of int32 (int16: or int64)"""  # noqa: E501
     at = PLACES[op.kind]
     data, weights, bias = (operand(op, graph, i) for i in (at.data, at.weights, at.bias))
     made = graph.tensors[op.outputs[0]] if op.outputs else None
     if data is None or weights is None or made is None:
         return True
     if made.dtype != data.dtype or weights.dtype not in WEIGHTS.get(data.dtype, ()):
+        return False
+    if data.dtype == "float32" and weights.dtype not in MIXED.get(op.kind, ("float32",)):
         return False
     return bias is None or bias.dtype == _bias_type(op, graph)
 
@@ -92,13 +99,18 @@ def usable_scales(op: Op, graph: Graph) -> bool:
     """quantized tensors need finite scales above 0 (the weights' one, or one for each output channel) that do not make outputs far larger than sums; the zero points of int16, and of CONV_2D's signed weights, must be 0"""  # noqa: E501
     at = PLACES[op.kind]
     data, weights = operand(op, graph, at.data), operand(op, graph, at.weights)
-    if data is None or weights is None or data.dtype == "float32" or not matching_types(op, graph):
+    if data is None or weights is None or weights.dtype == "float32" or not matching_types(op, graph):
         return True
-    made = graph.tensors[op.outputs[0]]
-    if not all(_has_scales(t, 1) for t in (data, made)) or len(weights.shape) <= at.axis:
+    if len(weights.shape) <= at.axis:
         return False
     channels = weights.shape[at.axis]
-    if not _has_scales(weights, 1 if weights.dtype == "uint8" else channels) or not _centered(op, graph):
+    if data.dtype == "float32":
+        q = weights.quantization
+        return has_scales(weights, channels) and q is not None and (len(q.scales) == 1 or q.axis == at.axis)
+    made = graph.tensors[op.outputs[0]]
+    if not all(has_scales(t, 1) for t in (data, made)):
+        return False
+    if not has_scales(weights, 1 if weights.dtype == "uint8" else channels) or not _centered(op, graph):
         return False
     if activation_of(op) not in REAL_RANGES:
         return True
@@ -126,14 +138,6 @@ def finish_of(op: Op, graph: Graph) -> Finish:
     return make(scales, out, activation, wide=wide)
 
 
-def bias_of(op: Op, build: Build, channels: int) -> Array:
-    """Zeros where there is none."""
-    at = PLACES[op.kind]
-    if at.bias < len(op.inputs) and op.inputs[at.bias] >= 0:
-        return build.constant(op.inputs[at.bias]).reshape(-1)
-    return np.zeros(channels, np.int64)
-
-
 def weights_zero(op: Op, graph: Graph) -> int:
     """The zero point that the CPU's kernels take off the weights."""
     weights = graph.tensors[op.inputs[PLACES[op.kind].weights]]
@@ -159,7 +163,7 @@ def _bias_type(op: Op, graph: Graph) -> str:
     return bias.dtype if named == "FLOAT32" and bias is not None and bias.dtype in ("int32", "int64") else "int64"
 
 
-def _has_scales(tensor: Tensor, most: int) -> bool:
+def has_scales(tensor: Tensor, most: int) -> bool:
     """One scale, or `most` of them, all of them usable."""
     q = tensor.quantization
     if q is None or q.blockwise is not None or len(q.scales) not in (1, most):

@@ -11,7 +11,7 @@ import numpy as np
 
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Table, Value, Work
 from subgraft.backends.opencl.ops import loops
-from subgraft.backends.opencl.ops.finish import Finish
+from subgraft.backends.opencl.ops.layer import Layer
 from subgraft.backends.opencl.ops.loops import Loop
 from subgraft.backends.opencl.ops.tiles import Tile, tile
 from subgraft.backends.opencl.windows import Window
@@ -26,41 +26,33 @@ NUMPY = {"float": np.float32, "half": np.float16, "char": np.int8, "uchar": np.u
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One convolution of NHWC activations.
+    """One convolution of NHWC activations; the layer's weights are [channels out, y, x, depth].
 
-    dtype: of the activations. y, x: the windows; of a transposed one those of the convolution that goes the other way.
-    weights: [channels out, y, x, depth], as the file has them. weights_zero, data_zero: zero points.
-    bias: of each channel, whole numbers for whole weights.
+    y, x: the windows; of a transposed one those of the convolution that goes the other way.
     """
 
-    data: Value
+    layer: Layer
     made: Value
-    dtype: str
     y: Window
     x: Window
-    weights: Array
-    weights_zero: int
-    data_zero: int
-    bias: Array
-    finish: Finish
     is_transposed: bool = False
 
     @property
     def batches(self) -> int:
-        return self.data.shape[0]
+        return self.layer.data.shape[0]
 
     @property
     def channels_in(self) -> int:
-        return self.data.shape[3]
+        return self.layer.data.shape[3]
 
     @property
     def channels_out(self) -> int:
-        return int(self.weights.shape[0])
+        return int(self.layer.weights.shape[0])
 
     @property
     def depth(self) -> int:
         """Input channels that an output channel reads."""
-        return int(self.weights.shape[3])
+        return int(self.layer.weights.shape[3])
 
     @property
     def groups(self) -> int:
@@ -95,13 +87,13 @@ class Product:
     @property
     def macs(self) -> int:
         positions = self.y.size * self.x.size if self.is_transposed else self.y.out * self.x.out
-        reached = math.prod(self.weights.shape) / self.phases
+        reached = math.prod(self.layer.weights.shape) / self.phases
         return int(self.batches * positions * reached)
 
 
 def add(build: Build, product: Product) -> None:
     """Appends the launch of a product, tiled as it suits the device."""
-    loop = loops.loop_for(product.dtype, build.caps.loops)
+    loop = loops.loop_for(product.layer.dtype, build.caps.loops)
     chosen = tile(product.pixels, product.channels_out // product.groups, product.groups * product.phases, build.caps)
     build.add(launch(product, loop, chosen, build.caps))
 
@@ -115,16 +107,16 @@ def launch(product: Product, loop: Loop, tile: Tile, caps: Caps) -> Launch:
     local: tuple[int, ...] = tile.local
     if product.is_transposed:
         items, local = (*items, product.phases), (*local, 1)
-    macros = {"TM": tile.pixels, "TN": tile.channels, **product.finish.macros(), **made.macros, **flushes.macros}
+    macros = {"TM": tile.pixels, "TN": tile.channels, **product.layer.finish.macros(), **made.macros, **flushes.macros}
     macros |= dict.fromkeys(_structure(product, caps), "")
-    border = np.full(product.depth, product.data_zero, NUMPY[product.data.ctype])
+    border = np.full(product.depth, product.layer.data_zero, NUMPY[product.layer.data.ctype])
     return Launch(
         f"{loop.texts} conv",
         (
-            In("x", product.data),
+            In("x", product.layer.data),
             Table("border", border),
             *made.arguments,
-            *product.finish.arguments,
+            *product.layer.finish.arguments,
             *_sizes(product, loop, tile),
             *flushes.arguments,
         ),
@@ -132,7 +124,7 @@ def launch(product: Product, loop: Loop, tile: Tile, caps: Caps) -> Launch:
         (),
         macros,
         result=product.made,
-        given=product.finish.given,
+        given=product.layer.finish.given,
         local=local,
         work=Work(product.macs),
     )
@@ -152,20 +144,20 @@ def operands(product: Product, loop: Loop, packing: Callable[[Array], Table]) ->
     What zero points add to a sum is in the bias, but for the weights' own in loops that cannot take it off them: there
     it is multiplied by the sum of each window (WINDOW_SUMS).
     """
-    if product.dtype == "float32":
-        table = packing(product.weights.astype(np.float32))
-        return Operands({}, (table, *product.finish.biases(np.tile(product.bias, product.phases))))
-    centered = product.weights.astype(np.int64) - product.weights_zero
+    if product.layer.dtype == "float32":
+        table = packing(product.layer.weights.astype(np.float32))
+        return Operands({}, (table, *product.layer.finish.biases(np.tile(product.layer.bias, product.phases))))
+    centered = product.layer.weights.astype(np.int64) - product.layer.weights_zero
     if not loop.packed:
-        bias = product.finish.biases(_without_zero_points(product, centered, product.data_zero))
+        bias = product.layer.finish.biases(_without_zero_points(product, centered, product.layer.data_zero))
         return Operands({}, (packing(centered), *bias))
-    middle = loops.UINT8_MIDDLE if product.dtype == "uint8" else 0
-    bias = product.finish.biases(_without_zero_points(product, centered, product.data_zero - middle))
+    middle = loops.UINT8_MIDDLE if product.layer.dtype == "uint8" else 0
+    bias = product.layer.finish.biases(_without_zero_points(product, centered, product.layer.data_zero - middle))
     macros: dict[str, str | int] = {"PACKED": "", "SIGNS": f"{loops.SIGN_BITS:#x}u" if middle else "0u"}
-    arguments: tuple[Argument, ...] = (packing(product.weights.astype(np.int64) - middle), *bias)
-    if product.weights_zero != middle:
+    arguments: tuple[Argument, ...] = (packing(product.layer.weights.astype(np.int64) - middle), *bias)
+    if product.layer.weights_zero != middle:
         macros["WINDOW_SUMS"] = ""
-        arguments = (*arguments, Int("weights_zero", product.weights_zero - middle))
+        arguments = (*arguments, Int("weights_zero", product.layer.weights_zero - middle))
     return Operands(macros, arguments)
 
 
@@ -179,18 +171,18 @@ def _packed(weights: Array, product: Product, loop: Loop, width: int) -> Table:
 
 def _flushes(product: Product, loop: Loop) -> Operands:
     """What keeps sums exact that are too long for their type."""
-    if product.dtype == "float32":
+    if product.layer.dtype == "float32":
         return Operands({}, ())
-    largest = int(np.abs(product.weights.astype(np.int64) - product.weights_zero).max(initial=0))
-    room = loops.flush_after(loop, product.dtype, largest, wide=product.finish.total == "long")
-    if room is None or room >= math.prod(product.weights.shape[1:]):
+    largest = int(np.abs(product.layer.weights.astype(np.int64) - product.layer.weights_zero).max(initial=0))
+    room = loops.flush_after(loop, product.layer.dtype, largest, wide=product.layer.finish.total == "long")
+    if room is None or room >= math.prod(product.layer.weights.shape[1:]):
         return Operands({}, ())
     return Operands({"FLUSH": ""}, (Int("flush", room), Int("chunk", min(product.depth, room & ~3))))
 
 
 def _without_zero_points(product: Product, centered: Array, zero: int) -> Array:
     """The bias less the zero point of the activations times the weights that they meet; per phase and channel."""
-    bias = product.bias.astype(np.int64)
+    bias = product.layer.bias.astype(np.int64)
     taps = _phases(product) if product.is_transposed else [(slice(None), slice(None))]
     return np.concatenate([bias - zero * centered[:, y, x].sum(axis=(1, 2, 3)) for y, x in taps])
 

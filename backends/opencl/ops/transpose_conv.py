@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 
-from subgraft.backends.opencl.activations import clamping_activation, zero_point_of
+from subgraft.backends.opencl.activations import clamping_activation
 from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import products
 from subgraft.backends.opencl.ops.convolution import has_usable_window
+from subgraft.backends.opencl.ops.layer import read
 from subgraft.backends.opencl.ops.operands import (
     addressable,
-    bias_of,
     constant_parameters,
-    finish_of,
     matching_types,
     operand,
     operand_count,
     usable_scales,
-    weights_zero,
 )
+from subgraft.backends.opencl.ops.products import Product
 from subgraft.backends.opencl.windows import Window, window
 from subgraft.delegates import Graph, Op, rule
 
@@ -56,26 +55,8 @@ RULES = (
 
 @lowers("TRANSPOSE_CONV", rules=RULES)
 def transpose_conv(op: Op, build: Build) -> None:
-    graph = build.graph
-    data = build.tensor(op.inputs[2])
-    weights = build.constant(op.inputs[1])
-    y, x = _windows(op, graph)
-    products.add(
-        build,
-        products.Product(
-            data=build.value(op.inputs[2]),
-            made=build.value(op.outputs[0]),
-            dtype=data.dtype,
-            y=y,
-            x=x,
-            weights=weights,
-            weights_zero=weights_zero(op, graph),
-            data_zero=zero_point_of(data),
-            bias=bias_of(op, build, weights.shape[0]),
-            finish=finish_of(op, graph),
-            is_transposed=True,
-        ),
-    )
+    y, x = _windows(op, build.graph)
+    products.add(build, Product(read(op, build, rows=1), build.value(op.outputs[0]), y, x, is_transposed=True))
 
 
 def _windows(op: Op, graph: Graph) -> tuple[Window, Window]:
