@@ -15,7 +15,7 @@ from subgraft.backends.opencl.source import Source, source
 from subgraft.delegates import InvokeError, ModelError, Rejected, Segment, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from subgraft.backends.opencl.caps import Caps
     from subgraft.backends.opencl.opened import Opened
@@ -36,14 +36,20 @@ class Program:
 
 
 def compile_segment(
-    segment: Segment, opened: Opened, *, half: bool = False, one_arena: bool = True, fuses: bool = True
+    segment: Segment,
+    opened: Opened,
+    *,
+    half: bool = False,
+    one_arena: bool = True,
+    fuses: bool = True,
+    choose: Callable[[Sequence[Launch]], Sequence[Launch]] = lambda launches: launches,
 ) -> Program:
     """half: floats between the segment's ends are stored as half. one_arena: arrays share a buffer where one may be as
-    large as that. fuses: elementwise ops become part of the kernel before them.
+    large as that. fuses: elementwise ops become part of the kernel before them. choose: takes variants of launches.
 
     Raises Rejected, ClError, MemoryError.
     """
-    made = source(lowered(segment, opened, half, fuses), defines(opened.caps))
+    made = source(choose(lowered(segment, opened, half, fuses)), defines(opened.caps))
     layout = lay_out(segment, made.launches, one_arena, opened.caps.max_alloc_bytes)
     program = opened.program(made.text, OPTIONS)
     ends = {layout.arrays[t].buffer for t in (*segment.inputs, *segment.outputs)}

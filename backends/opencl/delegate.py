@@ -16,6 +16,7 @@ from subgraft.backends.opencl.executable import OpenClExecutable
 from subgraft.backends.opencl.lowering import check, refine
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import DEFAULT_TIMEOUT_S, DEFAULT_TUNE_S, Settings
+from subgraft.backends.opencl.tune import tuned
 from subgraft.delegates import (
     NUMPY_DTYPES,
     Chooses,
@@ -118,7 +119,13 @@ class OpenCl:
         opened = self._in_use(device)
         half = self.settings.precision == "fp16"
         try:
-            compiled = compile_segment(segment, opened, half=half, one_arena=self.settings.arena)
+            compiled = compile_segment(
+                segment,
+                opened,
+                half=half,
+                one_arena=self.settings.arena,
+                choose=lambda launches: tuned(launches, opened),
+            )
             executable = OpenClExecutable(segment, compiled, opened)
         except (_native.ClError, MemoryError) as error:
             raise rejected(error, opened.where) from error
