@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from string import Template as Text
 
@@ -126,5 +127,6 @@ def _code(step: Step, n: int) -> str:
     return Text(step.code).substitute(names, v=f"value{n}_", w=f"value{n + 1}_", i="element_")
 
 
+@cache
 def _read(name: str) -> str:
     return files(__package__).joinpath("kernels", f"{name}.cl").read_text(encoding="utf-8")
