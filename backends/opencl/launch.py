@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from subgraft.delegates import Array
@@ -119,6 +119,8 @@ class Launch:
     result: where EPILOGUE stores. None: the text stores by itself, into its Out arguments.
     given: the type of the value that the text hands to EPILOGUE, "int" or "float".
     local: the work-group's size; None: as the device likes it.
+    variants: other launches of the same template family that compute the same, before anything was fused; made when
+        they are asked for.
     """
 
     template: str
@@ -131,6 +133,7 @@ class Launch:
     steps: tuple[Step, ...] = ()
     local: tuple[int, ...] | None = None
     work: Work = Work()
+    variants: Callable[[], Iterable[Launch]] | None = field(default=None, compare=False, repr=False)
 
     @property
     def everything(self) -> tuple[Argument, ...]:
