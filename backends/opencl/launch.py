@@ -119,7 +119,8 @@ class Launch:
     result: where EPILOGUE stores. None: the text stores by itself, into its Out arguments.
     given: the type of the value that the text hands to EPILOGUE, "int" or "float".
     local: the work-group's size; None: as the device likes it.
-    variants: makes launches that could stand here instead, the likeliest first; None: there are none.
+    variants: other launches of the same template family that compute the same, before anything was fused; made when
+        they are asked for.
     """
 
     template: str
@@ -132,7 +133,7 @@ class Launch:
     steps: tuple[Step, ...] = ()
     local: tuple[int, ...] | None = None
     work: Work = Work()
-    variants: Callable[[], Iterable[Launch]] | None = field(default=None, compare=False)
+    variants: Callable[[], Iterable[Launch]] | None = field(default=None, compare=False, repr=False)
 
     def in_place_of(self, other: Launch) -> Launch:
         """One of the other launch's variants with its arrays, and with all that was fused into it."""
