@@ -31,7 +31,7 @@ from subgraft.interpreter.compare import difference
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.report import Event, Report
-from subgraft.interpreter.store import Store
+from subgraft.interpreter.store import Store, read_only
 
 
 class WrongOutput(Failed):
@@ -97,7 +97,7 @@ class Lane:
 
     def place(self) -> None:
         """Follows the store's memory to where it is now."""
-        self._inputs = tuple(_read_only(self._store[t]) for t in self.segment.inputs)
+        self._inputs = tuple(read_only(self._store[t]) for t in self.segment.inputs)
         # Views of their own: what a delegate does to an array's shape stays here.
         self._outputs = [self._state.get(t, self._store[t]).view() for t in self.segment.outputs]
         self._native = self._native_call()
@@ -360,9 +360,3 @@ class Lane:
         """outcome: what happens where the CPU may take over."""
         event = Event(phase, self.attachment.name, reason, self._number, self.segment.graph.index)
         self._report.add(event, outcome if self._policy.fallback else "")
-
-
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view

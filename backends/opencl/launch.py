@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from subgraft.delegates import Array
 
@@ -119,6 +119,8 @@ class Launch:
     result: where EPILOGUE stores. None: the text stores by itself, into its Out arguments.
     given: the type of the value that the text hands to EPILOGUE, "int" or "float".
     local: the work-group's size; None: as the device likes it.
+    variants: other launches of the same template family that compute the same, before anything was fused; made when
+        they are asked for.
     """
 
     template: str
@@ -131,6 +133,15 @@ class Launch:
     steps: tuple[Step, ...] = ()
     local: tuple[int, ...] | None = None
     work: Work = Work()
+    variants: Callable[[], Iterable[Launch]] | None = field(default=None, compare=False, repr=False)
+
+    def in_place_of(self, other: Launch) -> Launch:
+        """One of the other launch's variants with its arrays, and with all that was fused into it."""
+        reads = {a.name: a for a in other.arguments if isinstance(a, In)}
+        arguments = tuple(reads[a.name] if isinstance(a, In) else a for a in self.arguments)
+        return replace(
+            self, arguments=arguments, ops=other.ops, result=other.result, steps=other.steps, work=other.work
+        )
 
     @property
     def everything(self) -> tuple[Argument, ...]:

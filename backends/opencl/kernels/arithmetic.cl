@@ -44,6 +44,17 @@ inline int truncated(float x, float low, float beyond, int least, int most) {
 // Towards zero for every divisor but 0; -2^31 / -1 wraps around.
 inline int wrapping_divide(int a, int b) { return b == -1 ? wrapping_subtract(0, a) : a / b; }
 
+inline int floor_divide(int a, int b) {
+  const int quotient = wrapping_divide(a, b);
+  return quotient - (b != -1 && a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
+}
+
+// With the sign of b.
+inline int floor_remainder(int a, int b) {
+  const int remainder = b == -1 ? 0 : a % b;
+  return remainder != 0 && (b < 0) != (remainder < 0) ? remainder + b : remainder;
+}
+
 inline float logistic(float x) {
   if (x > 16.619047164916992188f) return 1.0f;
   return x < -9.0f ? exp(x) : 1.0f / (1.0f + exp(-x));

@@ -11,7 +11,7 @@ from subgraft.backends.opencl.launch import Argument, Int, Real, Table
 from subgraft.backends.opencl.lookup import thresholds
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops.pointwise_quantized import look_up
-from subgraft.backends.opencl.ops.pointwise_rules import BYTES, comparable_scales, countable, one_varies
+from subgraft.backends.opencl.ops.pointwise_rules import BYTES, countable, one_varies
 from subgraft.backends.opencl.ops.reshape import move
 from subgraft.backends.opencl.quantization import LIMITS, affine, has_one_scale, multiplier
 from subgraft.delegates import Graph, Op, rule
@@ -38,6 +38,20 @@ def one_scale(op: Op, graph: Graph) -> bool:
 
 
 @rule
+def ratio_fits(op: Op, graph: Graph) -> bool:
+    """the input's scale must be less than 2^30 times the output's"""
+    ends = [graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]]
+    if not all(map(has_one_scale, ends)):
+        return True  # floats, or one_scale says why not
+    given, made = (float(affine(t).scale) for t in ends)
+    try:
+        multiplier("out", given / made)
+    except ValueError:
+        return False
+    return True
+
+
+@rule
 def dequantizes(op: Op, graph: Graph) -> bool:
     """DEQUANTIZE is known from int8, uint8 and int16 to float32"""
     return graph.tensors[op.inputs[0]].dtype in ("int8", "uint8", "int16") and _is_float(op, graph)
@@ -49,7 +63,7 @@ def scales_fit(op: Op, graph: Graph) -> bool:
     return has_one_scale(graph.tensors[op.inputs[0]]) or _has_channels(op, graph)
 
 
-@lowers("QUANTIZE", rules=(quantizes, one_varies, countable, one_scale, comparable_scales))
+@lowers("QUANTIZE", rules=(quantizes, one_varies, countable, one_scale, ratio_fits))
 def quantize(op: Op, build: Build) -> None:
     given, made = build.tensor(op.inputs[0]), build.tensor(op.outputs[0])
     low, high = LIMITS[made.dtype]

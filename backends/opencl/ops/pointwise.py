@@ -9,6 +9,7 @@ from subgraft.backends.opencl.fusion import elementwise
 from subgraft.backends.opencl.launch import Int, Real
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import pointwise_quantized, pointwise_rules
+from subgraft.backends.opencl.ops.pointwise_formulas import COMPARISONS
 from subgraft.backends.opencl.quantization import LIMITS
 from subgraft.delegates import Op
 
@@ -55,6 +56,8 @@ INTEGERS: Mapping[str, str] = {
     "SUB": "wrapping_subtract(a, b)",
     "MUL": "wrapping_multiply(a, b)",
     "DIV": "wrapping_divide(a, b)",
+    "FLOOR_DIV": "floor_divide(a, b)",
+    "FLOOR_MOD": "floor_remainder(a, b)",
     "MAXIMUM": "max(a, b)",
     "MINIMUM": "min(a, b)",
     "SQUARED_DIFFERENCE": "wrapping_multiply(wrapping_subtract(a, b), wrapping_subtract(a, b))",
@@ -65,10 +68,8 @@ INTEGERS: Mapping[str, str] = {
     "LOGICAL_OR": "(a | b) != 0",
     "LOGICAL_NOT": "a == 0",
 }
+C_TYPES = {"int8": "char", "uint8": "uchar", "int16": "short"}
 WITH_ACTIVATION = ("ADD", "SUB", "MUL", "DIV")
-COMPARISONS: Mapping[str, str] = {
-    "EQUAL": "==", "NOT_EQUAL": "!=", "LESS": "<", "LESS_EQUAL": "<=", "GREATER": ">", "GREATER_EQUAL": ">=",
-}  # fmt: skip
 
 
 @lowers(*dict.fromkeys((*FLOATS, *INTEGERS)), rules=(*pointwise_rules.ARITHMETIC, clamping_activation))
@@ -76,7 +77,7 @@ def arithmetic(op: Op, build: Build) -> None:
     dtype = build.tensor(op.inputs[0]).dtype
     if dtype == "float32":
         _floats(op, build)
-    elif dtype in ("int32", "bool") or pointwise_rules.is_plain_int16(op, build.graph):
+    elif dtype in ("int32", "bool") or pointwise_rules.is_plain(op, build.graph):
         _integers(op, build)
     else:
         pointwise_quantized.lower(op, build)
@@ -85,7 +86,7 @@ def arithmetic(op: Op, build: Build) -> None:
 @lowers(*COMPARISONS, rules=pointwise_rules.COMPARISONS)
 def comparison(op: Op, build: Build) -> None:
     if pointwise_rules.compares_quantized(op, build.graph):
-        pointwise_quantized.compare(op, build, COMPARISONS[op.kind])
+        pointwise_quantized.calculate(op, build)
         return
     truth = " != 0" if build.tensor(op.inputs[0]).dtype == "bool" else ""  # a file may hold any byte for true
     elementwise(build, op.outputs[0], _operands(op), f"$w = (a{truth}) {COMPARISONS[op.kind]} (b{truth});", "int")
@@ -105,8 +106,8 @@ def _floats(op: Op, build: Build) -> None:
     formula = FLOATS[op.kind]
     arguments: list[Real] = []
     if op.kind == "LEAKY_RELU":
-        arguments.append(Real("alpha", op.options.alpha))
-    if op.kind == "GELU" and op.options.approximate:
+        arguments.append(Real("alpha", op.options.get("alpha", 0.0)))
+    if op.kind == "GELU" and op.options.get("approximate", False):
         formula = GELU_BY_TANH
     if op.kind in WITH_ACTIVATION:
         # Without an activation too: an infinity becomes the largest number, as on the CPU.
@@ -117,12 +118,12 @@ def _floats(op: Op, build: Build) -> None:
 
 
 def _integers(op: Op, build: Build) -> None:
-    """int32, bool, and int16 that is not quantized."""
+    """int32, bool, and what takes 8 and 16 bits for plain numbers."""
     formula = INTEGERS[op.kind]
     dtype = build.tensor(op.outputs[0]).dtype
     arguments: list[Int] = []
-    if dtype == "int16":
-        formula = f"(short)({formula})"
+    if dtype in pointwise_rules.NARROW:
+        formula = f"({C_TYPES[dtype]})({formula})"
     if op.kind in WITH_ACTIVATION:
         bounds = zip(LIMITS[dtype], REAL_RANGES[op.options.get(FUSED, "NONE")], strict=True)
         low, high = (int(real) if abs(real) < FLOAT_MAX else limit for limit, real in bounds)

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping
 
 from subgraft.backends.opencl.constants import constant, is_constant
+from subgraft.backends.opencl.ops.pointwise_formulas import COMPARISONS as COMPARED
+from subgraft.backends.opencl.ops.pointwise_formulas import FORMULAS, formula
 from subgraft.backends.opencl.quantization import LIMITS, affine, has_one_scale, is_quantized
 from subgraft.delegates import Graph, Op, Tensor, rule
 
 NARROW = ("int8", "uint8", "int16")  # quantized, nearly always
 BYTES = ("int8", "uint8")
-BIGGEST_RATIO = 2.0**28  # of scales: their multipliers are below 2^30, where the CPU's end
+DIVISIONS = ("DIV", "FLOOR_DIV", "FLOOR_MOD")
 MOST_ELEMENTS = 2**31 - 1  # indices are 32 bits
 
 F, N, W, B = ("float32",), NARROW, ("int32",), ("bool",)
@@ -19,11 +21,13 @@ F, N, W, B = ("float32",), NARROW, ("int32",), ("bool",)
 TYPES: Mapping[str, tuple[str, ...]] = {
     "ADD": F + N + W, "SUB": F + N + W, "MUL": F + N + W, "DIV": F + N + W, "MAXIMUM": F + N + W,
     "MINIMUM": F + N + W, "SQUARED_DIFFERENCE": (*F, "int8", "int16", *W), "POW": F, "PRELU": F + N,
-    "ABS": (*F, "int8", "int16", *W), "NEG": (*F, "int8", "int16", *W), "SIGN": F + W, "SQRT": F, "RSQRT": F,
+    "ABS": (*F, "int8", "int16", *W), "NEG": (*F, "int8", "int16", *W), "SIGN": F + W,
+    "SQRT": (*F, "int8"), "RSQRT": (*F, "int8"),
     "EXP": (*F, "int8", "int16"), "LOG": (*F, "int8", "int16"), "SQUARE": F, "SIN": F, "COS": F, "FLOOR": F,
     "CEIL": F, "ROUND": F, "RELU": F + N, "RELU6": F + N, "RELU_N1_TO_1": F + N, "RELU_0_TO_1": F + N,
     "LEAKY_RELU": F + N, "ELU": (*F, "int8"), "HARD_SWISH": F + BYTES, "LOGISTIC": F + N, "TANH": F + N,
-    "GELU": F + N, "LOGICAL_AND": B, "LOGICAL_OR": B, "LOGICAL_NOT": B,
+    "FLOOR_DIV": ("int8", "int16", *W), "FLOOR_MOD": ("int8", "int16", *W), "GELU": F + N,
+    "LOGICAL_AND": B, "LOGICAL_OR": B, "LOGICAL_NOT": B,
     "LESS": F + N + W, "LESS_EQUAL": F + N + W, "GREATER": F + N + W, "GREATER_EQUAL": F + N + W,
     "EQUAL": F + N + W + B, "NOT_EQUAL": F + N + W + B,
 }  # fmt: skip
@@ -64,10 +68,26 @@ def one_scale_each(op: Op, graph: Graph) -> bool:
 
 
 @rule
-def comparable_scales(op: Op, graph: Graph) -> bool:
-    """the scales of its tensors must be within a factor of 2^28 of each other and of 1"""
-    scales = [float(affine(t).scale) for t in _quantized(op, graph) if is_quantized(t)]
-    return not scales or max(*scales, 1.0) / min(*scales, 1.0) < BIGGEST_RATIO
+def scales_have_multipliers(op: Op, graph: Graph) -> bool:
+    """its scales must be close enough for their ratios to be below 2^30"""
+    if op.kind not in FORMULAS or not _quantized(op, graph) or not one_scale_each(op, graph):
+        return True
+    try:
+        formula(op, graph)
+    except ValueError:
+        return False
+    return True
+
+
+@rule
+def not_negative(op: Op, graph: Graph) -> bool:
+    """no quantized number that it is given may be negative: a zero point of -128 sees to that"""
+    given = graph.tensors[op.inputs[0]]
+    return (
+        op.kind not in ("SQRT", "RSQRT")
+        or given.dtype != "int8"
+        or (has_one_scale(given) and affine(given).zero == LIMITS["int8"][0])
+    )
 
 
 @rule
@@ -85,13 +105,13 @@ def no_powers_of_two(op: Op, graph: Graph) -> bool:
 @rule
 def divisor_known(op: Op, graph: Graph) -> bool:
     """an integer divisor must be a constant without zeros, of one element where it is quantized"""
-    if op.kind != "DIV" or graph.tensors[op.inputs[0]].dtype == "float32":
+    if op.kind not in DIVISIONS or graph.tensors[op.inputs[0]].dtype == "float32":
         return True
     divisor = graph.tensors[op.inputs[1]]
     if not is_constant(op.inputs[1], graph):
         return False
     data = constant(op.inputs[1], graph)
-    if divisor.dtype == "int32":
+    if divisor.dtype == "int32" or op.kind != "DIV":
         return bool((data != 0).all())
     return data.size == 1 and has_one_scale(divisor) and int(data.reshape(-1)[0]) != affine(divisor).zero
 
@@ -110,26 +130,26 @@ def selection_broadcasts(op: Op, graph: Graph) -> bool:
 
 
 ARITHMETIC = (
-    known_types, one_varies, countable, broadcasts, divisor_known, one_scale_each, comparable_scales, symmetric_int16,
-    no_powers_of_two,
+    known_types, one_varies, countable, broadcasts, divisor_known, one_scale_each, scales_have_multipliers,
+    symmetric_int16, not_negative, no_powers_of_two,
 )  # fmt: skip
-COMPARISONS = (known_types, one_varies, countable, broadcasts, one_scale_each, comparable_scales)
+COMPARISONS = (known_types, one_varies, countable, broadcasts, one_scale_each, scales_have_multipliers)
 SELECTION = (selects_alike, one_varies, countable, selection_broadcasts)
 
 
-def is_plain_int16(op: Op, graph: Graph) -> bool:
-    """ADD and MUL know int16 that is no quantized number."""
+def is_plain(op: Op, graph: Graph) -> bool:
+    """Whether 8 and 16 bits are plain numbers to this op: in floor divisions, and unquantized int16 in ADD and MUL."""
     output = graph.tensors[op.outputs[0]]
+    if op.kind in ("FLOOR_DIV", "FLOOR_MOD"):
+        return True
     return op.kind in ("ADD", "MUL") and output.dtype == "int16" and not is_quantized(output)
 
 
 def compares_quantized(op: Op, graph: Graph) -> bool:
     """TFLite's orderings take int16 as it is, its (in)equalities by its scale."""
     first = graph.tensors[op.inputs[0]]
-    return is_quantized(first) and (
-        first.dtype in BYTES
-        or (first.dtype == "int16" and "EQUAL" in op.kind[-5:] and op.kind in ("EQUAL", "NOT_EQUAL"))
-    )
+    by_scale = NARROW if op.kind in ("EQUAL", "NOT_EQUAL") else BYTES
+    return is_quantized(first) and first.dtype in by_scale
 
 
 def selects_rows(op: Op, graph: Graph) -> bool:
@@ -140,15 +160,11 @@ def selects_rows(op: Op, graph: Graph) -> bool:
 
 def _quantized(op: Op, graph: Graph) -> list[Tensor]:
     """The tensors whose scales matter: all of 8 and 16 bits, but those that are only compared or moved."""
-    if op.kind in ("MAXIMUM", "MINIMUM", "NEG") or is_plain_int16(op, graph):
+    if op.kind in ("MAXIMUM", "MINIMUM", "NEG") or is_plain(op, graph):
         return []
-    if op.kind in ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"):
+    if op.kind in COMPARED:
         return [graph.tensors[t] for t in op.inputs] if compares_quantized(op, graph) else []
-    return [
-        graph.tensors[t]
-        for t in (*op.inputs, *op.outputs)
-        if graph.tensors[t].dtype in LIMITS and graph.tensors[t].dtype in NARROW
-    ]
+    return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if graph.tensors[t].dtype in NARROW]
 
 
 def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:

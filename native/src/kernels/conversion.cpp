@@ -162,11 +162,29 @@ Compute dequantize_packed(const Preparation& p) {
   return dequantize(p, [](const Invocation& v) { return Packed<Bits, Signed>{v.in<uint8_t>(0)}; });
 }
 
+// The same sparse constant with its values as floats.
+SparseConstant widened(const SparseConstant& halves) {
+  const auto count = static_cast<size_t>(halves.stored());
+  auto values = std::make_shared<std::vector<float>>(count);
+  for (size_t i = 0; i < count; ++i) {
+    Half half;  // the file need not align it
+    std::memcpy(&half, halves.values() + i * sizeof(Half), sizeof(Half));
+    (*values)[i] = to_float(half);
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(values->data());
+  return halves.with_values(sizeof(float), bytes, std::move(values));
+}
+
 Compute prepare_dequantize(Preparation& p) {
   p.expect(1, 1);
   const Operand& input = p.input(0);
   p.require(p.output(0).dtype == DType::float32, "output must be float32, not ", dtype_name(p.output(0).dtype));
   p.set_output(0, input.shape);
+  if (const auto sparse = p.sparse(0); sparse && input.dtype == DType::float16) {
+    p.keep_sparse(0);
+    p.publish(0, p.shared<SparseConstant>(0, "widened", [&] { return widened(*sparse); }));
+    return [](const Invocation&) {};
+  }
   switch (input.dtype) {
     case DType::float16:
       return map<Half, float>(input.shape.elements(), [](Half half) { return to_float(half); });
@@ -209,7 +227,7 @@ Compute prepare_cast(Preparation& p) {
 
 void register_conversion(Registry& registry) {
   registry.add("QUANTIZE", prepare_quantize);
-  registry.add("DEQUANTIZE", prepare_dequantize);
+  registry.add("DEQUANTIZE", prepare_dequantize, 0);
   registry.add("CAST", prepare_cast);
 }
 

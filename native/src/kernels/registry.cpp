@@ -4,16 +4,16 @@
 
 namespace subgraft {
 
-void Registry::add(std::string_view op, Prepare prepare) {
+void Registry::add(std::string_view op, Prepare prepare, int sparse_input) {
   auto place = std::lower_bound(entries_.begin(), entries_.end(), op,
                                 [](const Entry& entry, std::string_view name) { return entry.op < name; });
-  entries_.insert(place, {std::string(op), prepare});
+  entries_.insert(place, {std::string(op), {prepare, sparse_input}});
 }
 
-Prepare Registry::find(std::string_view op) const {
+Kernel Registry::find(std::string_view op) const {
   auto place = std::lower_bound(entries_.begin(), entries_.end(), op,
                                 [](const Entry& entry, std::string_view name) { return entry.op < name; });
-  return place != entries_.end() && place->op == op ? place->prepare : nullptr;
+  return place != entries_.end() && place->op == op ? place->kernel : Kernel{};
 }
 
 std::vector<std::string> Registry::names() const {

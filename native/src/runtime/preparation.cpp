@@ -104,6 +104,29 @@ void Preparation::publish(int i, const void* bytes, int64_t size) {
   host_.is_published[i] = true;
 }
 
+std::shared_ptr<const SparseConstant> Preparation::sparse(int i) const {
+  input(i);
+  return host_.sparse[i];
+}
+
+void Preparation::spell_out(int i) {
+  if (!sparse(i)) return;
+  host_.values[i] = inputs_[i].constant = host_.spell_out(i);
+}
+
+void Preparation::keep_sparse(int i) {
+  input(i);
+  host_.keeps_sparse[i] = true;
+}
+
+void Preparation::publish(int i, std::shared_ptr<const SparseConstant> constant) {
+  output(i);
+  host_.published_sparse[i] = std::move(constant);
+  host_.is_published[i] = true;
+}
+
+int Preparation::threads() const { return host_.threads; }
+
 void Preparation::has_effects() { host_.has_effects = true; }
 
 Resources& Preparation::resources() const { return *host_.resources; }
@@ -129,7 +152,8 @@ void Preparation::share(int output_index, int input_index) {
 
 std::shared_ptr<const void> Preparation::shared_value(int i, std::string_view kind,
                                                       const std::function<std::shared_ptr<const void>()>& make) {
-  if (!input(i).is_constant()) throw ModelError(concat("input ", i, " '", input(i).name, "' must be a constant"));
+  if (!input(i).is_constant() && !host_.sparse[i])
+    throw ModelError(concat("input ", i, " '", input(i).name, "' must be a constant"));
   return host_.shared(i, kind, make);
 }
 

@@ -19,7 +19,10 @@ struct NotYetKnown {
 
 struct Preparation::Host {
   // Asked.
-  std::vector<const std::byte*> values;  // per input: its bytes now, null when not known yet
+  std::vector<const std::byte*> values;                       // per input: its bytes now, null when not known yet
+  std::vector<std::shared_ptr<const SparseConstant>> sparse;  // per input that the kernel may take so
+  std::function<const std::byte*(int input)> spell_out;
+  int threads = 1;
   std::vector<Operand> intermediates;
   std::function<Operand(int32_t tensor)> constant;
   std::function<std::string(int64_t subgraph)> body;
@@ -31,11 +34,13 @@ struct Preparation::Host {
 
   // Answered.
   bool has_effects = false;
-  std::vector<std::optional<Shape>> shapes;       // per output
-  std::vector<std::vector<std::byte>> published;  // per output, where is_published
-  std::vector<bool> is_published;                 // per output
-  std::vector<int64_t> scratch;                   // bytes
-  std::vector<std::pair<int, int>> shares;        // output, input
+  std::vector<std::optional<Shape>> shapes;                             // per output
+  std::vector<std::vector<std::byte>> published;                        // per output, where is_published
+  std::vector<bool> is_published;                                       // per output
+  std::vector<std::shared_ptr<const SparseConstant>> published_sparse;  // per output
+  std::vector<bool> keeps_sparse;                                       // per input
+  std::vector<int64_t> scratch;                                         // bytes
+  std::vector<std::pair<int, int>> shares;                              // output, input
 };
 
 // Bytes of so many elements. Throws Unsupported for types of no fixed size and for more than the memory limit.

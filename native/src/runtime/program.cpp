@@ -113,19 +113,25 @@ void Program::run_step(Step& step) {
 // An op whose shapes depend on values: prepared again now that its inputs are there, its outputs sized to fit.
 void Program::run_dynamic(Step& step) {
   const OpDef& op = graph_.ops[step.op];
+  const OpCode& code = request_.model->opcodes[op.opcode];
+  const Kernel kernel = Registry::builtin().find(code.name());
   Preparation::Host host = host_of(op);
   host.is_running = true;
   static constexpr std::byte kNothing{};  // where the caller's memory of an empty input is null
-  for (size_t i = 0; i < op.inputs.size(); ++i)
-    if (op.inputs[i] >= 0) host.values[i] = values_[op.inputs[i]].data ? values_[op.inputs[i]].data : &kNothing;
+  for (size_t i = 0; i < op.inputs.size(); ++i) {
+    const int t = op.inputs[i];
+    if (t < 0) continue;
+    offer_sparse(i, t, kernel, host);
+    host.values[i] = values_[t].data || host.sparse[i] ? values_[t].data : &kNothing;
+  }
   std::vector<Operand> inputs, outputs;
   for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
   for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
-  const OpCode& code = request_.model->opcodes[op.opcode];
   const PackedOperands packed(code, inputs, outputs);
   Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
   // Kept until the next run, so that weights it shares are not derived again each time.
-  step.compute = packed.around(Registry::builtin().find(code.name())(preparation), host, *request_.pool);
+  step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
+  spell_out_unless_kept(op, host);
 
   std::vector<std::byte*> results;
   bool all_published = !op.outputs.empty();
@@ -183,7 +189,11 @@ Shape Program::shape(int tensor) const {
   return Shape(graph_.tensors[tensor].shape);
 }
 
-std::byte* Program::data(int tensor) const { return value(tensor).data; }
+std::byte* Program::data(int tensor) {
+  const Value& of = value(tensor);
+  if (of.sparse) spell_out(tensor);
+  return of.data;
+}
 
 std::shared_ptr<const void> Program::holder(int tensor) const { return value(tensor).holder; }
 
@@ -196,7 +206,7 @@ bool Program::is_variable(int tensor) const { return value(tensor).home == Home:
 bool Program::is_dynamic(int tensor) const { return value(tensor).home == Home::dynamic; }
 bool Program::is_readable(int tensor) const {
   const Value& of = value(tensor);
-  return of.data && (of.home != Home::arena || of.kept);
+  return (of.data || of.sparse) && (of.home != Home::arena || of.kept);
 }
 
 void Program::profile(bool on) {
