@@ -303,7 +303,11 @@ class Session:
 
     def _use(self, key: Key) -> Engine:
         """Makes the engine for these input shapes the present one."""
-        made = self._kept.pop(key, None) or self._engines.engine(self._graph.index, self._shapes(key))
+        made = self._kept.pop(key, None)
+        if made is None:
+            made = self._engines.engine(self._graph.index, self._shapes(key))
+        elif key != self._key:
+            made[0].reset_variables()  # as TFLite does with each change of shapes
         self._kept[key] = made  # the latest last
         self._key, self._engine = key, made[0]
         if len(self._kept) > MOST_SHAPES:
