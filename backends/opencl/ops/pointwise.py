@@ -106,8 +106,8 @@ def _floats(op: Op, build: Build) -> None:
     formula = FLOATS[op.kind]
     arguments: list[Real] = []
     if op.kind == "LEAKY_RELU":
-        arguments.append(Real("alpha", op.options.alpha))
-    if op.kind == "GELU" and op.options.approximate:
+        arguments.append(Real("alpha", op.options.get("alpha", 0.0)))
+    if op.kind == "GELU" and op.options.get("approximate", False):
         formula = GELU_BY_TANH
     if op.kind in WITH_ACTIVATION:
         # Without an activation too: an infinity becomes the largest number, as on the CPU.
