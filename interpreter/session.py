@@ -98,6 +98,7 @@ class Session:
             self._finalizer.detach()  # the devices are the first one's
         self._kept: dict[Key, tuple[Engine, Plan | None]] = {}
         self._engine: Engine | None = None
+        self._key: Key = ()  # of the present engine
         self._use(tuple(graph.tensors[t].shape for t in graph.inputs))
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
