@@ -16,6 +16,14 @@ FAULTS = "stall or halt or timeout or babble or unplug or dfu or answers or open
 
 
 @nox.session(venv_backend="none")
+def oclgrind(session: nox.Session) -> None:
+    """OpenCL kernels under a checker: accesses out of bounds, races, reads of what was not written."""
+    session.run(sys.executable, "-m", "pip", "install", "-q", "pyopencl[oclgrind]", external=True)
+    tests = (sys.executable, "-m", "pytest", "-q", "-m", "oclgrind", "tests/test_opencl_oclgrind.py")
+    session.run(*tests, external=True, env={"SUBGRAFT_REQUIRE_OCLGRIND": "1"})
+
+
+@nox.session(venv_backend="none")
 def qemu(session: nox.Session) -> None:
     """The driver on a stock Debian kernel: firmware, inferences, faults. Needs qemu-system-x86_64."""
     folder = session.create_tmp()

@@ -168,7 +168,10 @@ class Native(Protocol):
     """An Executable that native code drives without a Python frame."""
 
     def capsule(self) -> object:
-        """A PyCapsule named "subgraft.executable" that holds a `subgraft_executable` (native/include/subgraft.h)."""
+        """A PyCapsule named "subgraft.executable" that holds a `subgraft_executable` (native/include/subgraft.h).
+
+        Asked again after segments were chained, which may change what it runs.
+        """
 
 
 @runtime_checkable
@@ -181,6 +184,53 @@ class Chains(Protocol):
         Once this said yes, a run gets arrays for them whose contents mean nothing, and need not write them. Asked again
         whenever one of the two was compiled anew. A run of this executable always follows one of the producer's.
         """
+
+    def unchain(self) -> None:
+        """Takes back every yes, its own and those that it was the producer of: arrays mean what they say again.
+
+        Raises Failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTime:
+    """What one kernel of a segment took, in the mean of several runs.
+
+    ops: indices into graph.ops of what it computes. macs: multiply-accumulates. bytes: read and written.
+    peak_macs_per_s, peak_bytes_per_s: what the device does at most, as measured; 0 where that is not known.
+    """
+
+    name: str
+    ops: tuple[int, ...]
+    seconds: float
+    macs: int = 0
+    bytes: int = 0
+    peak_macs_per_s: float = 0.0
+    peak_bytes_per_s: float = 0.0
+
+    @property
+    def gflops(self) -> float:
+        """10^9 floating point (or integer) operations a second: a multiply-accumulate is two."""
+        return 2e-9 * self.macs / self.seconds if self.seconds else 0.0
+
+    @property
+    def gbytes_per_s(self) -> float:
+        return 1e-9 * self.bytes / self.seconds if self.seconds else 0.0
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """The time that arithmetic or memory traffic takes at the least, whichever is longer, in parts of this time."""
+        if not (self.seconds and self.peak_macs_per_s and self.peak_bytes_per_s):
+            return None
+        return max(self.macs / self.peak_macs_per_s, self.bytes / self.peak_bytes_per_s) / self.seconds
+
+
+@runtime_checkable
+class Profiles(Protocol):
+    """An Executable that knows which of its kernels the time goes to."""
+
+    def profile(self, inputs: Sequence[Array], outputs: Sequence[Array], runs: int) -> Sequence[KernelTime]:
+        """Runs `runs` times as run() does. Each kernel's mean time, in the order in which they run. Raises Failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from subgraft.delegates import NUMPY_DTYPES, Array, Graph, InvokeError, ModelError, Op, Segment, Tensor, Unsupported
 from subgraft.interpreter import texts
 from subgraft.interpreter.native import _native
-from subgraft.interpreter.store import Store, element
+from subgraft.interpreter.store import Store, element, read_only
 
 Shape = tuple[int, ...]
 
@@ -122,7 +122,7 @@ class CustomStep:
 
     def run(self) -> None:
         """Calls the function. Raises InvokeError, naming the op, for what it raises and for results that do not fit."""
-        inputs = [None if t < 0 else _read_only(self._seen(t)) for t in self._op.inputs]
+        inputs = [None if t < 0 else read_only(self._seen(t)) for t in self._op.inputs]
         results = self._custom.results(inputs, self._index, self._op)
         for t, result in zip(self._op.outputs, results, strict=True):
             if t < 0:
@@ -194,9 +194,3 @@ def _example(tensor: Tensor, i: int, op: Op) -> Array:
 
 def _name(i: int, op: Op) -> str:
     return f"op {i} {op.kind}"
-
-
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view

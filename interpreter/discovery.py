@@ -16,7 +16,7 @@ ENTRY_POINTS = "subgraft.delegates"
 SPEC = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:[:@](?P<device>.+))?")
 LIBRARY = re.compile(r"\.(so(\.\d+)*|dylib|dll)$", re.IGNORECASE)
 
-PLANNED = {"opencl": "OpenCL", "nnapi": "NNAPI"}  # names that the documentation speaks of
+PLANNED = {"nnapi": "NNAPI"}  # names that the documentation speaks of
 
 
 class NoSuchDelegate(Unavailable):

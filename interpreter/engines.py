@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from subgraft.delegates import Graph, ModelError, Unavailable, Unsupported
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.cpu import Cpu
+from subgraft.interpreter.cpu_times import CpuTimes
 from subgraft.interpreter.discovery import Wanted, name_of
 from subgraft.interpreter.frame import Frame
 from subgraft.interpreter.lane import Policy
@@ -66,7 +67,8 @@ class Engines:
         self._services = Services(model)
         self._pid = os.getpid()
         self._attachments = [Attachment(label, delegate, report) for label, delegate in wanted.items()]
-        self._planner = Planner(self._attachments, setup.wishes, report, missing)
+        times = CpuTimes(model.native, self._cpu.pool)
+        self._planner = Planner(self._attachments, setup.wishes, report, missing, times)
         self.watch = Watch(self._attachments, report, setup.probe_s)
         for attachment in self._attachments:
             self._open(attachment)

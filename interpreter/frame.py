@@ -201,7 +201,7 @@ class Frame:
     def _link(self) -> None:
         """Asks which tensors may stay on a device between two of its segments."""
         for lane in self.lanes:
-            lane.sources, lane.keeps, lane.is_renewed = [], (), False
+            lane.unlink()
         for n, m, tensors in self._handed:
             producer, consumer = self.steps[n], self.steps[m]
             if not (isinstance(producer, Lane) and isinstance(consumer, Lane)):
@@ -210,6 +210,8 @@ class Frame:
             if maker is not None and isinstance(taker, Chains) and taker.accepts(maker):
                 consumer.sources.append(producer)
                 producer.keeps += tensors
+        for lane in self.lanes:
+            lane.take_capsule()
 
 
 def _handed(plan: Plan) -> list[tuple[int, int, tuple[int, ...]]]:

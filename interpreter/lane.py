@@ -6,15 +6,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from subgraft.delegates import (
     Array,
+    Chains,
     DelegateError,
     Device,
     Executable,
     Failed,
     Health,
+    KernelTime,
     Native,
     Overrun,
+    Profiles,
     Rejected,
     Segment,
     Submits,
@@ -26,7 +31,7 @@ from subgraft.interpreter.compare import difference
 from subgraft.interpreter.cpu import Cpu, CpuStep, LooseCpuStep
 from subgraft.interpreter.native import _native
 from subgraft.interpreter.report import Event, Report
-from subgraft.interpreter.store import Store
+from subgraft.interpreter.store import Store, read_only
 
 
 class WrongOutput(Failed):
@@ -92,12 +97,49 @@ class Lane:
 
     def place(self) -> None:
         """Follows the store's memory to where it is now."""
-        self._inputs = tuple(_read_only(self._store[t]) for t in self.segment.inputs)
+        self._inputs = tuple(read_only(self._store[t]) for t in self.segment.inputs)
         # Views of their own: what a delegate does to an array's shape stays here.
         self._outputs = [self._state.get(t, self._store[t]).view() for t in self.segment.outputs]
         self._native = self._native_call()
         if self._fallback is not None:
             self._fallback.place()
+
+    def unlink(self) -> None:
+        """Passes all tensors through the host again."""
+        self.sources, self.keeps, self.is_renewed = [], (), False
+        executable = self.executable
+        if not isinstance(executable, Chains):
+            return
+        try:
+            executable.unchain()
+        except Failed as error:
+            self._note("run", error.reason, "subgraft runs it on the CPU")
+            self._leave(executable)
+
+    def take_capsule(self) -> None:
+        """Follows what chaining made of the executable."""
+        self._native = self._native_call()
+
+    def kernels(self, runs: int) -> tuple[KernelTime, ...]:
+        """Each kernel's mean time, on the inputs that are there; none where the delegate cannot tell. Raises Failed."""
+        executable = self.executable
+        if not isinstance(executable, Profiles) or not self.on_device:
+            return ()
+        if not self.attachment.busy_with_it.acquire(blocking=False):
+            return ()  # it is being made ready again
+        found: list[KernelTime] = []
+        try:
+            self.attachment.call(
+                lambda given, made: found.extend(executable.profile(given, made, runs)),
+                self._inputs,
+                [np.empty_like(array) for array in self._outputs],
+                afterwards=executable.close,
+            )
+        except Failed as error:
+            self._absorb(error, executable)
+        finally:
+            self.attachment.busy_with_it.release()
+        return tuple(found)
 
     def run(self) -> None:
         """Computes the segment's outputs. Raises Failed when there is no fallback."""
@@ -318,9 +360,3 @@ class Lane:
         """outcome: what happens where the CPU may take over."""
         event = Event(phase, self.attachment.name, reason, self._number, self.segment.graph.index)
         self._report.add(event, outcome if self._policy.fallback else "")
-
-
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view

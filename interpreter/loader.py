@@ -41,7 +41,7 @@ def load(
     prefer: Mapping[str | int, str] | None = None,
     min_ops: int = 1,
     max_segments: int | None = None,
-    cpu_cost: Callable[[Segment], float | None] = lambda segment: None,
+    cpu_cost: Callable[[Segment], float | None] | None = None,
     verify_every: int = 0,
     verify_tolerance: float = 1e-3,
     probe_s: float = 2.0,
@@ -61,7 +61,8 @@ def load(
     threads: of the CPU's kernels.
     signature: which of the model's signatures; None: its main graph.
     deny_ops, deny_nodes, only_nodes, prefer: see Pins. min_ops, max_segments: see Limits.
-    cpu_cost: seconds a segment takes on the CPU, compared with the delegate's estimate; None: no idea.
+    cpu_cost: seconds a segment takes on the CPU (or None: no idea), compared with the delegate's estimate where it has
+        one. Without it the ops are timed here, each kind once, for half a second at most.
     verify_every: every so many runs, segments run on the CPU too and are compared; 0: never.
     verify_tolerance: of float outputs then, relative to their range.
     probe_s: between two looks for a device that is gone.
@@ -85,6 +86,7 @@ def load(
     if not probe_s > 0:
         raise ValueError(f"probe_s is {probe_s}: it must be above 0")
     model = source if isinstance(source, Model) else Model.open(source)
+    model.log_warnings()
     graph, names = _entry(model, signature)
     may_fall_back = fallback and not strict
     pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)

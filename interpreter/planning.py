@@ -32,12 +32,12 @@ class Wishes:
     """What the user wants of a plan.
 
     fallback: the CPU takes over what a delegate does not compile. strict: nothing may be on the CPU but what a pin
-    keeps there. custom_ops: the user's own.
+    keeps there. cpu_cost: None: as measured here. custom_ops: the user's own.
     """
 
     pins: Pins = field(default_factory=Pins)
     limits: Limits = field(default_factory=Limits)
-    cpu_cost: Callable[[Segment], float | None] = lambda segment: None
+    cpu_cost: Callable[[Segment], float | None] | None = None
     fallback: bool = True
     strict: bool = False
     custom_ops: CustomOps = field(default_factory=CustomOps)
@@ -47,13 +47,19 @@ class Planner:
     """Plans one model among its attachments."""
 
     def __init__(
-        self, attachments: Sequence[Attachment], wishes: Wishes, report: Report, missing: Mapping[str, str]
+        self,
+        attachments: Sequence[Attachment],
+        wishes: Wishes,
+        report: Report,
+        missing: Mapping[str, str],
+        cpu_times: Callable[[Segment], float | None],
     ) -> None:
-        """missing: delegates that could not even be asked, with the cause."""
+        """missing: delegates that could not even be asked, with the cause. cpu_times: measured, where no wish says."""
         self._attachments = {attachment.label: attachment for attachment in attachments}
         self._wishes = wishes
         self._report = report
         self._missing = missing
+        self._cpu_cost = wishes.cpu_cost or cpu_times
 
     def plan(self, graph: Graph, graphs: Sequence[Graph], unknown: Unknown) -> tuple[Plan, Compiled]:
         """A plan of `graph` and of its control flow's bodies, compiled.
@@ -73,7 +79,7 @@ class Planner:
                     pins=self._wishes.pins,
                     limits=self._wishes.limits,
                     refused=refused,
-                    cpu_cost=self._wishes.cpu_cost,
+                    cpu_cost=self._cpu_cost,
                     unknown_shapes=lambda g: unknown.get(g.index, frozenset()),
                     alone=self._wishes.custom_ops.in_graph,
                     without_kernel=[kind for kind in BODY_OPTIONS if kind not in kernels],

@@ -141,6 +141,13 @@ def element(tensor: Tensor) -> np.dtype[Any]:
     return NUMPY_DTYPES[tensor.dtype]
 
 
+def read_only(array: Array) -> Array:
+    """The same memory, which nobody can write to through this array."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def _bytes(tensor: Tensor) -> int:
     return prod(tensor.shape) * element(tensor).itemsize
 

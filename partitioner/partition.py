@@ -34,7 +34,7 @@ def partition(
     candidates: in priority order, with labels of their own.
     graphs: all subgraphs of the model, by index; only needed where there is control flow.
     refused: what delegates said no to although check() said yes, from an earlier attempt.
-    cpu_cost: seconds a segment would take on the CPU; None: no idea.
+    cpu_cost: seconds a segment would take on the CPU; None: no idea. Asked where the delegate has an estimate.
     unknown_shapes: tensors of a graph whose shape is known only while running.
     without_kernel: kinds of control flow that the session runs even when nothing of their bodies is on a delegate.
     alone: ops of a graph that are a step of their own when no delegate takes them.
@@ -112,7 +112,8 @@ class _Cutter:
             theirs = next((c.delegate.cost(segment) for c in self.candidates if c.label == label), None)
             if theirs is not None and not isinstance(theirs, Cost):
                 raise TypeError(f"delegate {label}: cost() returned {theirs!r}; it returns a Cost, or None")
-            self.costs[key] = Estimate(theirs, self.cpu_cost(segment))
+            # Nobody compares where the delegate has no idea, and the CPU's time may have to be measured first.
+            self.costs[key] = Estimate(theirs, None if theirs is None else self.cpu_cost(segment))
         return self.costs[key]
 
 

@@ -18,7 +18,7 @@ class Step:
     """One segment and who runs it.
 
     owner: a delegate's label; None: the CPU.
-    cost, cpu_s: the delegate's estimate and the CPU's in seconds; None where they have no idea.
+    cost, cpu_s: the delegate's estimate and the CPU's in seconds; None where they have no idea, or were not asked.
     bodies: for control flow whose bodies have segments on delegates: the subgraphs that the session runs for it.
     notes: what the delegate says of it.
     """

@@ -51,6 +51,7 @@ class TensorSpec:
 @dataclass(frozen=True, kw_only=True)
 class In(TensorSpec):
     """An input. Its values are random unless given: normal * 3 for floats, the whole range for quantized integers.
+    Those of strings are always given, as bytes.
 
     constant: part of the model instead of fed. variable: the op's own state, zero at first, neither fed nor returned.
     low, high: bounds of random values, both included.
@@ -139,6 +140,7 @@ class Case:
     inputs: None for an optional input that is absent. Random values follow from `seed`.
     tolerance: for floats, relative to the largest expected magnitude; integers must be equal.
     runs: how often the op runs on new random inputs, for ops with state.
+    bodies: the model's other subgraphs, from number 1 on.
     """
 
     kind: str
@@ -157,6 +159,7 @@ class Case:
     custom_options: bytes = b""
     intermediates: Sequence[TensorSpec] = ()
     label: str = ""
+    bodies: Sequence[Graph] = ()
 
     def __post_init__(self) -> None:
         plain = self.resolver == "BUILTIN_REF" and self.expected is None
@@ -220,7 +223,7 @@ class Case:
         return Graph(tensors, [*copies, op], tuple(fed), outputs, name="main")
 
     def model(self, copy_inputs: bool = False) -> bytes:
-        return Model.of(self.graph(copy_inputs)).to_bytes()
+        return Model.of(self.graph(copy_inputs), *self.bodies).to_bytes()
 
 
 def _blockwise(scales: int, block: int) -> Quantization:
@@ -261,6 +264,13 @@ def numbers(values: Array, dtype: str) -> Array:
     return (values.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else values
 
 
+def stored(values: Array, dtype: str) -> bytes:
+    """Values as the file stores them."""
+    if dtype == "string":
+        return strings.pack(values.reshape(-1).tolist())
+    return pack(values, dtype) if dtype in PACKED else values.tobytes()
+
+
 def pack(values: Array, dtype: str) -> bytes:
     """Values of a packed type as the file stores them: the first in the lowest bits."""
     bits = 2 if dtype == "int2" else 4
@@ -271,13 +281,6 @@ def pack(values: Array, dtype: str) -> bytes:
     for i in range(per_byte):
         packed |= flat[:, i] << (i * bits)
     return packed.tobytes()
-
-
-def stored(values: Array, dtype: str) -> bytes:
-    """Values as the file stores them."""
-    if dtype == "string":
-        return strings.pack(list(values.reshape(-1)))
-    return pack(values, dtype) if dtype in PACKED else values.tobytes()
 
 
 def compare(ours: Array, theirs: Array, tolerance: float) -> str:

@@ -136,12 +136,14 @@ ARITHMETIC = {
 }
 COMPARISONS = ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL")
 
-CASES = [
-    *(case for kind in UNARY for case in drawn(kind, unary(kind))),
-    *(case for kind, types in ARITHMETIC.items() for case in drawn(kind, arithmetic(kind, *types))),
-    *(case for kind in ("MAXIMUM", "MINIMUM") for case in drawn(kind, alike(kind, *NUMBERS))),
-    *(case for kind in COMPARISONS for case in drawn(kind, alike(kind, *NUMBERS[:5], result="bool"))),
-    *(case for kind in ("SELECT", "SELECT_V2") for case in drawn(kind, select(kind))),
-    *drawn("PRELU", prelu),
-    *drawn("LOGICAL_NOT", logical_not),
-]
+RECIPES: dict[str, Recipe] = {
+    **{kind: unary(kind) for kind in UNARY},
+    **{kind: arithmetic(kind, *types) for kind, types in ARITHMETIC.items()},
+    **{kind: alike(kind, *NUMBERS) for kind in ("MAXIMUM", "MINIMUM")},
+    **{kind: alike(kind, *NUMBERS[:5], result="bool") for kind in COMPARISONS},
+    **{kind: select(kind) for kind in ("SELECT", "SELECT_V2")},
+    "PRELU": prelu,
+    "LOGICAL_NOT": logical_not,
+}
+
+CASES = [case for kind, recipe in RECIPES.items() for case in drawn(kind, recipe)]

@@ -123,11 +123,13 @@ REDUCTIONS = {
     "REDUCE_ALL": ("bool",),
 }
 
-CASES = [
-    *(case for kind, types in REDUCTIONS.items() for case in drawn(kind, reduction(kind, *types))),
-    *(case for kind in ("ARG_MAX", "ARG_MIN") for case in drawn(kind, best(kind))),
-    *drawn("SOFTMAX", softmax),
-    *drawn("LOG_SOFTMAX", log_softmax),
-    *drawn("FULLY_CONNECTED", fully_connected),
-    *drawn("BATCH_MATMUL", batch_matmul),
-]
+RECIPES: dict[str, Recipe] = {
+    **{kind: reduction(kind, *types) for kind, types in REDUCTIONS.items()},
+    **{kind: best(kind) for kind in ("ARG_MAX", "ARG_MIN")},
+    "SOFTMAX": softmax,
+    "LOG_SOFTMAX": log_softmax,
+    "FULLY_CONNECTED": fully_connected,
+    "BATCH_MATMUL": batch_matmul,
+}
+
+CASES = [case for kind, recipe in RECIPES.items() for case in drawn(kind, recipe)]

@@ -103,10 +103,11 @@ def resize(kind: str, *types: str) -> Recipe:
     return recipe
 
 
-CASES = [
-    *drawn("CONV_2D", convolution(depthwise=False)),
-    *drawn("DEPTHWISE_CONV_2D", convolution(depthwise=True)),
-    *(case for kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D") for case in drawn(kind, pool(kind))),
-    *drawn("RESIZE_BILINEAR", resize("RESIZE_BILINEAR", *TYPES)),
-    *drawn("RESIZE_NEAREST_NEIGHBOR", resize("RESIZE_NEAREST_NEIGHBOR", *TYPES)),
-]
+RECIPES: dict[str, Recipe] = {
+    "CONV_2D": convolution(depthwise=False),
+    "DEPTHWISE_CONV_2D": convolution(depthwise=True),
+    **{kind: pool(kind) for kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D")},
+    **{kind: resize(kind, *TYPES) for kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")},
+}
+
+CASES = [case for kind, recipe in RECIPES.items() for case in drawn(kind, recipe)]

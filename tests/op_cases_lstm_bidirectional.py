@@ -35,6 +35,7 @@ class Both:
     activation: int = TANH
     asymmetric: bool = False
     weights_dtype: str = "int8"
+    weight_scale: float = 0.005
     seed: int = 0
 
     @property
@@ -42,7 +43,7 @@ class Both:
         if self.kind == "float":
             return {"low": -0.6, "high": 0.6}
         low, high = (-127, 127) if self.weights_dtype == "int8" else (0, 255)
-        return {"dtype": self.weights_dtype, "scale": 0.005, "low": low, "high": high}
+        return {"dtype": self.weights_dtype, "scale": self.weight_scale, "low": low, "high": high}
 
     def matrices(self, columns: int) -> list[In | None]:
         made: list[In | None] = [c(self.cells, columns, **self.weights) for _ in range(GATES)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def one_pose(heat: Array, near: Array, mid: Array, root: Array, first: int) -> t
 
 
 def definition(
-    settings: dict[str, Any], scales: list[tuple[float, int]] | None
+    settings: dict[str, Any], scales: Sequence[tuple[float, int]] | None
 ) -> Callable[[list[Array]], list[Array]]:
     def compute(inputs: list[Array]) -> list[Array]:
         stride, threshold = F(settings["stride"]), F(settings["score_threshold"])
@@ -148,13 +148,15 @@ def posenet(height: int = 9, width: int = 12, masks: bool = False, seed: int = 0
     return Case("PosenetDecoderOp", inputs, [out() for _ in range(4 + masks)], **(defaults | more))
 
 
-def quantized(seed: int) -> Case:
+USUAL = ((0.04, 100), (0.3, 128), (0.7, 120))
+
+
+def quantized(seed: int, scales: Sequence[tuple[float, int]] = USUAL) -> Case:
     """uint8 maps whose heat has no value twice: the definition here does not say who of equals comes first."""
     rng = np.random.default_rng(seed)
     height, width = 3, 5
     heat = rng.permutation(height * width * KEYPOINTS).reshape(1, height, width, KEYPOINTS)  # 255 values
     values = [heat, rng.integers(0, 256, (1, height, width, 34)), rng.integers(0, 256, (1, height, width, 64))]
-    scales = [(0.04, 100), (0.3, 128), (0.7, 120)]
     inputs: list[In | None] = [
         fed(value, "uint8", scale=scale, zero=zero) for value, (scale, zero) in zip(values, scales, strict=True)
     ]

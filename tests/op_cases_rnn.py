@@ -24,6 +24,7 @@ class Rnn:
     asymmetric: bool = False
     time_major: bool = False
     weights: str = "int8"  # of hybrid kernels
+    weight_scale: float = 0.005
     fed: bool = False  # the weights are
     # Of two directions:
     back_units: int = 3
@@ -37,7 +38,7 @@ class Rnn:
         if self.kind == "float":
             return make(rows, columns, low=-0.6, high=0.6)
         low, high = (-127, 127) if self.weights == "int8" else (0, 255)
-        return make(rows, columns, dtype=self.weights, scale=0.005, low=low, high=high)
+        return make(rows, columns, dtype=self.weights, scale=self.weight_scale, low=low, high=high)
 
     def cell(self, units: int) -> list[In | None]:
         bias = c(units, low=-0.5, high=0.5)

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import unified_diff
 from pathlib import Path
 
+import graph_cases
 from litert_ops import VERSIONS
 from op_cases import Case
 from op_tables import EXACT, entries
 from subgraft.backends.edgetpu import rules
+from subgraft.backends.opencl import OpenCl
+from subgraft.backends.opencl.lowering import LOWERINGS
 from subgraft.interpreter.native import _native
 from subgraft.partitioner import BODY_OPTIONS
+
+assert OpenCl  # importing it registers the ops that it takes
 
 PAGE = Path(__file__).parents[1] / "docs" / "ops.md"
 REFERENCE = "BUILTIN_REF"
 
-# Types of ops that no case of one op alone can test, or that take too many to list.
+# Types of ops that need others around them, or that take too many to list.
 IN_WORDS = {
     "ASSIGN_VARIABLE": "every type",
     "BITCAST": "every type of a fixed size → every other",
     "CALL": "every type",
     "CALL_ONCE": "every type",
     "DENSIFY": "every type",
+    "HASHTABLE": "resource",
+    "HASHTABLE_FIND": "int64 → string; string → int64",
+    "HASHTABLE_IMPORT": "int64 → string; string → int64",
+    "HASHTABLE_SIZE": "resource → int64",
     "IF": "every type",
     "READ_VARIABLE": "every type",
+    "STABLEHLO_CASE": "every type",
+    "STABLEHLO_COMPOSITE": "every type",
     "VAR_HANDLE": "resource",
     "WHILE": "every type",
 }
-CONTROL = ("ASSIGN_VARIABLE", "CALL", "CALL_ONCE", "DENSIFY", "IF", "READ_VARIABLE", "WHILE")  # move whole tensors
+MOVE_TENSORS = frozenset(("ASSIGN_VARIABLE", "DENSIFY", "READ_VARIABLE", *BODY_OPTIONS))
 # Inputs that hold axes, indices, sizes or conditions rather than data.
 PARAMETERS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("ARG_MAX", "ARG_MIN", "BROADCAST_TO", "CUMSUM", "EXPAND_DIMS", "GATHER", "GATHER_ND"), (1,)),
@@ -66,8 +78,24 @@ cases that `pytest -m conformance` compares with TFLite, so every type here is o
 - *Floats* are equal to TFLite's, or differ by at most this part of the largest magnitude in the output. Integers are
   always equal, bit for bit.
 - *Edge TPU* is the first version of its runtime that has the op, in 8-bit models and within the limits of
-  [edgetpu.md](edgetpu.md). The delegate `fake` takes every op.
+  [edgetpu.md](edgetpu.md). *OpenCL* devices take the op within the limits of [opencl.md](opencl.md). The delegate
+  `fake` takes every op.
 """
+
+
+def edge_tpu(op: str) -> str:
+    published = rules.SUPPORTED.get(op)
+    if published is None:
+        return ""
+    return "any" if published.since == rules.FIRST else str(published.since)
+
+
+def opencl(op: str) -> str:
+    return "yes" if op in LOWERINGS else ""
+
+
+# What each delegate's column says of an op; empty where the delegate does not take it.
+DELEGATES: Mapping[str, Callable[[str], str]] = {"Edge TPU": edge_tpu, "OpenCL": opencl}
 
 
 def page() -> str:
@@ -76,18 +104,22 @@ def page() -> str:
         if entry.case.error is None:
             cases[entry.case.kind].append(entry.case)
     ops = sorted({*_native.kernel_names(), *BODY_OPTIONS})
-    lines = [INTRODUCTION, "| op | types | version | floats | Edge TPU |", "| --- | --- | --- | --- | --- |"]
+    titles = ("op", "types", "version", "floats", *DELEGATES)
+    lines = [INTRODUCTION, table_row(titles), table_row(["---"] * len(titles))]
     lines += [row(op, cases[op]) for op in ops]
     lines += ["", "## Compared with something else", "", *exceptions(cases)]
-    lines += ["", "## Not here", "", wrapped(missing(ops))]
+    lines += ["", "## Not here", "", *missing(ops)]
     return "\n".join(lines) + "\n"
 
 
 def row(op: str, cases: Sequence[Case]) -> str:
     version = str(VERSIONS[op]) if op in VERSIONS else "" if op.isupper() else "custom"
-    published = rules.SUPPORTED.get(op)
-    edge_tpu = "" if published is None else "any" if published.since == rules.FIRST else str(published.since)
-    return f"| {op} | {IN_WORDS.get(op) or types(cases)} | {version} | {exactness(op, cases)} | {edge_tpu} |"
+    taken = (column(op) for column in DELEGATES.values())
+    return table_row((op, IN_WORDS.get(op) or types(cases), version, exactness(op, cases), *taken))
+
+
+def table_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def types(cases: Sequence[Case]) -> str:
@@ -133,7 +165,7 @@ def exactness(op: str, cases: Sequence[Case]) -> str:
     """Of float32 first, then of what is less exact; nothing where there are no floats."""
     floating = [c for c in cases if any(o.dtype.startswith(("float", "bfloat", "complex")) for o in c.outputs)]
     if not floating or op in EXACT:
-        return "equal" if floating or op in CONTROL else ""
+        return "equal" if floating or op in MOVE_TENSORS else ""
     largest: dict[str, float] = defaultdict(float)
     for case in floating:
         kind = data_types(case)
@@ -154,30 +186,24 @@ def exceptions(cases: Mapping[str, Sequence[Case]]) -> Iterator[str]:
     """Why some cases of an op are not compared with TFLite's reference kernels."""
     yield "TFLite's reference kernels decide, but for these:"
     yield ""
-    for op in sorted(cases):
-        reasons = dict.fromkeys(case.why for case in cases[op] if case.why)
-        for reason in reasons:
-            yield f"- {op}: {reason}."
+    reasons = {(op, case.why) for op in cases for case in cases[op] if case.why}
+    reasons |= {(case.kinds[0], case.why) for _, case, _ in graph_cases.entries() if case.why}
+    for op, reason in sorted(reasons):
+        yield f"- {op}: {reason}."
 
 
-def missing(ops: Sequence[str]) -> str:
+def missing(ops: Sequence[str]) -> list[str]:
+    """One a line, so that two who add ops at a time do not both change the same one."""
     absent = sorted(VERSIONS.keys() - set(ops))
-    return (
-        f"Of the ops that LiteRT registers: {', '.join(absent)}."
-        if absent
-        else "Every op that LiteRT registers is here."
-    )
+    if not absent:
+        return ["Every op that LiteRT registers is here."]
+    return ["Of the ops that LiteRT registers:", "", *(f"- {op}" for op in absent)]
 
 
-def wrapped(text: str, columns: int = 120) -> str:
-    lines, line = [], ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > columns:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return "\n".join([*lines, line])
+def out_of_date() -> list[str]:
+    """The lines in which the page is not what it should be: "-" before what is there, "+" before what is missing."""
+    there, wanted = PAGE.read_text().splitlines(), page().splitlines()
+    return [line for line in unified_diff(there, wanted, lineterm="", n=0) if not line.startswith(("---", "+++", "@@"))]
 
 
 if __name__ == "__main__":

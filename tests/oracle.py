@@ -88,7 +88,7 @@ def compute(request: Request) -> Answer:
                 is_bfloat16 = detail["dtype"] == ml_dtypes.bfloat16
                 interpreter.set_tensor(detail["index"], value.view(ml_dtypes.bfloat16) if is_bfloat16 else value)
             interpreter.invoke()
-            runs.append([_of_numpy(interpreter.get_tensor(detail["index"])) for detail in outputs])
+            runs.append([_of_numpy(_result(interpreter, place)) for place in range(len(outputs))])
         tensors = {}
         if request.every_tensor:
             for detail in interpreter.get_tensor_details():
@@ -102,13 +102,26 @@ def compute(request: Request) -> Answer:
         return Answer(error=str(error) or type(error).__name__)
 
 
+def _result(interpreter: Any, place: int) -> np.ndarray:
+    """An output; an empty one whose shape was found while running is one that LiteRT's get_tensor refuses."""
+    detail = interpreter.get_output_details()[place]
+    try:
+        return np.asarray(interpreter.get_tensor(detail["index"]))
+    except ValueError:
+        if 0 not in detail["shape"]:
+            raise
+        return np.zeros(detail["shape"], detail["dtype"])
+
+
 PLAIN_DTYPES = {"int4": "int8", "int2": "int8", "uint4": "uint8"}
 
 
 def _of_numpy(value: np.ndarray) -> np.ndarray:
-    """LiteRT's types that numpy lacks, as we hold them: bits of bfloat16 as uint16, packed integers a byte each."""
+    """LiteRT's types as we hold them: bits of bfloat16 as uint16, packed integers a byte each, strings as objects."""
     if value.dtype.name == "bfloat16":
         return value.view(np.uint16)
+    if value.dtype.kind in "SO":
+        return value.astype(object)
     return value.astype(PLAIN_DTYPES.get(value.dtype.name, value.dtype))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import opencl_page
 import subgraft
 from shared_models import MODELS, needs_shared
 from subgraft.backends.edgetpu import EdgeTpu, rules
@@ -15,6 +16,9 @@ from subgraft.backends.edgetpu.accelerators import UDEV_FILE, UDEV_RULES
 from subgraft.backends.edgetpu.emulator.faults import ACTIONS
 from subgraft.backends.fake import Fake
 from subgraft.backends.fake.faults import KINDS
+from subgraft.backends.opencl import OpenCl
+from subgraft.backends.opencl.caps import LOOPS
+from subgraft.backends.opencl.drivers import DRIVERS
 from subgraft.delegates import Unsupported
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +83,28 @@ def test_the_udev_rules_in_the_documentation_are_those_that_are_printed() -> Non
     page = (ROOT / "docs" / "edgetpu.md").read_text()
     assert UDEV_RULES in page
     assert UDEV_FILE in page
+
+
+def test_every_option_of_opencl_is_documented_with_its_default() -> None:
+    expected = [(f"`{p.name}`", f"`{p.default}`") for p in inspect.signature(OpenCl).parameters.values()]
+    assert [row[:2] for row in rows("opencl.md", 3) if row[0].startswith("`")] == expected
+
+
+def test_every_vendor_whose_driver_is_looked_for_is_documented() -> None:
+    page = (ROOT / "docs" / "opencl.md").read_text()
+    assert [driver.vendor for driver in DRIVERS if f"| {driver.vendor.partition(' (')[0]} " not in page] == [
+        "PoCL (CPU)"
+    ]
+
+
+def test_the_rules_of_opencl_are_documented_word_for_word() -> None:
+    up_to_date = opencl_page.written() == opencl_page.PAGE.read_text()
+    assert up_to_date, "docs/opencl.md is out of date; run: python tests/opencl_page.py"
+
+
+def test_every_inner_loop_of_opencl_is_documented() -> None:
+    page = (ROOT / "docs" / "opencl.md").read_text()
+    assert [loop for loop in LOOPS if f"`{loop}`" not in page] == []
 
 
 def test_every_fault_of_the_emulated_edge_tpu_is_documented() -> None:

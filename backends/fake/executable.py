@@ -108,6 +108,10 @@ class ChainedExecutable(FakeExecutable):
             self._taken[t] = producer
         return True
 
+    def unchain(self) -> None:
+        self._kept.clear()
+        self._taken.clear()
+
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         taken = [
             self._taken[t]._kept[t] if t in self._taken else given

@@ -6,20 +6,22 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import subgraft.backends.opencl.ops  # noqa: F401 - registers how ops are lowered
 from subgraft import _native
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Table
 from subgraft.backends.opencl.lowering import lower
-from subgraft.backends.opencl.memory import Layout, elements, lay_out
+from subgraft.backends.opencl.memory import Layout, elements, lay_out, tensor_bytes
 from subgraft.backends.opencl.source import Source, source
-from subgraft.delegates import NUMPY_DTYPES, Segment
+from subgraft.delegates import InvokeError, ModelError, Rejected, Segment, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from subgraft.backends.opencl.caps import Caps
     from subgraft.backends.opencl.opened import Opened
 
-OPTIONS = "-cl-std=CL1.2"
+MOST_LOWERED = 32  # segments whose launches wait to be compiled, with their packed weights
+OLDEST, NEWER = "-cl-std=CL1.2", "-cl-std=CL3.0"  # the latter for built-in functions that came with it
 GROUP = 64  # work items in a group where a launch does not say: a warp or wavefront of every GPU known divides it
 
 
@@ -33,12 +35,23 @@ class Program:
     buffers: tuple[_native.ClBuffer, ...]
 
 
-def compile_segment(segment: Segment, opened: Opened, *, half: bool = False, one_arena: bool = True) -> Program:
-    """Raises ClError, MemoryError."""
-    launches = lower(segment, opened.caps, half)
-    made = source(launches, defines(opened.caps))
-    layout = lay_out(segment, [r.launch for r in made.launches], made.launches, one_arena)
-    program = opened.program(made.text, OPTIONS)
+def compile_segment(
+    segment: Segment,
+    opened: Opened,
+    *,
+    half: bool = False,
+    one_arena: bool = True,
+    fuses: bool = True,
+    choose: Callable[[Sequence[Launch]], Sequence[Launch]] = lambda launches: launches,
+) -> Program:
+    """half: floats between the segment's ends are stored as half. one_arena: arrays share a buffer where one may be as
+    large as that. fuses: elementwise ops become part of the kernel before them. choose: takes variants of launches.
+
+    Raises Rejected, ClError, MemoryError.
+    """
+    made = source(choose(lowered(segment, opened, half, fuses)), defines(opened.caps))
+    layout = lay_out(segment, made.launches, one_arena, opened.caps.max_alloc_bytes)
+    program = opened.program(made.text, options(opened.caps))
     ends = {layout.arrays[t].buffer for t in (*segment.inputs, *segment.outputs)}
     buffers = tuple(
         opened.context.buffer(size, host_visible=n in ends and opened.caps.unified_memory)
@@ -49,15 +62,33 @@ def compile_segment(segment: Segment, opened: Opened, *, half: bool = False, one
     return Program(made, layout, program, buffers)
 
 
+def lowered(
+    segment: Segment, opened: Opened, half: bool = False, fuses: bool = True, *, again: bool = False
+) -> Sequence[Launch]:
+    """The segment's launches. again: they will be asked for once more, to be compiled. Raises Rejected."""
+    key = id(segment.graph), segment.ops, half, fuses
+    graph, launches = opened.lowered.pop(key, (None, []))
+    if graph is not segment.graph:
+        try:
+            launches = lower(segment, opened.caps, half, fuses)
+        except (ModelError, Unsupported, InvokeError, ValueError) as error:
+            raise Rejected(f"an op's constants cannot be prepared for {opened.where}: {error}") from error
+    if again:
+        opened.lowered[key] = segment.graph, launches
+        while len(opened.lowered) > MOST_LOWERED:
+            opened.lowered.pop(next(iter(opened.lowered)), None)
+    return launches
+
+
 def record(
-    segment: Segment, compiled: Program, opened: Opened, chained: Mapping[int, _native.ClBuffer], kept: Sequence[int]
+    segment: Segment, compiled: Program, opened: Opened, chained: Mapping[int, _native.ClBuffer], kept: Collection[int]
 ) -> _native.ClCommands:
     """chained: inputs that lie in another segment's buffers. kept: outputs that stay on the device."""
     commands = _native.ClCommands(opened.context)
     layout = compiled.layout
     of_key = {key: compiled.buffers[place.buffer] for key, place in layout.arrays.items()} | dict(chained)
     for t in segment.inputs:
-        commands.input(of_key[t], 0 if t in chained else _bytes(segment, t))
+        commands.input(of_key[t], 0 if t in chained else tensor_bytes(segment.graph.tensors[t]))
     for recorded in compiled.source.launches:
         size = geometry(recorded.launch, opened.caps, compiled.program.work_group_limit(recorded.kernel))
         commands.launch(
@@ -67,7 +98,7 @@ def record(
             *size,
         )
     for t in segment.outputs:
-        commands.output(of_key[t], 0 if t in kept else _bytes(segment, t))
+        commands.output(of_key[t], 0 if t in kept else tensor_bytes(segment.graph.tensors[t]))
     return commands
 
 
@@ -82,9 +113,14 @@ def geometry(launch: Launch, caps: Caps, limit: int) -> tuple[tuple[int, ...], t
     return rounded, tuple(local)
 
 
+def options(caps: Caps) -> str:
+    """For the device's compiler."""
+    return NEWER if "dot_khr" in caps.loops else OLDEST
+
+
 def defines(caps: Caps) -> str:
-    """What the device decides about the text of all kernels."""
-    return "" if caps.fma else "#define MAC(a, b, c) ((a) * (b) + (c))\n"
+    """What the device decides about the text of all kernels. On a CPU mad() may be a call, many times slower."""
+    return "" if caps.fma and not caps.is_cpu else "#define MAC(a, b, c) ((a) * (b) + (c))\n"
 
 
 def _given(
@@ -101,8 +137,3 @@ def _given(
             return [buffers[place.buffer], elements(place, argument.ctype)]
         case In(_, value) | Out(_, value):
             return [of_key[value.key], elements(layout.arrays[value.key], value.ctype)]
-
-
-def _bytes(segment: Segment, t: int) -> int:
-    tensor = segment.graph.tensors[t]
-    return math.prod(tensor.shape) * NUMPY_DTYPES[tensor.dtype].itemsize

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from subgraft.delegates import Array
 
-# OpenCL's type for each element type that kernels read and write. bool is a byte there too; its type is for memory only.
+# OpenCL's type for each element type that kernels read and write. bool is a byte there too.
 CTYPES: Mapping[str, str] = {
     "float32": "float", "float16": "half", "int8": "char", "uint8": "uchar", "bool": "uchar", "int16": "short",
     "uint16": "ushort", "int32": "int", "uint32": "uint",
@@ -113,11 +113,14 @@ class Work:
 class Launch:
     """One kernel over a range of items.
 
-    template: the name of its text, kernels/<template>.cl. macros: what the text is specialized by.
+    template: the name of its text, kernels/<template>.cl, after the names of what it needs before it.
+    macros: what the text is specialized by.
     items: how many work items it needs, in up to three dimensions; the range is rounded up, so the text guards.
     result: where EPILOGUE stores. None: the text stores by itself, into its Out arguments.
     given: the type of the value that the text hands to EPILOGUE, "int" or "float".
     local: the work-group's size; None: as the device likes it.
+    variants: other launches of the same template family that compute the same, before anything was fused; made when
+        they are asked for.
     """
 
     template: str
@@ -130,6 +133,15 @@ class Launch:
     steps: tuple[Step, ...] = ()
     local: tuple[int, ...] | None = None
     work: Work = Work()
+    variants: Callable[[], Iterable[Launch]] | None = field(default=None, compare=False, repr=False)
+
+    def in_place_of(self, other: Launch) -> Launch:
+        """One of the other launch's variants with its arrays, and with all that was fused into it."""
+        reads = {a.name: a for a in other.arguments if isinstance(a, In)}
+        arguments = tuple(reads[a.name] if isinstance(a, In) else a for a in self.arguments)
+        return replace(
+            self, arguments=arguments, ops=other.ops, result=other.result, steps=other.steps, work=other.work
+        )
 
     @property
     def everything(self) -> tuple[Argument, ...]:

@@ -11,15 +11,18 @@ and the launch's own macros. kernels/common.cl stands before all of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from string import Template as Text
 
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Step, Table
 
 RESULT = "result"
-COMMON = "common"
+OWN_MACRO = re.compile(r"^\s*#\s*define\s+(\w+)", re.MULTILINE)  # of a template; they end with the kernel
+COMMON = ("common", "arithmetic", "requantize")  # before all kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,10 @@ def source(launches: Sequence[Launch], defines: str = "") -> Source:
     for launch in launches:
         arguments = tuple(_arguments(launch))
         text = _kernel(launch, arguments)
-        name = names.setdefault(text, f"k{len(names)}_{launch.template}")
+        name = names.setdefault(text, f"k{len(names)}_{launch.template.split()[-1]}")
         recorded.append(Recorded(name, launch, arguments))
     kernels = [f"#define NAME {name}\n{text}#undef NAME\n" for text, name in names.items()]
-    return Source("".join([defines, _read(COMMON), *kernels]), tuple(recorded))
+    return Source("".join([defines, *map(_read, COMMON), *kernels]), tuple(recorded))
 
 
 def _arguments(launch: Launch) -> Iterator[Argument]:
@@ -91,9 +94,10 @@ def _kernel(launch: Launch, arguments: Sequence[Argument]) -> str:
             macros[f"TYPE_{argument.name}"] = _ctype(argument)
     if launch.result is not None:
         macros["EPILOGUE(i, v)"] = _epilogue(launch)
+    template = "".join(map(_read, launch.template.split()))
     defined = "".join(f"#define {name} {value}\n" for name, value in macros.items())
-    undefined = "".join(f"#undef {name.partition('(')[0]}\n" for name in macros)
-    return defined + _read(launch.template) + undefined
+    names = [*(name.partition("(")[0] for name in macros), *OWN_MACRO.findall(template)]
+    return defined + template + "".join(f"#undef {name}\n" for name in dict.fromkeys(names))
 
 
 def _parameter(argument: Argument) -> str:
@@ -114,17 +118,18 @@ def _ctype(argument: In | Out | Table) -> str:
 
 def _epilogue(launch: Launch) -> str:
     """A block that turns the value of element i into what is stored there."""
-    lines = [f"const int e = (i); {launch.given} v0 = (v);"]
+    lines = [f"const int element_ = (i); {launch.given} value0_ = (v);"]
     for n, step in enumerate(launch.steps):
-        lines.append(f"{step.gives} v{n + 1}; {{ {_code(step, n)} }}")
-    lines.append(f"STORE({RESULT}, e, v{len(launch.steps)});")
+        lines.append(f"{step.gives} value{n + 1}_; {{ {_code(step, n)} }}")
+    lines.append(f"STORE({RESULT}, element_, value{len(launch.steps)}_);")
     return "do { " + " ".join(" ".join(lines).split()) + " } while (0)"
 
 
 def _code(step: Step, n: int) -> str:
     names = {argument.name: f"{argument.name}_{n}" for argument in step.arguments}
-    return Text(step.code).substitute(names, v=f"v{n}", w=f"v{n + 1}", i="e")
+    return Text(step.code).substitute(names, v=f"value{n}_", w=f"value{n + 1}_", i="element_")
 
 
+@cache
 def _read(name: str) -> str:
     return files(__package__).joinpath("kernels", f"{name}.cl").read_text(encoding="utf-8")

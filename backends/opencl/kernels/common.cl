@@ -71,3 +71,34 @@ inline int rescale(int x, int multiplier, int shift) {
   const int left = max(shift, 0), right = max(-shift, 0);
   return rounding_shift(doubling_high_product((int)((uint)x << left), multiplier), right);
 }
+
+// x * 2^exponent, saturated.
+inline int saturating_shift_left(int x, int exponent) {
+  if (x > (INT_MAX >> exponent)) return INT_MAX;
+  if (x < (INT_MIN >> exponent)) return INT_MIN;
+  return (int)((uint)x << exponent);
+}
+
+// 1 / (1 + a) for a in [0, 1), both in units of 2^-31: Newton's division as gemmlowp rounds it.
+inline int one_over_one_plus(int a) {
+  const int half_denominator = (int)(((uint)a + 0x80000000u) >> 1);
+  int x = 1515870810 + doubling_high_product(half_denominator, -1010580540);  // 48/17 - 32/17 d, in units of 2^-29
+  for (int n = 0; n < 3; ++n) {
+    const int error = (1 << 29) - doubling_high_product(half_denominator, x);
+    x += saturating_shift_left(doubling_high_product(x, error), 2);
+  }
+  return saturating_shift_left(x, 1);
+}
+
+// A function of int16 by linear interpolation between 513 values.
+inline int interpolate(__global const short *table, int x) {
+  const int at = 256 + (x >> 7);
+  const int slope = (short)(table[at + 1] - table[at]);
+  return (short)(table[at] + ((slope * (x & 127) + 64) >> 7));
+}
+
+// NaN stays NaN.
+inline float clamped(float v, float low, float high) {
+  v = v < low ? low : v;
+  return v > high ? high : v;
+}

@@ -1,6 +1,7 @@
-// An elementwise op that could not be fused into what makes its input: one element an item.
+// Elementwise ops that could not be fused into what makes their input: one element an item. AT: where the element of x
+// for output element i lies.
 __kernel void NAME(PARAMETERS) {
   const int i = get_global_id(0);
   if (i >= count) return;
-  EPILOGUE(i, LOAD(x, i));
+  EPILOGUE(i, LOAD(x, AT));
 }

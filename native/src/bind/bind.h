@@ -14,5 +14,7 @@ void bind_usb(pybind11::module_& module);
 void bind_libusb(pybind11::module_& module);
 void bind_usb_loopback(pybind11::module_& module);
 void bind_edgetpu(pybind11::module_& module);
+void bind_kernel_tables(pybind11::module_& module);
+void bind_opencl(pybind11::module_& module);
 
 }  // namespace subgraft

@@ -11,4 +11,6 @@ PYBIND11_MODULE(_native, module) {
   subgraft::bind_libusb(module);
   subgraft::bind_usb_loopback(module);
   subgraft::bind_edgetpu(module);
+  subgraft::bind_kernel_tables(module);
+  subgraft::bind_opencl(module);
 }

@@ -7,27 +7,11 @@
 #include <cstddef>
 #include <memory>
 
+#include "bind/byte_view.h"
 #include "bind/unlocked.h"
 #include "usb/device.h"
 
 namespace subgraft {
-
-// The bytes of an object with the buffer protocol, kept where they are until this is destroyed, with the GIL.
-class ByteView {
- public:
-  explicit ByteView(pybind11::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw pybind11::error_already_set();
-  }
-  ~ByteView() { PyBuffer_Release(&view_); }
-  ByteView(const ByteView&) = delete;
-  ByteView& operator=(const ByteView&) = delete;
-
-  const std::byte* data() const { return static_cast<const std::byte*>(view_.buf); }
-  std::size_t size() const { return static_cast<std::size_t>(view_.len); }
-
- private:
-  Py_buffer view_{};
-};
 
 // Throws ArgumentError for what is no time; caps what the clock could not add.
 usb::Clock::duration seconds(double timeout_s);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/dtype.h"
+
 namespace subgraft {
 
 // Strings that are kept together. Their numbers follow each other and are never given out again, so a number whose
@@ -30,6 +32,15 @@ class Strings {
 
   std::vector<std::string> texts_;
   int64_t first_ = 0;
+};
+
+// An element of a string tensor.
+struct TextId {
+  int64_t id;
+};
+template <>
+struct DTypeOf<TextId> {
+  static constexpr DType value = DType::string;
 };
 
 // Whether two elements are the same text; a string that is gone equals only itself.

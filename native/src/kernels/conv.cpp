@@ -3,6 +3,7 @@
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
 #include "kernels/requantize.h"
+#include "kernels/sparse_product.h"
 #include "kernels/weights.h"
 
 namespace subgraft {
@@ -24,11 +25,33 @@ struct DequantizeTwice {
 
 int64_t conv_grain(const ConvGeometry& g) { return grain_of(g.taps() * kDotRows); }
 
+// The weights of a 1x1 convolution where the compressed form of them is to be used: its pixels are rows of activations.
+template <typename W>
+SparseProduct<W> sparse_weights(Preparation& p, const ConvGeometry& g) {
+  if (g.y.filter != 1 || g.x.filter != 1 || g.groups != 1) return {};
+  return {p, {g.pixels(), g.channels_out, g.depth}};
+}
+
+template <typename Sum, typename X, typename W, typename Product, typename Finish>
+void convolve_sparse(const Invocation& v, const ConvGeometry& g, const SparseProduct<W>& weights, const X* in,
+                     Product product, const Finish& finish) {
+  const auto row_at = [&](int64_t pixel) {
+    const int64_t row = pixel / g.x.out, batch = row / g.y.out;
+    const int64_t y = g.y.origin(row - batch * g.y.out), x = g.x.origin(pixel - row * g.x.out);
+    return in + batch * g.image() + (y * g.x.in + x) * g.channels_in;
+  };
+  weights.template multiply<Sum, X>(
+      v, row_at, [&](int64_t) { return product; },
+      [&](int64_t pixel, int64_t channel, Sum sum) { finish(pixel * g.channels_out + channel, channel, sum); });
+}
+
 Compute conv_float(Preparation& p, const ConvGeometry& g) {
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  const SparseProduct<float> sparse = sparse_weights<float>(p, g);
   return [=](const Invocation& v) {
     const AddBias finish{biased ? v.in<float>(2) : nullptr, range, v.out<float>(0)};
+    if (sparse) return convolve_sparse<float>(v, g, sparse, v.in<float>(0), RealProduct(), finish);
     v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
       convolve<float>(g, v.in<float>(0), v.in<float>(1), RealProduct(), begin, end, finish);
     });
@@ -44,6 +67,7 @@ Compute conv_hybrid(Preparation& p, ConvGeometry g, std::vector<float> scales, b
   const int quantized = p.scratch(g.image());
   const int32_t batches = g.batches;
   g.batches = 1;
+  const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
   return [=, scales = std::move(scales)](const Invocation& v) {
     for (int32_t batch = 0; batch < batches; ++batch) {
       const float* image = v.in<float>(0) + batch * g.image();
@@ -53,6 +77,10 @@ Compute conv_hybrid(Preparation& p, ConvGeometry g, std::vector<float> scales, b
       const Finish finish{scales.data(), q.scale, biased ? v.in<float>(2) : nullptr, range,
                           v.out<float>(0) + batch * g.outputs()};
       const CenteredProduct<int8_t> product{static_cast<int16_t>(q.zero_point)};
+      if (sparse) {
+        convolve_sparse<uint32_t>(v, g, sparse, in, product, finish);
+        continue;
+      }
       v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
         convolve<uint32_t>(g, in, weights.data(v), product, begin, end, finish);
       });
@@ -72,15 +100,14 @@ Compute prepare_hybrid(Preparation& p, const ConvGeometry& g) {
 
 Compute conv_int8(Preparation& p, const ConvGeometry& g) {
   require_symmetric(p, 1);
-  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
-  const auto multipliers = quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift);
-  const auto range = output_range<int8_t>(p, p.options().integer("fused_activation_function"));
+  const Requantization<int8_t, int32_t> requantization(
+      p, quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift));
   const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(0).zero_point())};
-  const int32_t out_zero = p.output(0).zero_point();
   const SignedWeights weights(p, 1);
+  const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
   return [=](const Invocation& v) {
-    const Requantize<int8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
-                                             v.out<int8_t>(0)};
+    const auto finish = requantization.now(v);
+    if (sparse) return convolve_sparse<uint32_t>(v, g, sparse, v.in<int8_t>(0), product, finish);
     v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
       convolve<uint32_t>(g, v.in<int8_t>(0), weights.data(v), product, begin, end, finish);
     });
@@ -89,15 +116,12 @@ Compute conv_int8(Preparation& p, const ConvGeometry& g) {
 
 Compute conv_uint8(Preparation& p, const ConvGeometry& g) {
   if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
-  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
-  const std::vector<Multiplier> multipliers(g.channels_out, quantize_multiplier(effective_scale(p, 1)));
-  const auto range = output_range<uint8_t>(p, p.options().integer("fused_activation_function"));
+  const Requantization<uint8_t, int32_t> requantization(
+      p, std::vector<Multiplier>(g.channels_out, quantize_multiplier(effective_scale(p, 1))));
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
                                                       static_cast<int16_t>(p.input(1).zero_point())};
-  const int32_t out_zero = p.output(0).zero_point();
   return [=](const Invocation& v) {
-    const Requantize<uint8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
-                                              v.out<uint8_t>(0)};
+    const auto finish = requantization.now(v);
     v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
       convolve<uint32_t>(g, v.in<uint8_t>(0), v.in<uint8_t>(1), product, begin, end, finish);
     });
@@ -109,14 +133,15 @@ template <typename Bias>
 Compute conv_int16(Preparation& p, const ConvGeometry& g) {
   require_symmetric(p, 1);
   require_centered(p);
-  const bool biased = has_bias(p, 2, DTypeOf<Bias>::value, g.channels_out);
-  const auto multipliers =
-      quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift);
-  const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+  const int max_shift = sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift;
+  const Requantization<int16_t, Bias> requantization(
+      p, quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), max_shift));
   const SignedWeights weights(p, 1);
+  const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
   return [=](const Invocation& v) {
-    const Requantize<int16_t, Bias> finish{multipliers.data(), biased ? v.in<Bias>(2) : nullptr, 0, range,
-                                           v.out<int16_t>(0)};
+    const auto finish = requantization.now(v);
+    if (sparse)
+      return convolve_sparse<SumOf<Bias>>(v, g, sparse, v.in<int16_t>(0), WideProduct<int16_t, int8_t>(), finish);
     v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
       convolve<SumOf<Bias>>(g, v.in<int16_t>(0), weights.data(v), WideProduct<int16_t, int8_t>(), begin, end, finish);
     });
@@ -140,6 +165,6 @@ Compute prepare_conv(Preparation& p) {
 
 }  // namespace
 
-void register_conv(Registry& registry) { registry.add("CONV_2D", prepare_conv); }
+void register_conv(Registry& registry) { registry.add("CONV_2D", prepare_conv, 1); }
 
 }  // namespace subgraft

@@ -1,6 +1,4 @@
-// DENSIFY. The program spells sparse constants out for every op, so here they are dense already.
-#include <cstring>
-
+// DENSIFY. Its output is the same sparse constant: an op that cannot compute with that gets it spelled out.
 #include "kernels/families.h"
 #include "kernels/movement.h"
 
@@ -9,15 +7,17 @@ namespace {
 
 Compute prepare_densify(Preparation& p) {
   p.expect(1, 1);
-  const Operand& input = p.input(0);
-  const int64_t bytes = moved_bytes(p, input, p.output(0)) * input.shape.elements();
-  p.require(input.sparsity && input.is_constant(), "the input is no sparse constant");
-  p.set_output(0, input.shape);
-  return [bytes](const Invocation& v) { std::memcpy(v.out<char>(0), v.in<char>(0), static_cast<size_t>(bytes)); };
+  moved_bytes(p, p.input(0), p.output(0));
+  const auto constant = p.sparse(0);
+  p.require(constant != nullptr, "the input is no sparse constant");
+  p.set_output(0, p.input(0).shape);
+  p.keep_sparse(0);
+  p.publish(0, constant);
+  return [](const Invocation&) {};
 }
 
 }  // namespace
 
-void register_densify(Registry& registry) { registry.add("DENSIFY", prepare_densify); }
+void register_densify(Registry& registry) { registry.add("DENSIFY", prepare_densify, 0); }
 
 }  // namespace subgraft

@@ -8,12 +8,26 @@
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
 #include "kernels/requantize.h"
+#include "kernels/sparse_product.h"
 #include "kernels/weights.h"
 
 namespace subgraft {
 namespace {
 
+SparseSizes sparse_sizes(const FullyConnectedSizes& s) { return {s.rows, s.units, s.depth}; }
+
 // Rows of the input against rows of the weights; `finish` is built for each run by finish_of(v).
+template <typename Sum, typename X, typename W, typename Product, typename FinishOf>
+Compute multiply_sparse(const FullyConnectedSizes& s, const SparseProduct<W>& weights, Product product,
+                        FinishOf finish_of) {
+  return [=](const Invocation& v) {
+    const auto finish = finish_of(v);
+    weights.template multiply<Sum, X>(
+        v, [x = v.in<X>(0), depth = s.depth](int64_t row) { return x + row * depth; }, [&](int64_t) { return product; },
+        [&](int64_t row, int64_t unit, Sum sum) { finish(row * s.units + unit, unit, sum); });
+  };
+}
+
 template <typename Sum, typename X, typename Weights, typename Product, typename FinishOf>
 Compute multiply_all(const FullyConnectedSizes& s, Weights weights, Product product, FinishOf finish_of) {
   return [=](const Invocation& v) {
@@ -29,10 +43,13 @@ Compute multiply_all(const FullyConnectedSizes& s, Weights weights, Product prod
 Compute fc_float(Preparation& p, const FullyConnectedSizes& s) {
   const bool biased = has_bias(p, 2, DType::float32, s.units);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
-  const auto weights = [](const Invocation& v) { return v.in<float>(1); };
-  return multiply_all<float, float>(s, weights, RealProduct(), [=](const Invocation& v) {
+  const auto finish_of = [=](const Invocation& v) {
     return AddBias{biased ? v.in<float>(2) : nullptr, range, v.out<float>(0)};
-  });
+  };
+  if (const SparseProduct<float> sparse(p, sparse_sizes(s)); sparse)
+    return multiply_sparse<float, float>(s, sparse, RealProduct(), finish_of);
+  const auto weights = [](const Invocation& v) { return v.in<float>(1); };
+  return multiply_all<float, float>(s, weights, RealProduct(), finish_of);
 }
 
 // Every row of the input is quantized by itself.
@@ -41,6 +58,7 @@ Compute fc_hybrid(Preparation& p, const FullyConnectedSizes& s) {
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
   const bool asymmetric = p.options().boolean("asymmetric_quantize_inputs");
   const std::vector<float> scales = channel_scales(p, 1, 0, s.units);
+  const SparseProduct<int8_t> sparse(p, sparse_sizes(s));
   const SignedWeights weights(p, 1);
   const int quantized = p.scratch(s.rows * s.depth);
   const int ranges = p.scratch(s.rows * static_cast<int64_t>(sizeof(DynamicRange)));
@@ -55,14 +73,20 @@ Compute fc_hybrid(Preparation& p, const FullyConnectedSizes& s) {
       }
     });
     const float* bias = biased ? v.in<float>(2) : nullptr;
+    const auto product_of = [&](int64_t row) {
+      return CenteredProduct<int8_t>{static_cast<int16_t>(q[row].zero_point)};
+    };
+    const auto finish = [&](int64_t row, int64_t unit, uint32_t sum) {
+      const Dequantize dequantize{scales.data(), q[row].scale, bias, range, v.out<float>(0)};
+      dequantize(row * s.units + unit, unit, sum);
+    };
+    if (sparse) {
+      const auto row_at = [&](int64_t row) { return in + row * s.depth; };
+      sparse.multiply<uint32_t, int8_t>(v, row_at, product_of, finish);
+      return;
+    }
     parallel_tiles(v, s.rows, s.units, s.depth, [&](const Tile& tile) {
-      multiply<uint32_t>(
-          in, weights.data(v), s.depth, tile,
-          [&](int64_t row) { return CenteredProduct<int8_t>{static_cast<int16_t>(q[row].zero_point)}; },
-          [&](int64_t row, int64_t unit, uint32_t sum) {
-            const Dequantize finish{scales.data(), q[row].scale, bias, range, v.out<float>(0)};
-            finish(row * s.units + unit, unit, sum);
-          });
+      multiply<uint32_t>(in, weights.data(v), s.depth, tile, product_of, finish);
     });
   };
 }
@@ -84,6 +108,11 @@ Compute fc_int8(Preparation& p, const FullyConnectedSizes& s) {
   const auto x_zero = static_cast<int16_t>(p.input(0).zero_point());
   const auto w_zero = static_cast<int16_t>(weight_zero(p));
   const auto finish = requantize_real<int8_t, int32_t>(p, s);
+  if (w_zero == 0) {
+    const CenteredProduct<int8_t> product{x_zero};
+    if (const SparseProduct<int8_t> sparse(p, sparse_sizes(s)); sparse)
+      return multiply_sparse<uint32_t, int8_t>(s, sparse, product, finish);
+  }
   const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
   if (w_zero == 0) return multiply_all<uint32_t, int8_t>(s, weights, CenteredProduct<int8_t>{x_zero}, finish);
   return multiply_all<uint32_t, int8_t>(s, weights, BothCenteredProduct<int8_t, int8_t>{x_zero, w_zero}, finish);
@@ -104,8 +133,12 @@ template <typename Bias>
 Compute fc_int16(Preparation& p, const FullyConnectedSizes& s) {
   require_centered(p);
   const WideProduct<int16_t, int8_t> product{weight_zero(p)};
+  const auto finish = requantize_real<int16_t, Bias>(p, s);
+  if (product.w_zero == 0)
+    if (const SparseProduct<int8_t> sparse(p, sparse_sizes(s)); sparse)
+      return multiply_sparse<SumOf<Bias>, int16_t>(s, sparse, product, finish);
   const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
-  return multiply_all<SumOf<Bias>, int16_t>(s, weights, product, requantize_real<int16_t, Bias>(p, s));
+  return multiply_all<SumOf<Bias>, int16_t>(s, weights, product, finish);
 }
 
 // 16-bit weights are summed in 64 bits and scaled in fixed point.
@@ -190,6 +223,6 @@ Compute prepare_fully_connected(Preparation& p) {
 
 }  // namespace
 
-void register_fully_connected(Registry& registry) { registry.add("FULLY_CONNECTED", prepare_fully_connected); }
+void register_fully_connected(Registry& registry) { registry.add("FULLY_CONNECTED", prepare_fully_connected, 1); }
 
 }  // namespace subgraft

@@ -70,6 +70,7 @@ float dot_blocks(const BlockwiseSizes& s, const int8_t* x, DynamicRange q, const
 
 Compute fully_connected_blockwise(Preparation& p, const FullyConnectedSizes& whole) {
   const auto& quantization = std::get<BlockwiseQuantization>(p.input(1).quantization->details);
+  p.spell_out(1);
   if (!p.input(1).is_constant()) p.unsupported("blockwise weights that are not constant");
   const BlockwiseSizes s = blockwise_sizes(p, whole, quantization);
   const auto unpacked = p.shared<std::vector<int8_t>>(1, "unpacked", [&] {

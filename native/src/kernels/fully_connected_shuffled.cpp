@@ -44,6 +44,7 @@ Compute fully_connected_shuffled(Preparation& p, const FullyConnectedSizes& s) {
             "shuffled weights are for inputs of uint8 and outputs of int16 and uint8");
   p.require(s.units % kBlockRows == 0 && s.depth % kBlockColumns == 0, "shuffled weights of shape ",
             p.input(1).shape.text(), " do not divide into blocks of 4 x 16");
+  p.spell_out(1);
   if (!p.input(1).is_constant()) p.unsupported("shuffled weights that are not constant");
   p.set_output(1, Shape{static_cast<int32_t>(s.rows), static_cast<int32_t>(s.depth)});
   const bool biased = has_bias(p, 2, DType::int32, s.units);

@@ -37,9 +37,9 @@ class LinesOfInt16 {
       const float x = first + static_cast<float>(i) * step;
       const float here = std::round(f(x) * inverse);
       const float next = f(first + static_cast<float>(i + 1) * step) * inverse;
-      // The line to the next entry is moved by half of what it is off in the middle.
+      // The line to the next entry is moved by half of what it is off in the middle. Infinities stay where they are.
       const float off = std::round((next + here) / 2) - std::round(f(x + half) * inverse);
-      values_[i] = saturate<int16_t>(here - std::round(off / 2));
+      values_[i] = saturate<int16_t>(std::isfinite(off) ? here - std::round(off / 2) : here);
     }
     values_[kSteps] = saturate<int16_t>(f(last) * inverse);
   }

@@ -119,10 +119,17 @@ Multiplier divide(Multiplier m, int64_t count) {
 }
 
 template <typename T>
+Compute fill_outputs(const ReductionPlan& plan, T value) {
+  return [=](const Invocation& v) { std::fill_n(v.out<T>(0), plan.outputs, value); };
+}
+
+// Of nothing, TFLite's mean is the number 0, whatever that stands for, and its sum is what the memory happened to hold:
+// here it is the number that stands for 0.
+template <typename T>
 Compute run_quantized_sum(const Preparation& p, const ReductionPlan& plan, bool mean) {
   const Operand &input = p.input(0), &output = p.output(0);
   const int64_t count = plan.inputs_per_output;
-  if (count == 0) return [plan](const Invocation& v) { std::fill_n(v.out<T>(0), plan.outputs, T{0}); };
+  if (count == 0) return fill_outputs<T>(plan, mean ? T{0} : static_cast<T>(output.zero_point()));
   Multiplier multiplier = quantize_multiplier(double{input.scale()} / double{output.scale()});
   if (mean) multiplier = divide(multiplier, count);
   const int64_t offset = input.zero_point() * count;
@@ -235,11 +242,13 @@ Compute prepare_extreme(Preparation& p) {
   }
 }
 
-// Each product is rescaled as it grows, by input scale / (output scale)^(1 / count).
+// Each product is rescaled as it grows, by input scale / (output scale)^(1 / count). Of nothing it is 1, where TFLite
+// gives what the memory happened to hold.
 template <typename T>
 Compute run_quantized_product(const Preparation& p, const ReductionPlan& plan) {
-  if (plan.inputs_per_output == 0) p.unsupported("quantized REDUCE_PROD of nothing");
   const Operand &input = p.input(0), &output = p.output(0);
+  if (plan.inputs_per_output == 0)
+    return fill_outputs<T>(plan, round_to<T>(1.0 / output.scale() + output.zero_point()));
   const double root = std::pow(double{output.scale()}, 1.0 / static_cast<double>(plan.inputs_per_output));
   const Multiplier multiplier = quantize_multiplier(double{input.scale()} / root, kMaxWideShift);
   const int32_t in_zero = input.zero_point(), out_zero = output.zero_point();

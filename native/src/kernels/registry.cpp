@@ -4,16 +4,16 @@
 
 namespace subgraft {
 
-void Registry::add(std::string_view op, Prepare prepare) {
+void Registry::add(std::string_view op, Prepare prepare, int sparse_input) {
   auto place = std::lower_bound(entries_.begin(), entries_.end(), op,
                                 [](const Entry& entry, std::string_view name) { return entry.op < name; });
-  entries_.insert(place, {std::string(op), prepare});
+  entries_.insert(place, {std::string(op), {prepare, sparse_input}});
 }
 
-Prepare Registry::find(std::string_view op) const {
+Kernel Registry::find(std::string_view op) const {
   auto place = std::lower_bound(entries_.begin(), entries_.end(), op,
                                 [](const Entry& entry, std::string_view name) { return entry.op < name; });
-  return place != entries_.end() && place->op == op ? place->prepare : nullptr;
+  return place != entries_.end() && place->op == op ? place->kernel : Kernel{};
 }
 
 std::vector<std::string> Registry::names() const {
@@ -47,15 +47,19 @@ const Registry& Registry::builtin() {
     register_fully_connected(all);
     register_gather(all);
     register_hashtable(all);
-    register_stablehlo_pairs(all);
+    register_hlo_gather(all);
+    register_hlo_scatter(all);
+    register_hlo_windows(all);
     register_landmarks(all);
     register_log_softmax(all);
+    register_lookup(all);
     register_lstm(all);
     register_matrices(all);
     register_more_arithmetic(all);
     register_normalization(all);
     register_numeric_verify(all);
     register_pad(all);
+    register_perception(all);
     register_pooling(all);
     register_posenet(all);
     register_random(all);
@@ -66,18 +70,22 @@ const Registry& Registry::builtin() {
     register_resize(all);
     register_rfft(all);
     register_rnn(all);
+    register_rotation(all);
     register_scatter(all);
     register_search(all);
     register_segments(all);
     register_sequences(all);
     register_slice(all);
+    register_skip_gram(all);
     register_softmax(all);
+    register_stablehlo_pairs(all);
     register_suppression(all);
     register_svdf(all);
     register_transforms(all);
     register_transpose(all);
     register_transpose_conv(all);
     register_windows(all);
+    register_hlo_names(all);
     return all;
   }();
   return registry;

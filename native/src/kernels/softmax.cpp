@@ -26,8 +26,7 @@ Compute softmax16(Preparation& p, const Rows& rows, float beta) {
   const float real = p.input(0).scale() * beta;
   p.require(std::isfinite(real) && real >= 0, "beta is ", beta);
   const auto parameters = std::make_shared<const Softmax16>(Softmax16{
-      quantize_multiplier(real / (10.0 / 65535.0)), InterpolationTable(-10.0, 0, [](double x) { return std::exp(x); }),
-      InterpolationTable(0, 1, [](double x) { return 1 / (1 + x); })});
+      quantize_multiplier(real / (10.0 / 65535.0)), softmax16_exp(), softmax16_one_over_one_plus()});
   return [rows, parameters](const Invocation& v) {
     rows.compute<int16_t, int16_t>(
         v, [&](const int16_t* in, int16_t* out) { softmax_row(in, out, rows.depth, *parameters); });

@@ -96,9 +96,18 @@ class InterpolationTable {
     return static_cast<int16_t>(values_[index] + ((slope * (x & 127) + 64) >> 7));
   }
 
+  const std::array<int16_t, 513>& values() const { return values_; }
+
  private:
   std::array<int16_t, 513> values_;
 };
+
+inline InterpolationTable softmax16_exp() {
+  return InterpolationTable(-10.0, 0, [](double x) { return std::exp(x); });
+}
+inline InterpolationTable softmax16_one_over_one_plus() {
+  return InterpolationTable(0, 1, [](double x) { return 1 / (1 + x); });
+}
 
 struct Softmax16 {
   Multiplier multiplier;  // from a distance of inputs to units of 10 / 65535

@@ -1,12 +1,14 @@
-// STABLEHLO_ADD STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_AND STABLEHLO_SHIFT_LEFT.
-#include <type_traits>
+// STABLEHLO_ADD STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_AND STABLEHLO_OR STABLEHLO_SHIFT_LEFT.
+#include <functional>
 
-#include "core/half.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
+#include "kernels/stablehlo_math.h"
 
 namespace subgraft {
 namespace {
+
+using namespace stablehlo;
 
 // Two inputs of one type and shape, nothing is broadcast.
 int64_t prepare_pair(Preparation& p) {
@@ -30,68 +32,26 @@ Compute pairwise(int64_t count, F f) {
   };
 }
 
-// Integers wrap, which unsigned arithmetic of at least 32 bits does without undefined behaviour.
-template <typename T, typename F>
-T wrapped(F f, T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return f(a, b);
-  using Unsigned = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-  return static_cast<T>(f(static_cast<Unsigned>(a), static_cast<Unsigned>(b)));
-}
-
-struct Add {
-  template <typename T>
-  T operator()(T a, T b) const {
-    return wrapped([](auto x, auto y) { return x + y; }, a, b);
-  }
-};
-struct Multiply {
-  template <typename T>
-  T operator()(T a, T b) const {
-    return wrapped([](auto x, auto y) { return x * y; }, a, b);
-  }
-};
-// A NaN in the second place is not taken, one in the first is.
-struct Maximum {
-  template <typename T>
-  T operator()(T a, T b) const {
-    return a < b ? b : a;
-  }
-};
-struct Minimum {
-  template <typename T>
-  T operator()(T a, T b) const {
-    return b < a ? b : a;
-  }
-};
-
-// Of truths, which a file may write as any byte: the sum and the larger are "or", the product and the smaller "and".
-template <typename F>
-constexpr bool kIsOr = std::is_same_v<F, Add> || std::is_same_v<F, Maximum>;
-
-Compute truths(int64_t count, bool is_or) {
-  return pairwise<uint8_t>(
-      count, [is_or](uint8_t a, uint8_t b) -> uint8_t { return is_or ? (a != 0 || b != 0) : (a != 0 && b != 0); });
-}
-
 template <typename F>
 Compute prepare_arithmetic(Preparation& p) {
   const int64_t count = prepare_pair(p);
   const DType dtype = p.input(0).dtype;
-  if (dtype == DType::boolean) return truths(count, kIsOr<F>);
-  if (dtype == DType::float16)
-    return pairwise<Half>(count, [](Half a, Half b) { return to_half(F()(to_float(a), to_float(b))); });
+  if (dtype == DType::boolean) return pairwise<uint8_t>(count, OfTruths<F>());
+  if (dtype == DType::float16) return pairwise<Half>(count, OfHalves<F>());
   return dispatch<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>(
       p, dtype, [&](auto type) -> Compute { return pairwise<decltype(type)>(count, F()); });
 }
 
-Compute prepare_and(Preparation& p) {
+// And, or: bit by bit, of truths as one.
+template <typename Truths, typename Bits>
+Compute prepare_bits(Preparation& p) {
   const int64_t count = prepare_pair(p);
   const DType dtype = p.input(0).dtype;
-  if (dtype == DType::boolean) return truths(count, false);
+  if (dtype == DType::boolean) return pairwise<uint8_t>(count, Truths());
   return dispatch<int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>(
       p, dtype, [&](auto type) -> Compute {
         using T = decltype(type);
-        return pairwise<T>(count, [](T a, T b) { return static_cast<T>(a & b); });
+        return pairwise<T>(count, [](T a, T b) { return static_cast<T>(Bits()(a, b)); });
       });
 }
 
@@ -111,10 +71,11 @@ Compute prepare_shift_left(Preparation& p) {
 
 void register_stablehlo_pairs(Registry& registry) {
   registry.add("STABLEHLO_ADD", prepare_arithmetic<Add>);
-  registry.add("STABLEHLO_AND", prepare_and);
+  registry.add("STABLEHLO_AND", prepare_bits<And, std::bit_and<>>);
   registry.add("STABLEHLO_MAXIMUM", prepare_arithmetic<Maximum>);
   registry.add("STABLEHLO_MINIMUM", prepare_arithmetic<Minimum>);
   registry.add("STABLEHLO_MULTIPLY", prepare_arithmetic<Multiply>);
+  registry.add("STABLEHLO_OR", prepare_bits<Or, std::bit_or<>>);
   registry.add("STABLEHLO_SHIFT_LEFT", prepare_shift_left);
 }
 

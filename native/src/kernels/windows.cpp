@@ -1,6 +1,7 @@
 // DILATE and REDUCE_WINDOW: holes in tensors, and windows with holes over them.
+#include "kernels/windows.h"
+
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "kernels/arithmetic_math.h"
@@ -41,17 +42,6 @@ Compute prepare_dilate(Preparation& p) {
   };
 }
 
-using Dims = std::array<int64_t, Shape::kMaxRank>;
-
-// How windows lie in the input. All in elements.
-struct Windows {
-  int rank = 0;
-  Dims outputs{};           // windows along each dimension
-  Dims steps{};             // from one window to the next
-  Dims sizes{}, strides{};  // of what one window sees
-  int64_t count = 0;
-};
-
 // Calls visit(offset) for every element of a window that starts at 0, in order.
 template <typename Visit>
 void walk(const Windows& w, int depth, int64_t offset, Visit&& visit) {
@@ -63,8 +53,9 @@ void walk(const Windows& w, int depth, int64_t offset, Visit&& visit) {
 }
 
 template <typename T, typename F>
-Compute run_windows(const Windows& w, F f) {
-  return [w, f](const Invocation& v) {
+Compute run_windows(const Windows& w, int slot, F f) {
+  return [w, slot, f](const Invocation& v) {
+    const T* in = slot < 0 ? v.in<T>(0) : v.scratch<T>(slot);
     v.parallel(w.count, 1024, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         int64_t start = 0, rest = i;
@@ -73,58 +64,66 @@ Compute run_windows(const Windows& w, F f) {
           rest /= w.outputs[d];
         }
         T result = *v.in<T>(1);
-        walk(w, 0, start, [&](int64_t at) { result = f(result, v.in<T>(0)[at]); });
+        walk(w, 0, start, [&](int64_t at) { result = f(result, in[at]); });
         v.out<T>(0)[i] = result;
       }
     });
   };
 }
 
-// ReduceWindowFunction of the schema.
-enum class Reduction { add = 1, multiply, minimum, maximum, all, any };
-
 template <typename T>
-Compute run_function(const Preparation& p, const Windows& w) {
-  switch (static_cast<Reduction>(p.options().integer("reduce_function"))) {
+Compute run_function(const Preparation& p, const Windows& w, Reduction reduction, int slot) {
+  switch (reduction) {
     case Reduction::add:
-      return run_windows<T>(w, [](T a, T b) { return wrapping_add(a, b); });
+      return run_windows<T>(w, slot, [](T a, T b) { return wrapping_add(a, b); });
     case Reduction::multiply:
-      return run_windows<T>(w, [](T a, T b) { return wrapping_multiply(a, b); });
+      return run_windows<T>(w, slot, [](T a, T b) { return wrapping_multiply(a, b); });
     case Reduction::minimum:
-      return run_windows<T>(w, [](T a, T b) { return a <= b ? a : b; });
+      return run_windows<T>(w, slot, [](T a, T b) { return a <= b ? a : b; });
     case Reduction::maximum:
-      return run_windows<T>(w, [](T a, T b) { return a >= b ? a : b; });
+      return run_windows<T>(w, slot, [](T a, T b) { return a >= b ? a : b; });
     case Reduction::all:
-      return run_windows<T>(w, [](T a, T b) { return static_cast<T>(a != 0 && b != 0); });
+      return run_windows<T>(w, slot, [](T a, T b) { return static_cast<T>(a != 0 && b != 0); });
     case Reduction::any:
-      return run_windows<T>(w, [](T a, T b) { return static_cast<T>(a != 0 || b != 0); });
+      return run_windows<T>(w, slot, [](T a, T b) { return static_cast<T>(a != 0 || b != 0); });
   }
-  p.unsupported("reduce function ", p.options().integer("reduce_function"));
+  p.unsupported("reduce function ", static_cast<int>(reduction));
 }
 
 // A sum of bools is true when any is, a product when all are. A file may hold any byte for true.
-Compute run_bools(const Preparation& p, const Windows& w) {
+Compute run_bools(const Preparation& p, const Windows& w, Reduction reduction, int slot) {
   const auto all = [](uint8_t a, uint8_t b) { return static_cast<uint8_t>(a != 0 && b != 0); };
   const auto any = [](uint8_t a, uint8_t b) { return static_cast<uint8_t>(a != 0 || b != 0); };
-  switch (static_cast<Reduction>(p.options().integer("reduce_function"))) {
+  switch (reduction) {
     case Reduction::add:
     case Reduction::maximum:
     case Reduction::any:
-      return run_windows<uint8_t>(w, any);
+      return run_windows<uint8_t>(w, slot, any);
     case Reduction::multiply:
     case Reduction::minimum:
     case Reduction::all:
-      return run_windows<uint8_t>(w, all);
+      return run_windows<uint8_t>(w, slot, all);
   }
-  p.unsupported("reduce function ", p.options().integer("reduce_function"));
+  p.unsupported("reduce function ", static_cast<int>(reduction));
 }
 
-Windows plan_windows(Preparation& p) {
-  const Shape& shape = p.input(0).shape;
-  for (int i = 2; i < 5; ++i)
-    p.require(p.input(i).shape == Shape{shape.rank()}, "input ", i, " has shape ", p.input(i).shape.text(),
-              " for rank ", shape.rank());
-  const auto sizes = p.integers(2), strides = p.integers(3), dilations = p.integers(4);
+void require_numbers(const Preparation& p, int i) {
+  const int rank = p.input(0).shape.rank();
+  p.require(p.input(i).shape == Shape{rank}, "input ", i, " has shape ", p.input(i).shape.text(), " for rank ", rank);
+}
+
+Compute prepare_reduce_window(Preparation& p) {
+  p.expect(5, 1);
+  p.require(p.input(0).shape.rank() >= 1, "input is a scalar");
+  for (int i = 2; i < 5; ++i) require_numbers(p, i);
+  const Windows w = plan_windows(p, p.input(0).shape, p.integers(2), p.integers(3), p.integers(4));
+  return reduce_windows(p, w, static_cast<Reduction>(p.options().integer("reduce_function")));
+}
+
+}  // namespace
+
+Windows plan_windows(Preparation& p, const Shape& shape, std::span<const int64_t> sizes,
+                     std::span<const int64_t> strides, std::span<const int64_t> dilations) {
   Windows w;
   w.rank = shape.rank();
   std::vector<int32_t> dims;
@@ -146,21 +145,16 @@ Windows plan_windows(Preparation& p) {
   return w;
 }
 
-Compute prepare_reduce_window(Preparation& p) {
-  p.expect(5, 1);
+Compute reduce_windows(const Preparation& p, const Windows& windows, Reduction reduction, int slot) {
   const DType dtype = p.input(0).dtype;
   p.require(p.output(0).dtype == dtype, "input is ", dtype_name(dtype), " but output is ",
             dtype_name(p.output(0).dtype));
   p.require(p.input(1).dtype == dtype && p.input(1).shape.elements() == 1, "the initial value is ",
             dtype_name(p.input(1).dtype), p.input(1).shape.text(), ", not one ", dtype_name(dtype));
-  p.require(p.input(0).shape.rank() >= 1, "input is a scalar");
-  const Windows w = plan_windows(p);
-  if (dtype == DType::boolean) return run_bools(p, w);
+  if (dtype == DType::boolean) return run_bools(p, windows, reduction, slot);
   return dispatch<float, double, int8_t, uint8_t, int16_t, int32_t, int64_t>(
-      p, dtype, [&](auto type) { return run_function<decltype(type)>(p, w); });
+      p, dtype, [&](auto type) { return run_function<decltype(type)>(p, windows, reduction, slot); });
 }
-
-}  // namespace
 
 void register_windows(Registry& registry) {
   registry.add("DILATE", prepare_dilate);

@@ -26,6 +26,7 @@
 #include "core/errors.h"
 #include "core/shape.h"
 #include "model/model.h"
+#include "model/sparse_constant.h"
 #include "runtime/threads.h"
 
 namespace subgraft {
@@ -38,8 +39,7 @@ struct Operand {
   DType dtype = DType::float32;
   Shape shape;                                 // of an output: what the file says, not yet what the kernel says
   const Quantization* quantization = nullptr;  // null: none in the file
-  const Sparsity* sparsity = nullptr;
-  const std::byte* constant = nullptr;  // the bytes, where they are the same on every run; null otherwise
+  const std::byte* constant = nullptr;         // the bytes, where they are the same on every run; null otherwise
   int64_t constant_bytes = 0;
   bool is_variable = false;
 
@@ -113,6 +113,10 @@ class Preparation {
   // A constant of the same subgraph that is no input, such as the scales of blockwise quantization; throws ModelError
   // when the tensor is no constant.
   Operand constant(int32_t tensor) const;
+  // What the op's body, a subgraph of two parameters, makes of them: the name of its only op, which takes both in any
+  // order, or "" when there is none and it returns the second. Throws ModelError for a subgraph that is not there and
+  // Unsupported for any other body.
+  std::string body(int64_t subgraph) const;
 
   // Throws ModelError unless the op has this many inputs (or min to max) and outputs.
   void expect(int inputs, int outputs) const { expect(inputs, inputs, outputs); }
@@ -131,8 +135,16 @@ class Preparation {
   // The same for int32 or int64 inputs, as int64.
   std::vector<int64_t> integers(int i) const;
 
+  // The sparse constant at an input that the op's registration calls so; null where it is dense. Operand::constant is
+  // null then: dense memory is made when spell_out() is called, or after the kernel returns, for the closure; never,
+  // where the kernel calls keep_sparse().
+  std::shared_ptr<const SparseConstant> sparse(int i) const;
+  void spell_out(int i);
+  void keep_sparse(int i);
+
   // An output whose value is known already (SHAPE): consumers see it as a constant, the closure is not run.
   void publish(int output, const void* bytes, int64_t size);
+  void publish(int output, std::shared_ptr<const SparseConstant> constant);
 
   // The closure is to run in every invoke, constant inputs or not: it reads or changes what no tensor shows.
   void has_effects();
@@ -140,6 +152,9 @@ class Preparation {
   Resources& resources() const;
   // The value of a handle while the program runs; before, the op is put off as by value().
   int32_t handle_now(int i) const;
+
+  // Threads that the closure runs on, at most.
+  int threads() const;
 
   // Memory for the closure, 64-byte aligned, valid during one run of this op. Returns its slot number.
   int scratch(int64_t bytes);
@@ -184,18 +199,25 @@ class Preparation {
 
 using Prepare = Compute (*)(Preparation&);
 
+struct Kernel {
+  Prepare prepare = nullptr;
+  int sparse_input = -1;  // the one that it asks sparse() for
+
+  explicit operator bool() const { return prepare; }
+};
+
 // Kernels by op name: the builtin's schema name, or a custom op's own.
 class Registry {
  public:
-  void add(std::string_view op, Prepare prepare);
-  Prepare find(std::string_view op) const;  // null: no kernel
-  std::vector<std::string> names() const;   // sorted
-  static const Registry& builtin();         // all families of kernels/families.h
+  void add(std::string_view op, Prepare prepare, int sparse_input = -1);
+  Kernel find(std::string_view op) const;
+  std::vector<std::string> names() const;  // sorted
+  static const Registry& builtin();        // all families of kernels/families.h
 
  private:
   struct Entry {
     std::string op;
-    Prepare prepare;
+    Kernel kernel;
   };
   std::vector<Entry> entries_;  // sorted by op
 };

@@ -64,6 +64,8 @@ const Operand* Preparation::intermediate(int i) const {
 
 Operand Preparation::constant(int32_t tensor) const { return host_.constant(tensor); }
 
+std::string Preparation::body(int64_t subgraph) const { return host_.body(subgraph); }
+
 void Preparation::expect(int min_inputs, int max_inputs, int outputs) const {
   if (inputs() < min_inputs || inputs() > max_inputs)
     throw ModelError(min_inputs == max_inputs
@@ -83,7 +85,14 @@ const void* Preparation::value_bytes(int i, DType expected) const {
     throw ModelError(concat("input ", i, " '", operand.name, "' is ", dtype_name(operand.dtype), "; it must be ",
                             dtype_name(expected)));
   if (!host_.values[i]) throw NotYetKnown{i};
-  return host_.values[i];
+  if (!host_.is_running || operand.is_constant()) return host_.values[i];
+  const int64_t size = dense_bytes(operand.dtype, operand.shape.elements());
+  if (size > kMostAsked) {
+    host_.is_repeatable = false;
+    return host_.values[i];
+  }
+  host_.asked[i].assign(host_.values[i], host_.values[i] + size);
+  return host_.asked[i].data();
 }
 
 std::vector<int64_t> Preparation::integers(int i) const {
@@ -102,9 +111,35 @@ void Preparation::publish(int i, const void* bytes, int64_t size) {
   host_.is_published[i] = true;
 }
 
+std::shared_ptr<const SparseConstant> Preparation::sparse(int i) const {
+  input(i);
+  return host_.sparse[i];
+}
+
+void Preparation::spell_out(int i) {
+  if (!sparse(i)) return;
+  host_.values[i] = inputs_[i].constant = host_.spell_out(i);
+}
+
+void Preparation::keep_sparse(int i) {
+  input(i);
+  host_.keeps_sparse[i] = true;
+}
+
+void Preparation::publish(int i, std::shared_ptr<const SparseConstant> constant) {
+  output(i);
+  host_.published_sparse[i] = std::move(constant);
+  host_.is_published[i] = true;
+}
+
+int Preparation::threads() const { return host_.threads; }
+
 void Preparation::has_effects() { host_.has_effects = true; }
 
-Resources& Preparation::resources() const { return *host_.resources; }
+Resources& Preparation::resources() const {
+  host_.is_repeatable = false;
+  return *host_.resources;
+}
 
 int32_t Preparation::handle_now(int i) const {
   if (!host_.is_running) throw NotYetKnown{i};
@@ -127,7 +162,8 @@ void Preparation::share(int output_index, int input_index) {
 
 std::shared_ptr<const void> Preparation::shared_value(int i, std::string_view kind,
                                                       const std::function<std::shared_ptr<const void>()>& make) {
-  if (!input(i).is_constant()) throw ModelError(concat("input ", i, " '", input(i).name, "' must be a constant"));
+  if (!input(i).is_constant() && !host_.sparse[i])
+    throw ModelError(concat("input ", i, " '", input(i).name, "' must be a constant"));
   return host_.shared(i, kind, make);
 }
 

@@ -4,8 +4,6 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/packed.h"
-
 namespace subgraft {
 
 Program::Program(ProgramRequest request)
@@ -110,67 +108,6 @@ void Program::run_step(Step& step) {
       Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
 }
 
-// An op whose shapes depend on values: prepared again now that its inputs are there, its outputs sized to fit.
-void Program::run_dynamic(Step& step) {
-  const OpDef& op = graph_.ops[step.op];
-  Preparation::Host host = host_of(op);
-  host.is_running = true;
-  static constexpr std::byte kNothing{};  // where the caller's memory of an empty input is null
-  for (size_t i = 0; i < op.inputs.size(); ++i)
-    if (op.inputs[i] >= 0) host.values[i] = values_[op.inputs[i]].data ? values_[op.inputs[i]].data : &kNothing;
-  std::vector<Operand> inputs, outputs;
-  for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
-  for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
-  const OpCode& code = request_.model->opcodes[op.opcode];
-  const PackedOperands packed(code, inputs, outputs);
-  Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
-  // Kept until the next run, so that weights it shares are not derived again each time.
-  step.compute = packed.around(Registry::builtin().find(code.name())(preparation), host, *request_.pool);
-
-  std::vector<std::byte*> results;
-  bool all_published = !op.outputs.empty();
-  for (size_t i = 0; i < op.outputs.size(); ++i) {
-    const int t = op.outputs[i];
-    if (t < 0) {
-      results.push_back(nullptr);
-      continue;
-    }
-    Value& output = values_[t];
-    if (!host.shapes[i]) throw ModelError(concat("the kernel left output ", i, " without a shape"));
-    if (output.home == Home::external && !(output.shape == *host.shapes[i]))
-      throw Unsupported(concat("output '", graph_.tensors[t].name, "' has shape ", host.shapes[i]->text(),
-                               " now, but the caller's memory is for ", output.shape.text()));
-    if (output.home == Home::dynamic) {
-      const int64_t size = storage_bytes(graph_.tensors[t].dtype, host.shapes[i]->elements());
-      // What the run before left goes first: only one of them counts.
-      if (output.holder) take(-static_cast<const Arena*>(output.holder.get())->size());
-      output.holder = nullptr;
-      place(t, nullptr);
-      // At least a byte: a null pointer stands for "no value".
-      auto block = std::make_shared<Arena>(std::max<int64_t>(1, size));
-      take(block->size());
-      place(t, block->data());
-      output.holder = block;
-    }
-    output.shape = *host.shapes[i];
-    if (host.is_published[i])
-      std::memcpy(output.data, host.published[i].data(), host.published[i].size());
-    else
-      all_published = false;
-    results.push_back(output.data);
-  }
-  if (!all_published && !is_idle(op, host)) compute_into(op, step.compute, host, results);
-}
-
-void Program::compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
-                           std::span<std::byte* const> results) const {
-  std::vector<std::byte*> inputs, scratch;
-  for (const int t : op.inputs) inputs.push_back(t >= 0 ? values_[t].data : nullptr);
-  std::vector<Arena> blocks;
-  for (const int64_t size : host.scratch) scratch.push_back(blocks.emplace_back(size).data());
-  compute(Invocation(inputs.data(), results.data(), scratch.data(), *request_.pool));
-}
-
 void Program::publish_outputs() {
   for (const auto& [tensor, data] : constant_outputs_)
     if (data && data != values_[tensor].data)
@@ -183,7 +120,11 @@ Shape Program::shape(int tensor) const {
   return Shape(graph_.tensors[tensor].shape);
 }
 
-std::byte* Program::data(int tensor) const { return value(tensor).data; }
+std::byte* Program::data(int tensor) {
+  const Value& of = value(tensor);
+  if (of.sparse) spell_out(tensor);
+  return of.data;
+}
 
 std::shared_ptr<const void> Program::holder(int tensor) const { return value(tensor).holder; }
 
@@ -196,7 +137,7 @@ bool Program::is_variable(int tensor) const { return value(tensor).home == Home:
 bool Program::is_dynamic(int tensor) const { return value(tensor).home == Home::dynamic; }
 bool Program::is_readable(int tensor) const {
   const Value& of = value(tensor);
-  return of.data && (of.home != Home::arena || of.kept);
+  return (of.data || of.sparse) && (of.home != Home::arena || of.kept);
 }
 
 void Program::profile(bool on) {

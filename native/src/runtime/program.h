@@ -51,9 +51,10 @@ class Program {
   void bind(int tensor, std::byte* data);
 
   // Where a tensor is now: its shape (before a run, of a tensor sized while running: the file's) and memory, null when
-  // it has none of its own. Throws ArgumentError for an index outside the subgraph.
+  // it has none of its own; of a sparse constant it is made now. Throws ArgumentError for an index outside the
+  // subgraph.
   Shape shape(int tensor) const;
-  std::byte* data(int tensor) const;
+  std::byte* data(int tensor);
   // What keeps that memory alive where it may be replaced before the program is destroyed; null elsewhere.
   std::shared_ptr<const void> holder(int tensor) const;
   int64_t bytes(int tensor) const;
@@ -91,31 +92,44 @@ class Program {
     bool kept = false;   // its memory is its own from its first write to the end of the run
     Shape shape;
     std::byte* data = nullptr;
-    std::shared_ptr<const void> holder;  // of constants made here and of memory sized while running
-    bool is_shared_constant = false;     // the bytes depend on the model alone
-    int storage = -1;                    // index into storages_ (home arena)
+    std::shared_ptr<const void> holder;            // of constants made here and of memory sized while running
+    std::shared_ptr<const SparseConstant> sparse;  // of a constant that has no data until it is spelled out
+    bool is_shared_constant = false;               // the bytes depend on the model alone
+    int storage = -1;                              // index into storages_ (home arena)
   };
   struct Storage {
     ArenaBlock block;
     int owner;  // the tensor it was made for
   };
+  // An op whose shapes depend on values, as it was prepared while running.
+  struct Prepared {
+    std::vector<Shape> shapes;  // of its inputs
+    Preparation::Host host;
+    Compute compute;
+  };
   struct Step {
     int op;
     bool dynamic = false;
     Compute compute;
-    size_t pointers = 0;  // first of this step's pointers: inputs, outputs, scratch
+    std::vector<Prepared> prepared;  // of a dynamic one; the latest first
+    size_t pointers = 0;             // first of this step's pointers: inputs, outputs, scratch
     std::vector<int64_t> scratch;
     std::vector<std::pair<int, int>> shares;
   };
 
   void admit_inputs();
   void prepare_ops();
-  void prepare_op(int op, Prepare prepare);
+  void prepare_op(int op, const Kernel& kernel);
+  // A sparse constant goes to the kernel as it is where that asks for it, and gets dense memory elsewhere.
+  void offer_sparse(size_t input, int tensor, const Kernel& kernel, Preparation::Host& host);
+  // Dense memory for sparse constants that the prepared kernel reads.
+  void spell_out_unless_kept(const OpDef& op, const Preparation::Host& host);
   // Whether the op has no element to compute, however long the dimensions beside the zero are, and no state to change.
   bool is_idle(const OpDef& op, const Preparation::Host& host) const;
   void fold(const OpDef& op, const Compute& compute, const Preparation::Host& host);
   Shape shape_in_file(int tensor) const;
   void define_constant(int tensor);
+  void define_sparse(int tensor, Bytes buffer);
   void spell_out(int tensor);
   void number_strings(int tensor, Bytes buffer);
   // Counts memory of this program; throws Unsupported when all of it is over the memory limit.
@@ -128,6 +142,11 @@ class Program {
   void place(int tensor, std::byte* data);
   void run_step(Step& step);
   void run_dynamic(Step& step);
+  bool is_for_now(const OpDef& op, const Prepared& prepared) const;
+  Prepared prepare_now(const OpDef& op);
+  Prepared& prepared_now(Step& step);
+  void size_output(int tensor, const Shape& shape);
+  void place_scratch(const std::vector<int64_t>& sizes);
   // Runs an op whose outputs lie in `results` and whose scratch memory is not planned.
   void compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
                     std::span<std::byte* const> results) const;
@@ -143,6 +162,8 @@ class Program {
   std::vector<Storage> storages_;
   std::vector<ArenaBlock> scratch_blocks_;
   Arena arena_;
+  Arena loose_scratch_;  // of one dynamic step at a time
+  std::vector<std::byte*> loose_scratch_pointers_;
   std::vector<std::unique_ptr<Arena>> variables_;
   std::vector<std::byte*> pointers_;              // of all steps
   std::vector<std::vector<size_t>> pointers_to_;  // per tensor: indices into pointers_

@@ -21,6 +21,7 @@ void Program::lay_out() {
   for (const int t : request_.outputs) {
     Value& output = values_[t];
     if (output.home == Home::none) define_constant(t);
+    spell_out(t);
     if (output.home == Home::none)
       throw ModelError(concat("output tensor ", t, " '", graph_.tensors[t].name, "' is produced by no op"));
     output.kept = true;

@@ -3,9 +3,8 @@
 #include <cstring>
 #include <map>
 
-#include "core/strings.h"
-#include "model/densify.h"
-#include "model/string_buffer.h"
+#include "runtime/body.h"
+#include "runtime/folded.h"
 #include "runtime/packed.h"
 #include "runtime/program.h"
 #include "runtime/shared_weights.h"
@@ -13,24 +12,9 @@
 namespace subgraft {
 namespace {
 
-// A folded tensor: its elements and the shape they turned out to have.
-struct Folded {
-  Folded(int64_t size, const Shape& shape) : arena(size), shape(shape) {}
-  Arena arena;
-  Shape shape;
-};
-
-// The strings of a constant and their numbers, which are its elements.
-struct Texts {
-  std::shared_ptr<const Strings> kept;
-  std::vector<int64_t> ids;
-};
-
-bool is_aligned(const void* data, size_t alignment) { return reinterpret_cast<uintptr_t>(data) % alignment == 0; }
-
 // Every kind without a kernel and how many ops are of it, so that a user learns of all of them at once. Empty when
 // there is just one such op.
-std::string all_missing(const ProgramRequest& request, const SubgraphDef& graph, const std::vector<Prepare>& kernels) {
+std::string all_missing(const ProgramRequest& request, const SubgraphDef& graph, const std::vector<Kernel>& kernels) {
   std::map<std::string, int> counts;
   int ops = 0;
   for (const int op : request.ops) {
@@ -70,16 +54,16 @@ void Program::admit_inputs() {
 void Program::prepare_ops() {
   const Registry& registry = Registry::builtin();
   const auto& opcodes = request_.model->opcodes;
-  std::vector<Prepare> kernels(opcodes.size(), nullptr);
+  std::vector<Kernel> kernels(opcodes.size());
   for (size_t i = 0; i < opcodes.size(); ++i) kernels[i] = registry.find(opcodes[i].name());
   for (const int op : request_.ops) {
     const OpCode& code = opcodes[graph_.ops.at(op).opcode];
-    const Prepare prepare = kernels[graph_.ops[op].opcode];
-    if (!prepare)
+    const Kernel& kernel = kernels[graph_.ops[op].opcode];
+    if (!kernel)
       throw Unsupported(concat(op_name(op), ": the CPU interpreter has no kernel for this ",
                                code.is_custom() ? "custom op" : "op", all_missing(request_, graph_, kernels)));
     try {
-      prepare_op(op, prepare);
+      prepare_op(op, kernel);
     } catch (const ModelError& error) {
       throw ModelError(op_name(op) + ": " + error.what());
     } catch (const Unsupported& error) {
@@ -90,114 +74,6 @@ void Program::prepare_ops() {
   }
 }
 
-Shape Program::shape_in_file(int tensor) const {
-  const TensorDef& def = graph_.tensors[tensor];
-  try {
-    return Shape(def.shape);
-  } catch (const ModelError& error) {
-    throw ModelError(concat("tensor ", tensor, " '", def.name, "': ", error.what()));
-  } catch (const Unsupported& error) {
-    throw Unsupported(concat("tensor ", tensor, " '", def.name, "': ", error.what()));
-  }
-}
-
-// A constant gets its bytes, a variable its shape, the first time an op reads it.
-void Program::define_constant(int tensor) {
-  Value& value = values_[tensor];
-  if (value.home != Home::none) return;
-  const TensorDef& def = graph_.tensors[tensor];
-  if (def.is_variable) {
-    value.shape = shape_in_file(tensor);
-    storage_bytes(def.dtype, value.shape.elements());  // refuses what has no size or too large a one
-    value.known = value.kept = true;
-    value.home = Home::variable;
-    return;
-  }
-  if (def.external_buffer != 0)
-    throw Unsupported(concat("tensor ", tensor, " '", def.name, "' lies in an external file, which is not supported"));
-  const Bytes buffer = request_.model->buffers[def.buffer];
-  const Shape shape = shape_in_file(tensor);
-  if (buffer.empty() && shape.elements() != 0 && !def.sparsity) return;  // a sparse one may be all zeros
-  value.shape = shape;
-  const int bits = dtype_bits(def.dtype);
-  if (def.sparsity) {
-    spell_out(tensor);
-    return;
-  }
-  if (def.dtype == DType::string) {
-    number_strings(tensor, buffer);
-    return;
-  }
-  if (bits > 0) {
-    const int64_t needed = storage_bytes(def.dtype, value.shape.elements());
-    if (static_cast<int64_t>(buffer.size()) < needed)
-      throw ModelError(concat("constant tensor ", tensor, " '", def.name, "' of shape ", value.shape.text(), " has ",
-                              buffer.size(), " bytes; it needs ", needed));
-  }
-  value.home = Home::constant;
-  value.known = value.kept = value.is_shared_constant = true;
-  value.data = const_cast<std::byte*>(buffer.data());
-  if (!is_aligned(buffer.data(), std::max(1, std::min(bits / 8, 8)))) {
-    value.holder = request_.model->shared->get(request_.subgraph, tensor, "aligned", [&] {
-      auto copy = std::make_shared<Folded>(static_cast<int64_t>(buffer.size()), value.shape);
-      std::memcpy(copy->arena.data(), buffer.data(), buffer.size());
-      return std::shared_ptr<const void>(copy);
-    });
-    value.data = static_cast<const Folded*>(value.holder.get())->arena.data();
-  }
-  // Kernels take a null pointer for "not constant".
-  static std::byte nothing[kArenaAlignment];
-  if (!value.data) value.data = nothing;
-}
-
-// The elements of a string constant become numbers, made once for all interpreters of the model.
-void Program::number_strings(int tensor, Bytes buffer) {
-  Value& value = values_[tensor];
-  try {
-    value.holder = request_.model->shared->get(request_.subgraph, tensor, "strings", [&] {
-      auto texts = std::make_shared<Texts>();
-      texts->kept = Strings::keep(read_strings(buffer));
-      if (texts->kept->size() != value.shape.elements())
-        throw ModelError(concat("its shape is ", value.shape.text(), ", and it has ", texts->kept->size(), " strings"));
-      for (int64_t i = 0; i < texts->kept->size(); ++i) texts->ids.push_back(texts->kept->id(i));
-      texts->ids.push_back(0);  // never empty: kernels take a null pointer for "not constant"
-      return std::shared_ptr<const void>(texts);
-    });
-  } catch (const ModelError& error) {
-    throw ModelError(concat("constant tensor ", tensor, " '", graph_.tensors[tensor].name, "': ", error.what()));
-  }
-  auto* ids = const_cast<int64_t*>(static_cast<const Texts*>(value.holder.get())->ids.data());
-  value.data = reinterpret_cast<std::byte*>(ids);
-  value.home = Home::constant;
-  value.known = value.kept = value.is_shared_constant = true;
-}
-
-// A sparse constant becomes a dense one, made once for all interpreters of the model.
-void Program::spell_out(int tensor) {
-  const TensorDef& def = graph_.tensors[tensor];
-  Value& value = values_[tensor];
-  const int bits = dtype_bits(def.dtype);
-  if (bits < 8)
-    throw Unsupported(concat("constant tensor ", tensor, " '", def.name, "' is sparse with elements of type ",
-                             dtype_name(def.dtype)));
-  const int64_t size = storage_bytes(def.dtype, value.shape.elements());
-  take(size);
-  try {
-    value.holder = request_.model->shared->get(request_.subgraph, tensor, "dense", [&] {
-      auto dense = std::make_shared<Folded>(std::max<int64_t>(1, size), value.shape);
-      densify(*def.sparsity, value.shape, static_cast<size_t>(bits / 8), request_.model->buffers[def.buffer],
-              dense->arena.data());
-      return std::shared_ptr<const void>(dense);
-    });
-  } catch (const ModelError& error) {
-    throw ModelError(concat("sparse constant tensor ", tensor, " '", def.name, "': ", error.what()));
-  }
-  value.data = static_cast<const Folded*>(value.holder.get())->arena.data();
-  value.home = Home::constant;
-  value.known = value.kept = value.is_shared_constant = true;
-  folded_bytes_ += size;
-}
-
 Operand Program::operand(int tensor, bool as_input) const {
   const TensorDef& def = graph_.tensors[tensor];
   const Value& value = values_[tensor];
@@ -205,11 +81,10 @@ Operand Program::operand(int tensor, bool as_input) const {
   operand.name = def.name;
   operand.dtype = def.dtype;
   operand.quantization = def.quantization.get();
-  operand.sparsity = def.sparsity.get();
   operand.is_variable = def.is_variable;
   if (as_input) {
     operand.shape = value.shape;
-    if (value.home == Home::constant) {
+    if (value.home == Home::constant && value.data) {
       operand.constant = value.data;
       operand.constant_bytes = dtype_bits(def.dtype) == 0
                                    ? static_cast<int64_t>(request_.model->buffers[def.buffer].size())
@@ -227,29 +102,52 @@ Operand Program::operand(int tensor, bool as_input) const {
 Preparation::Host Program::host_of(const OpDef& op) {
   Preparation::Host host;
   host.values.resize(op.inputs.size());
+  host.asked.resize(op.inputs.size());
   host.shapes.resize(op.outputs.size());
   host.published.resize(op.outputs.size());
   host.is_published.resize(op.outputs.size());
+  host.published_sparse.resize(op.outputs.size());
+  host.sparse.resize(op.inputs.size());
+  host.keeps_sparse.resize(op.inputs.size());
+  host.threads = request_.pool->size();
   host.resources = request_.resources.get();
   for (const int t : op.intermediates) host.intermediates.push_back(t >= 0 ? operand(t, false) : Operand{});
   host.constant = [this](int32_t tensor) {
     if (tensor < 0 || tensor >= static_cast<int64_t>(graph_.tensors.size()))
       throw ModelError(concat("there is no tensor ", tensor));
     define_constant(tensor);
+    spell_out(tensor);
     if (values_[tensor].home != Home::constant)
       throw ModelError(concat("tensor ", tensor, " '", graph_.tensors[tensor].name, "' must be a constant"));
     return operand(tensor, true);
   };
+  host.body = [this](int64_t subgraph) { return body_of(*request_.model, subgraph); };
   host.shared = [this, &op](int input, std::string_view kind,
                             const std::function<std::shared_ptr<const void>()>& make) {
     const int tensor = op.inputs[input];
     if (!values_[tensor].is_shared_constant) return make();
     return request_.model->shared->get(request_.subgraph, tensor, kind, make);
   };
+  host.spell_out = [this, &op](int input) -> const std::byte* {
+    spell_out(op.inputs[input]);
+    return values_[op.inputs[input]].data;
+  };
   return host;
 }
 
-void Program::prepare_op(int index, Prepare prepare) {
+void Program::offer_sparse(size_t input, int tensor, const Kernel& kernel, Preparation::Host& host) {
+  if (static_cast<int>(input) == kernel.sparse_input)
+    host.sparse[input] = values_[tensor].sparse;
+  else
+    spell_out(tensor);
+}
+
+void Program::spell_out_unless_kept(const OpDef& op, const Preparation::Host& host) {
+  for (size_t i = 0; i < op.inputs.size(); ++i)
+    if (host.sparse[i] && !host.keeps_sparse[i]) spell_out(op.inputs[i]);
+}
+
+void Program::prepare_op(int index, const Kernel& kernel) {
   const OpDef& op = graph_.ops[index];
   Preparation::Host host = host_of(op);
   std::vector<Operand> inputs, outputs;
@@ -265,6 +163,7 @@ void Program::prepare_op(int index, Prepare prepare) {
       throw ModelError(
           concat("input ", i, " is tensor ", t, " '", graph_.tensors[t].name, "', which nothing before it produces"));
     shapes_known = shapes_known && values_[t].known;
+    offer_sparse(i, t, kernel, host);
     const bool constant = values_[t].home == Home::constant;
     foldable = foldable && constant;
     if (constant) host.values[i] = values_[t].data;
@@ -287,7 +186,8 @@ void Program::prepare_op(int index, Prepare prepare) {
       const OpCode& code = request_.model->opcodes[op.opcode];
       const PackedOperands packed(code, inputs, outputs);
       Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
-      step.compute = packed.around(prepare(preparation), host, *request_.pool);
+      step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
+      spell_out_unless_kept(op, host);
     } catch (const NotYetKnown&) {
       shapes_known = false;
     }
@@ -326,6 +226,15 @@ bool Program::is_idle(const OpDef& op, const Preparation::Host& host) const {
                      [](const std::optional<Shape>& shape) { return !shape || shape->elements() == 0; });
 }
 
+void Program::compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
+                           std::span<std::byte* const> results) const {
+  std::vector<std::byte*> inputs, scratch;
+  for (const int t : op.inputs) inputs.push_back(t >= 0 ? values_[t].data : nullptr);
+  std::vector<Arena> blocks;
+  for (const int64_t size : host.scratch) scratch.push_back(blocks.emplace_back(size).data());
+  compute(Invocation(inputs.data(), results.data(), scratch.data(), *request_.pool));
+}
+
 // Computes the op now: its outputs are constants from here on.
 void Program::fold(const OpDef& op, const Compute& compute, const Preparation::Host& host) {
   const bool shareable = !host.has_effects && std::all_of(op.inputs.begin(), op.inputs.end(), [&](int t) {
@@ -353,6 +262,14 @@ void Program::fold(const OpDef& op, const Compute& compute, const Preparation::H
     const int t = op.outputs[i];
     if (t < 0) continue;
     Value& output = values_[t];
+    output.home = Home::constant;
+    output.kept = true;
+    output.is_shared_constant = shareable;
+    if (host.published_sparse[i]) {
+      output.sparse = host.published_sparse[i];
+      if (request_.keep_all) spell_out(t);
+      continue;
+    }
     auto make = [&]() -> std::shared_ptr<const void> {
       if (made.empty()) compute_all();
       return made[i];
@@ -361,9 +278,6 @@ void Program::fold(const OpDef& op, const Compute& compute, const Preparation::H
     const auto* folded = static_cast<const Folded*>(output.holder.get());
     output.data = folded->arena.data();
     output.shape = folded->shape;
-    output.home = Home::constant;
-    output.kept = true;
-    output.is_shared_constant = shareable;
     folded_bytes_ += folded->arena.size();
   }
 }

@@ -22,6 +22,10 @@ from subgraft.interpreter import Model
 if TYPE_CHECKING:
     from subgraft import Session
     from subgraft.delegates import Array
+    from subgraft.interpreter.profile import Profile
+
+
+PROFILED_RUNS = 10  # at least, so that the mean says something
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -35,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     group.add_argument("--threshold", type=float, metavar="S", help="no classes or boxes with a lower score")
     group.add_argument("--output", metavar="DIR", help="write the outputs as .npy, a class map as .png too")
     group.add_argument("--repeat", type=int, default=1, metavar="N", help="run N times and report the times")
+    group.add_argument("--profile", action="store_true", help="say where the time goes: segments, ops, kernels")
     group.add_argument("--json", action="store_true", help="print one JSON document")
     session_options.add_arguments(parser)
 
@@ -58,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
             size=given.size,
         )
         files = _write(Path(args.output), named, answer) if args.output else []
-        _print(args, answer, session, times_s, files)
+        profile = session.profile(given.arrays, runs=max(args.repeat, PROFILED_RUNS)) if args.profile else None
+        _print(args, answer, session, times_s, files, profile)
     return ExitCode.OK
 
 
@@ -106,11 +112,14 @@ def _print(
     session: Session,
     times_s: Sequence[float],
     files: Sequence[str],
+    profile: Profile | None,
 ) -> None:
     median_s, least_s = statistics.median(times_s), min(times_s)
     if args.json:
         times = {"runs": len(times_s), "first_s": times_s[0], "median_s": median_s, "least_s": least_s}
         result = {"model": args.model, "answer": answer.to_dict(), "times": times, "files": list(files)}
+        if profile is not None:
+            result["profile"] = profile.to_dict()
         print_json({**result, "plan": session.plan.to_dict(), "report": session.report.to_dict()})
         return
     print(answer.text())
@@ -120,5 +129,7 @@ def _print(
         print(wrapped(event))
     if len(times_s) > 1:
         print(f"{len(times_s)} runs: median {1e3 * median_s:.2f} ms, least {1e3 * least_s:.2f} ms")
+    if profile is not None:
+        print(profile)
     for path in files:
         print(f"wrote {path}")
