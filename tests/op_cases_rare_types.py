@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from op_cases import Case, const, fed, out, x
+from collections.abc import Callable
+
+import numpy as np
+
+from op_cases import Array, Case, const, fed, out, x
 from op_cases_arithmetic import ACTIVATIONS
 
 FRACTION = {"dtype": "int16", "scale": 2.0**-15}
@@ -58,4 +62,37 @@ def fed_weights() -> list[Case]:
     return cases
 
 
-CASES = [*fractions(), *paddings(), *fed_weights()]
+def channels() -> list[Case]:
+    """Requantization with a scale for each channel; ratios from a half on are rounded once."""
+    ratios = np.array([1.0, 2.0, 0.74, 4.0])
+    why = "TFLite computes with a scale of 0"
+    cases = []
+
+    def expected(shift: int, low: int, high: int, along: Array) -> Callable[[list[Array]], list[Array]]:
+        def rescaled(arrays: list[Array]) -> list[Array]:
+            (given,) = arrays
+            real = np.floor(given.astype(np.float64) * along + 0.5) + shift
+            return [real.clip(low, high).astype(np.int8 if low < 0 else np.uint8)]
+
+        return rescaled
+
+    for source in ("int8", "uint8", "int16"):
+        for axis, along in ((0, ratios[:, None]), (1, ratios[None])):
+            given = x(4, 4, dtype=source, low=0, high=40, scale=0.25)
+            scaled = out("int8", shape=(4, 4), scale=(0.25 / ratios).tolist(), zero=-3, axis=axis)
+            answer = expected(-3, -128, 127, along)
+            cases.append(Case("QUANTIZE", [given], [scaled], expected=answer, why=why, label=f"to_axis{axis}"))
+            many = x(4, 4, dtype=source, low=0, high=40, scale=(0.25 * ratios).tolist(), axis=axis)
+            single = out("int8", scale=0.25, zero=-3)
+            cases.append(Case("QUANTIZE", [many], [single], expected=answer, why=why, label=f"from_axis{axis}"))
+    both = {"shape": (4, 4), "scale": ratios.tolist()}
+    refused = Case(
+        "QUANTIZE",
+        [x(4, 4, dtype="int8", scale=ratios.tolist(), axis=1)],
+        [out("int8", axis=0, **both)],
+        error="along different dimensions",
+    )
+    return [*cases, refused]
+
+
+CASES = [*channels(), *fractions(), *paddings(), *fed_weights()]

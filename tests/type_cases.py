@@ -45,6 +45,7 @@ RECURRENT = frozenset(
     )
 )  # fmt: skip
 ELEMENTS_OF_A_BASE = 400
+MANY = ("c", "b")  # marks of several scales
 LARGE = 1e4  # for float16
 
 
@@ -95,7 +96,7 @@ def realized(kind: str, wanted: Combination) -> Case | None:
     fitting = [case for case in bases()[kind] if combination(case).pattern() == wanted.pattern()]
     if not fitting:
         return None
-    base = max(fitting, key=lambda case: wanted.common(combination(case)))
+    base = max(fitting, key=lambda case: closeness(wanted, combination(case)))
     inputs = [
         spec if spec is None or token(spec) == text else changed(kind, place, spec, text)
         for place, (spec, text) in enumerate(zip(base.inputs, wanted.inputs, strict=True))
@@ -116,6 +117,12 @@ def realized(kind: str, wanted: Combination) -> Case | None:
         options[option] = type_of(wanted.outputs[place]).upper()
     plain = {"expected": None, "resolver": "BUILTIN_REF", "why": "", "runs": 1}
     return replace(base, inputs=inputs, outputs=outputs, options=options, **plain)
+
+
+def closeness(wanted: Combination, base: Combination) -> tuple[int, int, int]:
+    """Scales of channels and blocks, which only some cases have, decide before types do."""
+    marks = sum(mark_of(a) == mark_of(b) for a, b in zip(wanted.texts, base.texts, strict=True) if mark_of(a) in MANY)
+    return marks, *wanted.common(base)
 
 
 def changed(kind: str, place: int, spec: In, text: str) -> In | None:

@@ -20,7 +20,7 @@ DIFFERS = "differs: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """Regular expressions for the op, for ours' refusal or difference, and for the types without marks.
+    """Regular expressions for the op, for ours' refusal or difference, and for the types with or without marks.
 
     is_refused: by ours, in each of these combinations. always: also where ours gives what TFLite gave by chance.
     """
@@ -35,8 +35,15 @@ class Deviation:
 
 DEVIATIONS: Mapping[str, Deviation] = {
     "scale": Deviation(
-        reason="TFLite computes with a scale of 0 where a tensor has none",
-        message="no quantization|weights of this kind of quantization",
+        reason="TFLite computes with a scale of 0 where a tensor has none, or several that it does not look for",
+        message="no quantization|weights of this kind of quantization|a right side with a scale for each channel",
+    ),
+    "scales": Deviation(
+        reason="TFLite computes with a scale of 0 where it does not look for several, ours with all of them",
+        ops="FULLY_CONNECTED|QUANTIZE",
+        message=DIFFERS,
+        types=r"\bint[28]b |^\w+ -> \w+c$|^\w+c -> ",
+        is_refused=False,
     ),
     "as-output": Deviation(
         reason="TFLite reads the bytes of the inputs as the type of the output",
@@ -45,7 +52,7 @@ DEVIATIONS: Mapping[str, Deviation] = {
     ),
     "as-weights": Deviation(
         reason="TFLite reads the bytes of the weights or of a state as another type",
-        ops="CONV_2D|SVDF",
+        ops="(DEPTHWISE_)?CONV_2D|SVDF",
         message=r"input with \w+ weights|weights over time|weights of features|state 'input4' is",
     ),
     "as-int16": Deviation(
@@ -119,7 +126,9 @@ def deviation(kind: str, types: Combination, message: str) -> str:
     """The name of the first that tells of this difference; empty where none does, or where there is nothing to tell."""
     plain = re.sub(r"(?<=\d)[qcb]\b", "", str(types))
     for name, known in DEVIATIONS.items():
-        tells = re.fullmatch(known.ops, kind) and re.search(known.message, message) and re.search(known.types, plain)
-        if tells and (message or known.always):
+        of_types = re.search(known.types, plain) or re.search(known.types, str(types))
+        if not (of_types and re.fullmatch(known.ops, kind) and re.search(known.message, message)):
+            continue
+        if message or known.always:
             return name
     return ""
