@@ -1,4 +1,4 @@
-"""Writes models to a folder, as seeds for fuzz_program: those of every tests/op_cases_*.py, some with sparse weights."""
+"""Writes models to a folder, as seeds for fuzz_program: of every tests/op_cases_*.py, and some with sparse weights."""
 
 from __future__ import annotations
 
