@@ -10,7 +10,7 @@ import pytest
 
 from opencl_device import TestDevice
 from subgraft import _native
-from subgraft.backends.opencl.compiler import OPTIONS
+from subgraft.backends.opencl.compiler import OLDEST
 from subgraft.backends.opencl.fusion import index, parameter_bytes
 from subgraft.backends.opencl.launch import In, Int, Launch, Real, Step, Table, Value
 from subgraft.backends.opencl.opened import Opened
@@ -146,7 +146,7 @@ def test_fixed_point_arithmetic_is_exact_in_32_bits(opened: Opened) -> None:
     pairs = [(a, b) for a in edges for b in edges]
     pairs += [(int(a), int(b)) for a, b in rng.integers(LOWEST, HIGHEST, (3000, 2), endpoint=True)]
     a, b = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
-    program = opened.program(source([]).text + INTEGERS, OPTIONS)
+    program = opened.program(source([]).text + INTEGERS, OLDEST)
     given = [opened.context.buffer(4 * len(a)) for _ in range(2)]
     out = opened.context.buffer(20 * len(a))
     for buffer, array in zip(given, (a, b), strict=True):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from subgraft.backends.opencl.opened import Opened
 
 MOST_LOWERED = 32  # segments whose launches wait to be compiled, with their packed weights
-OPTIONS = "-cl-std=CL1.2"
+OLDEST, NEWER = "-cl-std=CL1.2", "-cl-std=CL3.0"  # the latter for built-in functions that came with it
 GROUP = 64  # work items in a group where a launch does not say: a warp or wavefront of every GPU known divides it
 
 
@@ -51,7 +51,7 @@ def compile_segment(
     """
     made = source(choose(lowered(segment, opened, half, fuses)), defines(opened.caps))
     layout = lay_out(segment, made.launches, one_arena, opened.caps.max_alloc_bytes)
-    program = opened.program(made.text, OPTIONS)
+    program = opened.program(made.text, options(opened.caps))
     ends = {layout.arrays[t].buffer for t in (*segment.inputs, *segment.outputs)}
     buffers = tuple(
         opened.context.buffer(size, host_visible=n in ends and opened.caps.unified_memory)
@@ -111,6 +111,11 @@ def geometry(launch: Launch, caps: Caps, limit: int) -> tuple[tuple[int, ...], t
         local[largest] = max(1, local[largest] // 2)
     rounded = tuple(-(-items // group) * group for items, group in zip(launch.items, local, strict=True))
     return rounded, tuple(local)
+
+
+def options(caps: Caps) -> str:
+    """For the device's compiler."""
+    return NEWER if "dot_khr" in caps.loops else OLDEST
 
 
 def defines(caps: Caps) -> str:

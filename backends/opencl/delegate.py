@@ -9,7 +9,7 @@ import numpy as np
 
 from subgraft import _native
 from subgraft.backends.opencl import discovery, measure, ops, selftest
-from subgraft.backends.opencl.compiler import OPTIONS, compile_segment, lowered
+from subgraft.backends.opencl.compiler import compile_segment, lowered, options
 from subgraft.backends.opencl.discovery import NAME, Found
 from subgraft.backends.opencl.errors import rejected
 from subgraft.backends.opencl.executable import OpenClExecutable
@@ -129,9 +129,9 @@ class OpenCl:
             executable = OpenClExecutable(segment, compiled, opened)
         except (_native.ClError, MemoryError) as error:
             raise rejected(error, opened.where) from error
-        if opened.is_fresh(compiled.source.text, OPTIONS):
+        if opened.is_fresh(compiled.source.text, options(opened.caps)):
             _warm_up(executable)
-            opened.keep(compiled.source.text, OPTIONS)
+            opened.keep(compiled.source.text, options(opened.caps))
         return executable
 
     def health(self, device: Device) -> Health:
