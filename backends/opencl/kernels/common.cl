@@ -15,6 +15,16 @@
 #define STORE(x, i, v) JOIN(STORE_, TYPE_##x)(POINTER(x), i, v)
 #define STORE4(x, i, v) JOIN(STORE4_, TYPE_##x)(POINTER(x), i, v)
 
+// Saturated: the infinity that a larger number would become makes NaN of what follows. NaN stays NaN.
+#define LARGEST_HALF 65504.0f
+inline float within_half(float x) {
+  const float above = x < -LARGEST_HALF ? -LARGEST_HALF : x;
+  return above > LARGEST_HALF ? LARGEST_HALF : above;
+}
+inline float4 within_half4(float4 x) {
+  return (float4)(within_half(x.x), within_half(x.y), within_half(x.z), within_half(x.w));
+}
+
 #define LOAD_float(p, i) ((p)[i])
 #define LOAD_half(p, i) vload_half(i, p)
 #define LOAD_char(p, i) ((int)(p)[i])
@@ -34,7 +44,7 @@
 #define LOAD4_uint(p, i) vload4(0, (p) + (i))
 
 #define STORE_float(p, i, v) ((p)[i] = (v))
-#define STORE_half(p, i, v) vstore_half(v, i, p)
+#define STORE_half(p, i, v) vstore_half(within_half(v), i, p)
 #define STORE_char(p, i, v) ((p)[i] = (char)(v))
 #define STORE_uchar(p, i, v) ((p)[i] = (uchar)(v))
 #define STORE_short(p, i, v) ((p)[i] = (short)(v))
@@ -43,7 +53,7 @@
 #define STORE_uint(p, i, v) ((p)[i] = (v))
 
 #define STORE4_float(p, i, v) vstore4(v, 0, (p) + (i))
-#define STORE4_half(p, i, v) vstore_half4(v, 0, (p) + (i))
+#define STORE4_half(p, i, v) vstore_half4(within_half4(v), 0, (p) + (i))
 #define STORE4_char(p, i, v) vstore4(convert_char4(v), 0, (p) + (i))
 #define STORE4_uchar(p, i, v) vstore4(convert_uchar4(v), 0, (p) + (i))
 #define STORE4_short(p, i, v) vstore4(convert_short4(v), 0, (p) + (i))
