@@ -151,6 +151,8 @@ IMAGE = x(1, 4, 4, 2)
 
 CASES = [
     *drawn("MaxPoolWithArgmax", any_pool),
+    pool(x(0, 4, 4, 2), label="empty", why=WHY,
+         expected=lambda _: [np.zeros((0, 2, 2, 2), dtype) for dtype in ("float32", "int32")]),
     pool(x(2, 30, 40, 3), (3, 3), (1, 2), label="threads"),
     pool(fed([[[[NAN], [2.0], [-INF], [-INF]]]]), (1, 2), (1, 2), label="nonumbers", why="numbers beat what is none",
          expected=lambda _: [np.array([[[[2], [np.finfo(np.float32).min]]]], np.float32),
@@ -175,6 +177,7 @@ CASES = [
     unpool(x(1, 1, 1, 2), x(1, 1, 1, 2, dtype="int32"), SAME, (2, 2), (0, 2), error="a filter of 2 in steps of 0"),
     unpool(x(1, 3, 1, 2), x(1, 3, 1, 2, dtype="int32"), SAME, (2, 2), (2**31 - 1, 2), error="the output has size"),
     *drawn("DenseImageWarp", any_warp),
+    warp(x(0, 3, 4, 2), x(0, 3, 4, 2)),
     warp(x(1, 2, 2, 3), FLOW, label="farout"),
     warp(x(2, 40, 50, 3), x(2, 40, 50, 2), label="threads"),
     warp(x(1, 1, 2, 3), x(1, 1, 2, 2), error="at least 2 rows and columns"),
