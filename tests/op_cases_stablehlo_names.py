@@ -66,6 +66,11 @@ def select(draw: Draw) -> Case:
     return Case("STABLEHLO_SELECT", inputs, [out(dtype, shape=shape)], expected=lambda a: [np.where(*a)], why=WHY)
 
 
+def empty(kind: str, *inputs: In) -> Case:
+    """Without an element."""
+    return Case(kind, inputs, [out()], expected=lambda _: [np.zeros((2, 0), np.float32)], why=WHY, label="empty")
+
+
 def refused() -> list[Case]:
     return [
         Case("STABLEHLO_SUBTRACT", [x(2), x(2, dtype="int32")], [out()], error="STABLEHLO_SUBTRACT"),
@@ -91,5 +96,7 @@ CASES = [
     *pair("STABLEHLO_OR", np.bitwise_or, (*BITS, "bool"), None, None),
     *drawn("STABLEHLO_CONVERT", convert),
     *drawn("STABLEHLO_SELECT", select),
+    empty("STABLEHLO_RSQRT", x(2, 0)),
+    empty("STABLEHLO_SELECT", x(2, 0, dtype="bool"), x(2, 0), x(2, 0)),
     *refused(),
 ]
