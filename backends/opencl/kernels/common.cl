@@ -17,11 +17,11 @@
 
 // Saturated: the infinity that a larger number would become makes NaN of what follows. NaN stays NaN.
 #define LARGEST_HALF 65504.0f
-inline float within_half(float x) {
+static inline float within_half(float x) {
   const float above = x < -LARGEST_HALF ? -LARGEST_HALF : x;
   return above > LARGEST_HALF ? LARGEST_HALF : above;
 }
-inline float4 within_half4(float4 x) {
+static inline float4 within_half4(float4 x) {
   return (float4)(within_half(x.x), within_half(x.y), within_half(x.z), within_half(x.w));
 }
 
@@ -62,14 +62,14 @@ inline float4 within_half4(float4 x) {
 #define STORE4_uint(p, i, v) vstore4(v, 0, (p) + (i))
 
 // (a * b + 2^30) >> 31 for the 64-bit product, saturated: gemmlowp's SaturatingRoundingDoublingHighMul without long.
-inline int doubling_high_product(int a, int b) {
+static inline int doubling_high_product(int a, int b) {
   if (a == b && a == INT_MIN) return INT_MAX;
   const uint low = (uint)a * (uint)b;
   return (int)((uint)mul_hi(a, b) * 2u + (low >> 31) + ((low >> 30) & 1u));
 }
 
 // x / 2^exponent, halves rounded away from zero (gemmlowp's RoundingDivideByPOT); exponent 0 to 31.
-inline int rounding_shift(int x, int exponent) {
+static inline int rounding_shift(int x, int exponent) {
   const uint mask = (1u << exponent) - 1u;
   const uint rest = (uint)x & mask;
   const uint threshold = (mask >> 1) + (x < 0 ? 1u : 0u);
@@ -77,20 +77,20 @@ inline int rounding_shift(int x, int exponent) {
 }
 
 // x * multiplier * 2^(shift - 31): TFLite's MultiplyByQuantizedMultiplier with its two roundings.
-inline int rescale(int x, int multiplier, int shift) {
+static inline int rescale(int x, int multiplier, int shift) {
   const int left = max(shift, 0), right = max(-shift, 0);
   return rounding_shift(doubling_high_product((int)((uint)x << left), multiplier), right);
 }
 
 // x * 2^exponent, saturated.
-inline int saturating_shift_left(int x, int exponent) {
+static inline int saturating_shift_left(int x, int exponent) {
   if (x > (INT_MAX >> exponent)) return INT_MAX;
   if (x < (INT_MIN >> exponent)) return INT_MIN;
   return (int)((uint)x << exponent);
 }
 
 // 1 / (1 + a) for a in [0, 1), both in units of 2^-31: Newton's division as gemmlowp rounds it.
-inline int one_over_one_plus(int a) {
+static inline int one_over_one_plus(int a) {
   const int half_denominator = (int)(((uint)a + 0x80000000u) >> 1);
   int x = 1515870810 + doubling_high_product(half_denominator, -1010580540);  // 48/17 - 32/17 d, in units of 2^-29
   for (int n = 0; n < 3; ++n) {
@@ -101,14 +101,14 @@ inline int one_over_one_plus(int a) {
 }
 
 // A function of int16 by linear interpolation between 513 values.
-inline int interpolate(__global const short *table, int x) {
+static inline int interpolate(__global const short *table, int x) {
   const int at = 256 + (x >> 7);
   const int slope = (short)(table[at + 1] - table[at]);
   return (short)(table[at] + ((slope * (x & 127) + 64) >> 7));
 }
 
 // NaN stays NaN.
-inline float clamped(float v, float low, float high) {
+static inline float clamped(float v, float low, float high) {
   v = v < low ? low : v;
   return v > high ? high : v;
 }
