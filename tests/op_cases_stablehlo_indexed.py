@@ -88,8 +88,8 @@ def gathers() -> list[Case]:
         gather(source, indices, [1, 4], **row, along=-1, error="index_vector_dim -1"),
         gather(source, fed([[0.0]]), [1, 4], **row, error="indices are float32"),
         gather(source, indices, [1, 4], **row, dtype="int32", error="output is int32"),
-        gather(x(2, 2, 2, 2), const(np.zeros((1, 1, 1, 1, 1, 1), np.int32)), [1] * 4, offsets=[0, 1, 2, 3],
-               error="an output of rank 9"),
+        gather(x(2, 2, 2, 2), const(np.zeros((1,) * 8, np.int32)), [1] * 4, offsets=[0, 1, 2, 3],
+               error="an output of rank 11"),
         Case("STABLEHLO_GATHER", [source, indices], [out()], error="0 slice_sizes"),
         Case("STABLEHLO_GATHER", [source], [out()], error="has 1 inputs"),
     ]  # fmt: skip

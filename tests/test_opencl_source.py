@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import Settings
 from subgraft.backends.opencl.source import source
 
+KERNELS = Path(__file__).parents[1] / "backends" / "opencl" / "kernels"
 DOUBLE = Step("$w = $v * $by;", "float", (Real("by", 2.0),))
 
 
@@ -64,6 +66,12 @@ def test_no_macro_of_a_kernel_is_left_to_the_next() -> None:
     defined = re.findall(r"^\s*#\s*define\s+(\w+)", text, re.MULTILINE)
     ended = re.findall(r"^#undef (\w+)", text, re.MULTILINE)
     assert set(defined) == set(ended)
+
+
+@pytest.mark.parametrize("file", sorted(KERNELS.glob("*.cl")), ids=lambda file: file.stem)
+def test_functions_are_there_for_a_compiler_that_does_not_inline_them(file: Path) -> None:
+    """C99, 6.7.4: `inline` alone defines nothing that a call could go to."""
+    assert not re.findall(r"^\s*inline\b", file.read_text(), re.MULTILINE)
 
 
 WHOLE = (4, 3, 5, 2)
