@@ -2,7 +2,7 @@
 
 from subgraft.interpreter.custom_ops import CustomOp
 from subgraft.interpreter.loader import load
-from subgraft.interpreter.model import Model, Signature
+from subgraft.interpreter.model import Model, Signature, warnings_by_kind
 from subgraft.interpreter.native import get_include
 from subgraft.interpreter.profile import Profile
 from subgraft.interpreter.report import Event, Report
@@ -26,4 +26,5 @@ __all__ = [
     "get_include",
     "load",
     "load_delegate",
+    "warnings_by_kind",
 ]

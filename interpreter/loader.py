@@ -86,6 +86,7 @@ def load(
     if not probe_s > 0:
         raise ValueError(f"probe_s is {probe_s}: it must be above 0")
     model = source if isinstance(source, Model) else Model.open(source)
+    model.log_warnings()
     graph, names = _entry(model, signature)
     may_fall_back = fallback and not strict
     pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)

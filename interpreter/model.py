@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TypeAlias
@@ -10,6 +12,8 @@ from typing import IO, TypeAlias
 from subgraft.delegates import Graph
 from subgraft.interpreter import conversion
 from subgraft.interpreter.native import _native
+
+log = logging.getLogger("subgraft")
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
 
@@ -89,6 +93,12 @@ class Model:
         """What is wrong in the file, but harmless."""
         return tuple(self.native.warnings)
 
+    def log_warnings(self) -> None:
+        """Tells the log of them, one line for each kind."""
+        for first, count in warnings_by_kind(self.warnings):
+            more = f" (and {count - 1} more of this kind; subgraft inspect shows them)" if count > 1 else ""
+            log.warning("%s%s", first, more)
+
     def to_bytes(self) -> bytes:
         """The file, every buffer aligned to 16 bytes.
 
@@ -108,6 +118,14 @@ class Model:
         for external in self.external_buffers:
             draft.add_external_buffer(external.id, external.group, external.offset, external.length, external.packing)
         return draft.write()
+
+
+def warnings_by_kind(warnings: Sequence[str]) -> Sequence[tuple[str, int]]:
+    """Of those that differ only in numbers and in the names of tensors the first, and how many they are."""
+    kinds: dict[str, list[str]] = {}
+    for warning in warnings:
+        kinds.setdefault(re.sub(r"'.*'|\d+", "#", warning), []).append(warning)
+    return [(alike[0], len(alike)) for alike in kinds.values()]
 
 
 def _decode(source: Source) -> _native.Model:

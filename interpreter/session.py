@@ -98,6 +98,7 @@ class Session:
             self._finalizer.detach()  # the devices are the first one's
         self._kept: dict[Key, tuple[Engine, Plan | None]] = {}
         self._engine: Engine | None = None
+        self._key: Key = ()  # of the present engine
         self._use(tuple(graph.tensors[t].shape for t in graph.inputs))
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
@@ -303,7 +304,11 @@ class Session:
 
     def _use(self, key: Key) -> Engine:
         """Makes the engine for these input shapes the present one."""
-        made = self._kept.pop(key, None) or self._engines.engine(self._graph.index, self._shapes(key))
+        made = self._kept.pop(key, None)
+        if made is None:
+            made = self._engines.engine(self._graph.index, self._shapes(key))
+        elif key != self._key:
+            made[0].reset_variables()  # as TFLite does with each change of shapes
         self._kept[key] = made  # the latest last
         self._key, self._engine = key, made[0]
         if len(self._kept) > MOST_SHAPES:

@@ -187,4 +187,5 @@ CUSTOM = (
     "Mfcc",
     "NumericVerify",
     "TFLite_Detection_PostProcess",
+    "aeq.hadamard_rotation",
 )

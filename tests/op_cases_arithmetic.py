@@ -55,8 +55,7 @@ def plain() -> list[Case]:
     for kind in ("ADD", "MAXIMUM"):
         cases += [Case(kind, [x(*a), x(*b)], [out()]) for a, b in (((0, 3), (3,)), ((1, 0), ()), ((2, 0), (2, 1)))]
     many = [x(2, 1, 2, 1, 2, 1, 3), x(3, 1, 3, 1, 2, 1, 2, 1)]
-    why = "TFLite broadcasts no more than six dimensions"
-    cases.append(Case("ADD", many, [out()], expected=lambda inputs: [inputs[0] + inputs[1]], why=why))
+    cases.append(Case("ADD", many, [out()], label="eight_dimensions"))
     unsigned = [x(3, 2, dtype="uint32", low=0, high=9), x(2, dtype="uint32", low=0, high=9)]
     cases += [Case("MUL", unsigned, [out("uint32")], {"fused_activation_function": a}) for a in ("NONE", "RELU6")]
     cases += [Case("ADD", [x(2, 30000), c(30000)], [out()], label="threads")]

@@ -105,7 +105,7 @@ PACKS = [
     pack(3, 2, (2, 4), error="axis 3 is outside rank 3"),
     pack(-4, 2, (2, 4), error="axis -4 is outside rank 3"),
     pack(0, 2, (2, 4), values_count=3, error="values_count is 3 but there are 2 inputs"),
-    pack(0, 2, (1,) * 8, error="rank 9"),
+    pack(0, 2, (1,) * 10, error="rank 11"),
     Case("PACK", [x(2), x(3)], [out()], {"values_count": 2, "axis": 0}, error="differ"),
     Case("PACK", [x(2), x(2)], [out()], error="values_count is 0"),
     Case(

@@ -1,8 +1,10 @@
 """QUANTIZE, DEQUANTIZE and CAST."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from op_cases import Case, c, fed, out, x
+from op_cases import Array, Case, bfloat16_bits, c, fed, out, x
 
 SHAPES = [(), (7,), (2, 3), (1, 5, 3, 4)]
 NAN, INF = float("nan"), float("inf")
@@ -94,6 +96,26 @@ def dequantize() -> list[Case]:
     return cases
 
 
+def dequantize_to_short_floats() -> list[Case]:
+    """The file's type of the output counts here."""
+
+    def rounded(real: Callable[[Array], Array], target: str) -> Callable[[list[Array]], list[Array]]:
+        round_to = bfloat16_bits if target == "bfloat16" else np.float16
+        return lambda arrays: [round_to(real(arrays[0].astype(np.float32)))]
+
+    cases = []
+    for target in ("float16", "bfloat16"):
+        more = {"why": "LiteRT makes every output float32, whatever the file says", "tolerance": 0}
+        for dtype, zero in (("int8", -3), ("uint8", 130), ("int16", 0), ("int4", 0), ("uint4", 5), ("int2", 0)):
+            for make in (x, c) if dtype in LIMITS else (c,):
+                given = make(5, 9, dtype=dtype, scale=0.037, zero=zero)
+                real = rounded(lambda a, zero=zero: np.float32(0.037) * (a - np.float32(zero)), target)
+                cases.append(Case("DEQUANTIZE", [given], [out(target)], expected=real, label=target, **more))
+        same = rounded(lambda a: a, target)
+        cases.append(Case("DEQUANTIZE", [x(40, dtype="float16")], [out(target)], expected=same, label=target, **more))
+    return cases
+
+
 def cast() -> list[Case]:
     cases = []
     for source in CAST:
@@ -129,7 +151,7 @@ def refused() -> list[Case]:
         Case("QUANTIZE", [x(2, dtype="int64")], [out("int8", scale=1)], error="QUANTIZE of int64"),
         Case("QUANTIZE", [x(2, dtype="int8")], [out("int8", scale=1)], error="quantiz|scale"),
         Case("QUANTIZE", [x(2, dtype="int8", scale=1e30)], [out("int8", scale=1e-30)], error="multiplier"),
-        Case("DEQUANTIZE", [x(3, dtype="int8", scale=1)], [out("int8")], error="output must be float32"),
+        Case("DEQUANTIZE", [x(3, dtype="int8", scale=1)], [out("int8")], error="output must be float32, float16 or"),
         Case("DEQUANTIZE", [x(3, dtype="int8")], [out()], error="quantiz|scale"),
         Case("DEQUANTIZE", [x(3, dtype="int64", scale=1)], [out()], error="DEQUANTIZE of int64"),
         Case("DEQUANTIZE", [x(3, dtype="int8", scale=scales)], [out()], error="2 scales for dimension 0"),
@@ -140,4 +162,4 @@ def refused() -> list[Case]:
     ]
 
 
-CASES = quantize() + requantize() + dequantize() + cast() + refused()
+CASES = quantize() + requantize() + dequantize() + dequantize_to_short_floats() + cast() + refused()

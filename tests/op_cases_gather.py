@@ -59,7 +59,7 @@ CASES = [
     picks((5, 3), [1], 1, -2, error="batch_dims -2"),
     picks((), [0], error="axis 0 is outside rank 0"),
     picks((5, 3), [1.0], index="float32", error="indices of float32"),
-    picks((2, 2, 2, 2, 2), np.zeros((1, 1, 1, 1, 1)), error="rank 9"),
+    picks((2,) * 6, np.zeros((1,) * 6), error="rank 11"),
     nd((4, 3), [[0, 1], [3, 2]]),
     nd((4, 3), [[0], [3]]),
     nd((4, 3), [1]),

@@ -28,11 +28,9 @@ def exact(arrays: list[Array]) -> list[Array]:
 
 def equal(count: int, dtype: str) -> Case:
     """A row of equal numbers, longer than the reference can add up."""
-    steps = round(-16 * float(np.log(count))) + ZEROS[dtype]
-    expected = np.full((1, count), steps, dtype)
     given = fed(np.full((1, count), 7), dtype, scale=0.1)
     why = "the reference's sum overflows behind 4096 numbers"
-    return Case("LOG_SOFTMAX", [given], [result(dtype)], expected=lambda _: [expected], why=why)
+    return Case("LOG_SOFTMAX", [given], [result(dtype)], resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES", why=why)
 
 
 def refused(error: str, given: In, produced: Out) -> Case:

@@ -201,7 +201,7 @@ POOLS = [
     unpool((1, 0, 2, 2), (2, 2), (2, 2), error="input has size 0"),
     unpool((2, 2, 2), (2, 2), (2, 2), error="must have rank 4"),
     unpool((1, 2, 2, 2), (2, 2), (2, 2), inputs=[x(1, 2, 2, 2), x(1, 2, 2, 3)], error="indices have shape"),
-    unpool((1, 2, 2, 2), (2, 2), (2, 2), inputs=[x(1, 2, 2, 2), x(1, 2, 2, 2, dtype="int32")], error="1 that is int32"),
+    unpool((1, 2, 2, 2), (2, 2), (2, 2), inputs=[x(1, 2, 2, 2), x(1, 2, 2, 2, dtype="int8")], error="1 that is int8"),
 ]  # fmt: skip
 
 

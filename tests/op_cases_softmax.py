@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from op_cases import Case, In, Out, fed, out, x
 
 SCALES = (0.0039, 0.05, 0.1, 0.37, 1.0, 3.0, 16.0)
@@ -52,7 +50,7 @@ CASES = [
         [fed([[7] * 5000], "int8", scale=0.1)],
         [out(**OUTPUTS["int8"])],
         {"beta": 1.0},
-        expected=lambda _: [np.full((1, 5000), -128, "int8")],
+        resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES",
         why="BUILTIN_REF aborts where a row's sum is over 512",
     ),
     *(
@@ -60,7 +58,7 @@ CASES = [
             x(2, 3, dtype="int8", scale=scale),
             out(**OUTPUTS["int8"]),
             beta,
-            expected=lambda _: [np.full((2, 3), 85 - 128, "int8")],
+            resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES",
             why="BUILTIN_REF aborts where a step of the input is under 2^-26",
             label=f"{scale:g}_{beta:g}",
         )

@@ -12,8 +12,12 @@ from litert_ops import VERSIONS
 from op_cases import Case
 from op_tables import EXACT, entries
 from subgraft.backends.edgetpu import rules
+from subgraft.backends.opencl import OpenCl
+from subgraft.backends.opencl.lowering import LOWERINGS
 from subgraft.interpreter.native import _native
 from subgraft.partitioner import BODY_OPTIONS
+
+assert OpenCl  # importing it registers the ops that it takes
 
 PAGE = Path(__file__).parents[1] / "docs" / "ops.md"
 REFERENCE = "BUILTIN_REF"
@@ -74,7 +78,8 @@ cases that `pytest -m conformance` compares with TFLite, so every type here is o
 - *Floats* are equal to TFLite's, or differ by at most this part of the largest magnitude in the output. Integers are
   always equal, bit for bit.
 - *Edge TPU* is the first version of its runtime that has the op, in 8-bit models and within the limits of
-  [edgetpu.md](edgetpu.md). The delegate `fake` takes every op.
+  [edgetpu.md](edgetpu.md). *OpenCL* devices take the op within the limits of [opencl.md](opencl.md). The delegate
+  `fake` takes every op.
 """
 
 
@@ -85,8 +90,12 @@ def edge_tpu(op: str) -> str:
     return "any" if published.since == rules.FIRST else str(published.since)
 
 
+def opencl(op: str) -> str:
+    return "yes" if op in LOWERINGS else ""
+
+
 # What each delegate's column says of an op; empty where the delegate does not take it.
-DELEGATES: Mapping[str, Callable[[str], str]] = {"Edge TPU": edge_tpu}
+DELEGATES: Mapping[str, Callable[[str], str]] = {"Edge TPU": edge_tpu, "OpenCL": opencl}
 
 
 def page() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import opencl_page
 import subgraft
 from shared_models import MODELS, needs_shared
 from subgraft.backends.edgetpu import EdgeTpu, rules
@@ -94,6 +95,11 @@ def test_every_vendor_whose_driver_is_looked_for_is_documented() -> None:
     assert [driver.vendor for driver in DRIVERS if f"| {driver.vendor.partition(' (')[0]} " not in page] == [
         "PoCL (CPU)"
     ]
+
+
+def test_the_rules_of_opencl_are_documented_word_for_word() -> None:
+    up_to_date = opencl_page.written() == opencl_page.PAGE.read_text()
+    assert up_to_date, "docs/opencl.md is out of date; run: python tests/opencl_page.py"
 
 
 def test_every_inner_loop_of_opencl_is_documented() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+import subgraft
 from graphs import chain
 from shared_models import MODELS, needs_shared
 from subgraft.delegates import Graph, ModelError, Op, Options, Quantization, Tensor
@@ -242,6 +243,20 @@ def test_a_wrong_index_is_named(change: Callable[[Any], None], message: str) -> 
 def test_a_quantized_dimension_that_one_scale_does_not_need_is_a_warning() -> None:
     model = Model.open(changed(quantization(scale=[0.5], zeroPoint=[0], quantizedDimension=7)))
     assert model.warnings == ("subgraph 0: tensor 1: 'w': quantized dimension 7 does not exist in a tensor of rank 2",)
+
+
+@pytest.mark.parametrize("load", [subgraft.load, lambda file: subgraft.Interpreter(model_content=file)])
+def test_what_is_wrong_but_harmless_is_logged_once(
+    load: Callable[[bytes], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    several = [Tensor(name, (2,), "float32", bytes(8), Quantization((0.5,), (0,), 7)) for name in ("v", "w")]
+    x, y, z = (Tensor(name, (2,), "float32") for name in "xyz")
+    add = Options({"fused_activation_function": "NONE"})
+    graph = Graph([x, y, z, *several], [Op("ADD", (0, 3), (1,), add), Op("ADD", (1, 4), (2,), add)], (0,), (2,))
+    load(Model.of(graph).to_bytes())
+    (message,) = caplog.messages
+    assert "tensor 3: 'v': quantized dimension 7 does not exist in a tensor of rank 1" in message
+    assert "(and 1 more of this kind; subgraft inspect shows them)" in message
 
 
 @pytest.mark.parametrize(

@@ -7,31 +7,36 @@ from dataclasses import replace
 
 import pytest
 
+import op_cases_batch_matmul
 import op_cases_conv
 import op_cases_depthwise_conv
 import op_cases_drawn_windows
 import op_cases_fully_connected
 import op_cases_transpose_conv
 from op_cases import Case
+from op_cases_conv import channel_scales, quantized
 from opencl_cases import Outcome, run
+from opencl_conv_cases import RECIPES, draw_cases, long_sums
 from opencl_device import TestDevice
 
-# What runs everywhere; "dot_emulated" is what the loops have in common that multiply four bytes at once.
+# What runs everywhere; the emulated ones are what is around instructions that few devices have.
 LOOPS = ("int", "f32", "dot_emulated")
 TABLES = (
+    op_cases_batch_matmul,
     op_cases_conv,
     op_cases_depthwise_conv,
     op_cases_transpose_conv,
     op_cases_fully_connected,
     op_cases_drawn_windows,
 )
-KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-BY_DEFAULT = 200  # every so many cases: a kernel takes PoCL a quarter of a second, and few cases share theirs
-TAKEN = 0.3  # of the cases at least; the others have float activations with integer weights, or fed weights
+KINDS = tuple(RECIPES)
+DRAWN = 2000  # of each kind
+BY_DEFAULT = 1  # of each kind: a kernel takes PoCL half a second, and few cases share theirs
+TAKEN = 0.3  # of the tables' cases at least; the others have fed weights or types that no kernel has
 
 
 def cases(kind: str) -> list[Case]:
-    """The table's, without those that the CPU refuses."""
+    """The tables', without those that the CPU refuses."""
     made = [case for table in TABLES for case in [*table.CASES, *getattr(table, "MORE", ())]]
     return [case for case in made if case.kind == kind and not case.error]
 
@@ -42,27 +47,52 @@ def like(device: TestDevice, loop: str, kind: str = "cpu") -> TestDevice:
     return replace(device, found=replace(device.found, caps=caps))
 
 
-def check(device: TestDevice, chosen: Sequence[Case], **options: object) -> Outcome:
+def check(device: TestDevice, chosen: Sequence[Case], taken: float = TAKEN, **options: object) -> Outcome:
     outcome = run(device, chosen, **options)
     assert not outcome.wrong, outcome.report()
-    assert len(outcome.taken) >= TAKEN * len(chosen), outcome.report()
+    assert len(outcome.taken) >= taken * len(chosen), outcome.report()
     return outcome
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_every_inner_loop_has_the_bits_of_the_cpu(opencl: TestDevice, loop: str) -> None:
-    check(like(opencl, loop), [case for kind in KINDS for case in cases(kind)[LOOPS.index(loop) :: BY_DEFAULT]])
+    first = LOOPS.index(loop) * BY_DEFAULT
+    drawn = [case for kind in KINDS for case in draw_cases(kind, BY_DEFAULT, first)]
+    check(like(opencl, loop), [*drawn, *long_sums()], taken=0.8)
 
 
 def test_tiles_and_groups_of_a_gpu_give_the_same_bits(opencl: TestDevice) -> None:
-    chosen = [case for kind in KINDS for case in cases(kind)[5::BY_DEFAULT]]
-    check(like(opencl, "f32", "gpu"), chosen, limits="small")
+    chosen = [case for kind in KINDS for case in draw_cases(kind, BY_DEFAULT, first=50)]
+    check(like(opencl, "f32", "gpu"), [*chosen, *long_sums()], taken=0.8, limits="small")
+
+
+def test_floats_are_quantized_while_running_as_the_cpu_does(opencl: TestDevice) -> None:
+    tables = (op_cases_conv, op_cases_depthwise_conv, op_cases_fully_connected)
+    check(like(opencl, "f32"), [table.HYBRID[n] for table in tables for n in (0, 1)], taken=1)
+
+
+def test_what_surrounds_tensor_cores_has_the_bits_of_the_cpu(opencl: TestDevice) -> None:
+    weights = {"dtype": "uint8", "weight_dtype": "uint8", "weight_zero": 128, "zero": 99, "out_zero": 120}
+    chosen = [
+        quantized((1, 5, 9, 36), (21, 3, 2, 36), scale=channel_scales(21), stride=(2, 2), out_scale=0.5),
+        quantized((2, 6, 7, 64), (40, 1, 1, 64), scale=channel_scales(40), out_scale=0.5),
+        quantized((1, 6, 6, 8), (9, 3, 3, 8), padding="VALID", out_scale=2.0, **weights),
+    ]
+    check(like(opencl, "mma_emulated", "gpu"), chosen, taken=1)
 
 
 @pytest.mark.conformance
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", [*LOOPS, "mma_emulated"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_case_has_the_bits_of_the_cpu(opencl: TestDevice, kind: str, loop: str, device: str) -> None:
     check(like(opencl, loop, device), cases(kind))
+
+
+@pytest.mark.conformance
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_thousand_drawn_products_have_the_bits_of_the_cpu(opencl: TestDevice, kind: str, loop: str) -> None:
+    check(like(opencl, loop), draw_cases(kind, DRAWN), taken=0.9)

@@ -140,6 +140,7 @@ def test_what_the_user_told_the_loader_is_left_alone(tmp_path: Path, driver: Pat
 def test_a_registered_driver_is_not_registered_again(tmp_path: Path, driver: Path) -> None:
     (tmp_path / "nvidia.icd").write_text("libnvidia-opencl.so.1\n")
     (tmp_path / "empty.icd").write_text("")
+    (tmp_path / "moved.icd").write_text("/opt/placeholder/lib/libintelocl.so\n")
     assert drivers.registered([tmp_path, tmp_path / "none"]) == ["libnvidia-opencl.so.1"]
     with drivers.registering([tmp_path], [driver.parent], {}) as added:
         assert added == []
@@ -193,6 +194,7 @@ def test_small_limits_are_never_larger_than_the_devices() -> None:
     assert shrunk.local_memory_bytes <= CAPS.local_memory_bytes
     assert shrunk.identity != CAPS.identity
     assert CAPS.candidates() == ("mma", "dot_ptx", "f32", "int")
+    assert replace(CAPS, kind="cpu").candidates() == ("f32", "mma", "dot_ptx", "int")
 
 
 def test_the_device_here_has_plausible_properties(opencl: TestDevice) -> None:

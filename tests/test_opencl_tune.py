@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import graphs as make
+import subgraft
 from opencl_device import Faults, TestDevice
 from subgraft.backends.opencl import tune
 from subgraft.backends.opencl.compiler import compile_segment
@@ -21,6 +22,7 @@ from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import Settings
 from subgraft.delegates import DelegateError, Segment
 from subgraft.interpreter import Model
+from subgraft.models import DIGITS_INT8
 
 X = np.linspace(-1, 1, 4096, dtype=np.float32)
 
@@ -89,6 +91,14 @@ def test_a_tuned_segment_computes_the_same(opencl: TestDevice, tmp_path: Path) -
         results.append(out)
     assert np.array_equal(*results)
     assert np.allclose(results[0], np.tanh(2 * X), atol=1e-6)
+
+
+def test_a_tuned_integer_model_has_the_cpus_bits(opencl: TestDevice, tmp_path: Path) -> None:
+    image = np.random.default_rng(5).integers(-128, 128, (1, 8, 8, 1)).astype(np.int8)
+    tuning = opencl.delegate(tune="fast", tune_s=1.0, cache=str(tmp_path))
+    with subgraft.load(DIGITS_INT8) as cpu, subgraft.load(DIGITS_INT8, [tuning]) as session:
+        expected, got = cpu.run({"image": image}), session.run({"image": image})
+        assert all(np.array_equal(got[name], expected[name]) for name in expected)
 
 
 def test_a_variant_that_the_device_refuses_is_left_out(opencl: TestDevice, tmp_path: Path) -> None:

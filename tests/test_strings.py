@@ -225,6 +225,40 @@ def test_strings_pass_between_kernels_control_flow_and_python():
             assert session.run({"c": np.array(False), "x": x})["z"].tolist() == [[b"p"], [b"q"]]
 
 
+def grams(*constants, inputs=(0,)):
+    """Pairs of neighbouring words."""
+    tensors = (*(constants or (text("x", 1),)), text("y", 1))
+    options = Options({"ngram_size": 2, "max_skip_size": 0, "include_all_ngrams": False})
+    return Model.of(Graph(tensors, (Op("SKIP_GRAM", (0,), (1,), options),), inputs, (1,)))
+
+
+@pytest.mark.parametrize("delegates", [[], [Fake()]], ids=["program", "plan"])
+def test_each_run_makes_the_word_sequences_of_its_text(delegates):
+    with subgraft.load(grams(), delegates) as session:
+        first = session.run({"x": array(b"a b c")})["y"]
+        assert session.run({"x": array(b"d e")})["y"].tolist() == [b"d e"]
+        assert session.run({"x": array(b"d")})["y"].shape == (0,)
+        assert first.tolist() == [b"a b", b"b c"]
+
+
+def test_word_sequences_of_a_constant_are_each_sessions_own():
+    model = grams(strings.constant("x", [b"a b c"]), inputs=())
+    one, two = subgraft.load(model), subgraft.load(model)
+    assert one.run({})["y"].tolist() == [b"a b", b"b c"]
+    one.close()
+    for _ in range(2):
+        assert two.run({})["y"].tolist() == [b"a b", b"b c"]
+
+
+def test_more_word_sequences_than_memory_are_an_error(monkeypatch):
+    monkeypatch.setenv("SUBGRAFT_MAX_BYTES", "2000000")
+    options = Options({"ngram_size": 9, "max_skip_size": 60, "include_all_ngrams": True})
+    tensors = (text("x", 1), text("y", 1))
+    model = Model.of(Graph(tensors, (Op("SKIP_GRAM", (0,), (1,), options),), (0,), (1,)))
+    with subgraft.load(model) as session, pytest.raises(InvokeError, match="SKIP_GRAM: the grams of 60 words"):
+        session.run({"x": array(b"w " * 60)})
+
+
 @pytest.mark.parametrize(
     "buffer, message",
     [

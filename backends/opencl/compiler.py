@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from subgraft.backends.opencl.caps import Caps
     from subgraft.backends.opencl.opened import Opened
 
-OPTIONS = "-cl-std=CL1.2"
+MOST_LOWERED = 32  # segments whose launches wait to be compiled, with their packed weights
+OLDEST, NEWER = "-cl-std=CL1.2", "-cl-std=CL3.0"  # the latter for built-in functions that came with it
 GROUP = 64  # work items in a group where a launch does not say: a warp or wavefront of every GPU known divides it
 
 
@@ -48,13 +49,9 @@ def compile_segment(
 
     Raises Rejected, ClError, MemoryError.
     """
-    try:
-        launches = lower(segment, opened.caps, half, fuses)
-    except (ModelError, Unsupported, InvokeError, ValueError) as error:
-        raise Rejected(f"an op's constants cannot be prepared for {opened.where}: {error}") from error
-    made = source(choose(launches), defines(opened.caps))
+    made = source(choose(lowered(segment, opened, half, fuses)), defines(opened.caps))
     layout = lay_out(segment, made.launches, one_arena, opened.caps.max_alloc_bytes)
-    program = opened.program(made.text, OPTIONS)
+    program = opened.program(made.text, options(opened.caps))
     ends = {layout.arrays[t].buffer for t in (*segment.inputs, *segment.outputs)}
     buffers = tuple(
         opened.context.buffer(size, host_visible=n in ends and opened.caps.unified_memory)
@@ -63,6 +60,24 @@ def compile_segment(
     for n, content in layout.contents.items():
         buffers[n].write(content)
     return Program(made, layout, program, buffers)
+
+
+def lowered(
+    segment: Segment, opened: Opened, half: bool = False, fuses: bool = True, *, again: bool = False
+) -> Sequence[Launch]:
+    """The segment's launches. again: they will be asked for once more, to be compiled. Raises Rejected."""
+    key = id(segment.graph), segment.ops, half, fuses
+    graph, launches = opened.lowered.pop(key, (None, []))
+    if graph is not segment.graph:
+        try:
+            launches = lower(segment, opened.caps, half, fuses)
+        except (ModelError, Unsupported, InvokeError, ValueError) as error:
+            raise Rejected(f"an op's constants cannot be prepared for {opened.where}: {error}") from error
+    if again:
+        opened.lowered[key] = segment.graph, launches
+        while len(opened.lowered) > MOST_LOWERED:
+            opened.lowered.pop(next(iter(opened.lowered)), None)
+    return launches
 
 
 def record(
@@ -96,6 +111,11 @@ def geometry(launch: Launch, caps: Caps, limit: int) -> tuple[tuple[int, ...], t
         local[largest] = max(1, local[largest] // 2)
     rounded = tuple(-(-items // group) * group for items, group in zip(launch.items, local, strict=True))
     return rounded, tuple(local)
+
+
+def options(caps: Caps) -> str:
+    """For the device's compiler."""
+    return NEWER if "dot_khr" in caps.loops else OLDEST
 
 
 def defines(caps: Caps) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 
 from subgraft import _native
 from subgraft.backends.opencl import discovery, measure, ops, selftest
-from subgraft.backends.opencl.compiler import OPTIONS, compile_segment
+from subgraft.backends.opencl.compiler import compile_segment, lowered, options
 from subgraft.backends.opencl.discovery import NAME, Found
 from subgraft.backends.opencl.errors import rejected
 from subgraft.backends.opencl.executable import OpenClExecutable
-from subgraft.backends.opencl.lowering import check, lower, refine
+from subgraft.backends.opencl.lowering import check, refine
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import DEFAULT_TIMEOUT_S, DEFAULT_TUNE_S, Settings
 from subgraft.backends.opencl.tune import tuned
@@ -30,6 +30,7 @@ from subgraft.delegates import (
     Health,
     Op,
     Refines,
+    Rejected,
     Segment,
     Timed,
     Unavailable,
@@ -107,7 +108,10 @@ class OpenCl:
         if self.settings.prefer == "offload" or opened is None:
             return None
         half = self.settings.precision == "fp16"
-        work = [launch.work for launch in lower(segment, opened.caps, half)]
+        try:
+            work = [launch.work for launch in lowered(segment, opened, half, again=True)]
+        except Rejected:
+            return None  # compile() says why
         return measure.cost(segment, work, measure.measured(opened))
 
     def compile(self, segment: Segment, device: Device) -> Executable:
@@ -125,9 +129,9 @@ class OpenCl:
             executable = OpenClExecutable(segment, compiled, opened)
         except (_native.ClError, MemoryError) as error:
             raise rejected(error, opened.where) from error
-        if opened.is_fresh(compiled.source.text, OPTIONS):
+        if opened.is_fresh(compiled.source.text, options(opened.caps)):
             _warm_up(executable)
-            opened.keep(compiled.source.text, OPTIONS)
+            opened.keep(compiled.source.text, options(opened.caps))
         return executable
 
     def health(self, device: Device) -> Health:

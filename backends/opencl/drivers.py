@@ -14,7 +14,7 @@ from pathlib import Path
 LOADER_VARIABLES = ("OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES")
 REGISTER = "OCL_ICD_VENDORS"  # understood by both loaders when it names a folder
 
-VENDOR_FOLDERS = ("/etc/OpenCL/vendors", "{prefix}/etc/OpenCL/vendors")
+VENDOR_FOLDERS = ("/etc/OpenCL/vendors",)  # of the loader in pyopencl's wheels; others may have been built for others
 LIBRARY_FOLDERS = (
     "/usr/local/nvidia/lib64",  # where Kubernetes' device plugin mounts the driver
     "/usr/lib/x86_64-linux-gnu",
@@ -79,13 +79,13 @@ def places(prefix: str = sys.prefix, environment: Mapping[str, str] = os.environ
     return [Path(folder) for folder in dict.fromkeys(folders)]
 
 
-def vendor_folders(prefix: str = sys.prefix) -> list[Path]:
+def vendor_folders() -> list[Path]:
     """Where drivers are registered, one file a driver."""
-    return [Path(folder.format(prefix=prefix)) for folder in VENDOR_FOLDERS]
+    return [Path(folder) for folder in VENDOR_FOLDERS]
 
 
 def registered(folders: Sequence[Path]) -> list[str]:
-    """The libraries that .icd files name."""
+    """The libraries that .icd files name, but for paths that lead nowhere."""
     found: list[str] = []
     for folder in folders:
         for file in sorted(folder.glob("*.icd")):
@@ -94,7 +94,12 @@ def registered(folders: Sequence[Path]) -> list[str]:
             except OSError:
                 continue  # not for this user, so not for the loader
             found.append(lines[0].strip())
-    return [library for library in dict.fromkeys(found) if library]
+    return [library for library in dict.fromkeys(found) if library and _may_be_there(library)]
+
+
+def _may_be_there(library: str) -> bool:
+    """A bare name is for the dynamic linker to find."""
+    return not library.startswith("/") or Path(library).exists()
 
 
 def unregistered(folders: Sequence[Path], known: Sequence[str]) -> list[Path]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from subgraft.backends.opencl.constants import constant, is_constant, makes_constants
+from subgraft.backends.opencl.constants import constant, is_constant, made_by, makes_constants
 from subgraft.backends.opencl.launch import CTYPES, Argument, In, Int, Launch, Out, Step, Table, Value, Work
 from subgraft.backends.opencl.repetition import alive, repeated
-from subgraft.delegates import Array, Graph, Op, Rule, Segment, Tensor, Verdict, rule, verdict
+from subgraft.delegates import Array, Graph, ModelError, Op, Rule, Segment, Tensor, Unsupported, Verdict, rule, verdict
 
 if TYPE_CHECKING:
     from subgraft.backends.opencl.caps import Caps
@@ -65,7 +65,7 @@ def fixed_sizes(op: Op, graph: Graph) -> bool:
 @rule
 def readable_constants(op: Op, graph: Graph) -> bool:
     """its constants must be dense, and as large as their shapes say"""
-    return all(_is_readable(graph.tensors[t]) for t in op.inputs if t >= 0)
+    return all(_is_readable(t, graph) for t in op.inputs if t >= 0)
 
 
 @rule
@@ -81,7 +81,13 @@ def serves_the_device(op: Op, graph: Graph) -> bool:
     return any(bool(check(reader, graph)) for reader in readers)
 
 
-EVERY_OP = (element_types, fixed_sizes, readable_constants, no_state)
+@rule
+def has_ends(op: Op, graph: Graph) -> bool:
+    """it must have inputs and outputs"""
+    return bool(op.inputs) and bool(op.outputs) and min(op.outputs) >= 0
+
+
+EVERY_OP = (has_ends, element_types, fixed_sizes, readable_constants, no_state)
 ELEMENT_TYPES = ("float32", "int8", "uint8", "int16", "int32", "bool")
 
 
@@ -92,8 +98,19 @@ def check(op: Op, graph: Graph) -> Verdict:
     lowering = LOWERINGS.get(op.kind)
     if lowering is None or not known(op, graph):
         return verdict(op, graph, (known,))
-    general = verdict(op, graph, EVERY_OP)
+    general = verdict(op, graph, EVERY_OP) and _taken_by_the_cpu(op, graph)
     return general if not general else verdict(op, graph, lowering.rules)
+
+
+def _taken_by_the_cpu(op: Op, graph: Graph) -> Verdict:
+    """Its kernel looks at what an op has, and whether it fits together; what it refuses no rule needs to understand."""
+    if graph.services is None:
+        return Verdict()
+    try:
+        graph.segment([graph.producers()[op.outputs[0]]]).reference().close()
+    except (ModelError, Unsupported) as error:
+        return Verdict((f"the CPU does not take it either: {error}",))
+    return Verdict()
 
 
 def refine(segment: Segment, caps: Caps) -> list[Verdict]:
@@ -273,8 +290,14 @@ def _activations(op: Op, graph: Graph) -> list[Tensor]:
     return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0 and not is_constant(t, graph)]
 
 
-def _is_readable(tensor: Tensor) -> bool:
+def _is_readable(t: int, graph: Graph) -> bool:
+    """Whether it is no constant, or one that is there, or one that the CPU can compute."""
+    tensor = graph.tensors[t]
     try:
-        return not tensor.is_constant or tensor.data is not None
-    except ValueError:
+        if tensor.is_constant:
+            return tensor.data is not None
+        if is_constant(t, graph) and graph.services is not None:
+            graph.segment(made_by(t, graph)).reference().close()
+    except (ValueError, ModelError, Unsupported):
         return False
+    return True

@@ -12,9 +12,12 @@ from subgraft.backends.opencl import library
 from subgraft.backends.opencl.caps import Caps
 from subgraft.backends.opencl.discovery import Found
 from subgraft.backends.opencl.errors import rejected, unavailable
+from subgraft.backends.opencl.launch import Launch
 from subgraft.backends.opencl.settings import Settings
 from subgraft.backends.opencl.store import Store, default_folder
-from subgraft.delegates import DelegateError, Unavailable
+from subgraft.delegates import DelegateError, Graph, Unavailable
+
+Lowered = tuple[int, tuple[int, ...], bool, bool]  # a graph's id, a segment's ops, and how they are lowered
 
 PROBE = """
 __kernel void probe(__global int* x) { x[get_global_id(0)] = (int)get_global_id(0) * 3 + 1; }
@@ -33,6 +36,7 @@ class Opened:
         self.caps: Caps = found.caps
         self.settings = settings
         self.where = found.called
+        self.lowered: dict[Lowered, tuple[Graph, Sequence[Launch]]] = {}  # what was priced and not compiled yet
         self.store = Store((settings.cache_folder or default_folder()) if settings.cache else None)
         self._fresh: dict[tuple[str, str], _native.ClProgram] = {}  # built here, and not kept yet
         loaded = _load(library.libraries(), found.caps.hidden)
@@ -78,6 +82,7 @@ class Opened:
     def close(self) -> None:
         """Ends its segments too. May be called twice."""
         self._fresh.clear()
+        self.lowered.clear()
         self.context.close()
 
     def _probe(self) -> list[int]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from subgraft import _native
 from subgraft.backends.opencl.caps import Caps
-from subgraft.backends.opencl.compiler import OPTIONS, compile_segment, defines
+from subgraft.backends.opencl.compiler import OLDEST, compile_segment, defines, options
 from subgraft.backends.opencl.discovery import Found
 from subgraft.backends.opencl.errors import translate
 from subgraft.backends.opencl.executable import OpenClExecutable
@@ -150,7 +150,7 @@ class _Attempts:
             "quantize": self._differs([floats, least], "try_quantize", np.searchsorted(least, floats, "right") - 129),
             "lookup": self._differs([keys, table], "try_lookup", table[keys.view(np.uint8)]),
         }
-        self._opened.keep(self._source, OPTIONS)
+        self._opened.keep(self._source, OLDEST)
         return {name: why for name, why in answers.items() if why}
 
     def multiplies(self, loop: str) -> str:
@@ -164,7 +164,7 @@ class _Attempts:
             OpenClExecutable(segment, compiled, opened).run(self._trial.inputs, got)
         except Rejected as error:
             return error.reason
-        opened.keep(compiled.source.text, OPTIONS)
+        opened.keep(compiled.source.text, options(opened.caps))
         return next(filter(None, map(difference, got, expected)), "")
 
     def _accumulators(self) -> Array:
@@ -176,7 +176,7 @@ class _Attempts:
     def _differs(self, given: Sequence[Array], kernel: str, answer: Array) -> str:
         expected = answer.astype(np.int32)
         context = self._opened.context
-        program = self._opened.program(self._source, OPTIONS)
+        program = self._opened.program(self._source, OLDEST)
         commands = _native.ClCommands(context)
         buffers = [context.buffer(array.nbytes) for array in given]
         result = context.buffer(expected.nbytes)

@@ -11,14 +11,17 @@ and the launch's own macros. kernels/common.cl stands before all of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from string import Template as Text
 
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Step, Table
 
 RESULT = "result"
+OWN_MACRO = re.compile(r"^\s*#\s*define\s+(\w+)", re.MULTILINE)  # of a template; they end with the kernel
 COMMON = ("common", "arithmetic", "requantize")  # before all kernels
 
 
@@ -91,9 +94,10 @@ def _kernel(launch: Launch, arguments: Sequence[Argument]) -> str:
             macros[f"TYPE_{argument.name}"] = _ctype(argument)
     if launch.result is not None:
         macros["EPILOGUE(i, v)"] = _epilogue(launch)
+    template = "".join(map(_read, launch.template.split()))
     defined = "".join(f"#define {name} {value}\n" for name, value in macros.items())
-    undefined = "".join(f"#undef {name.partition('(')[0]}\n" for name in macros)
-    return defined + "".join(map(_read, launch.template.split())) + undefined
+    names = [*(name.partition("(")[0] for name in macros), *OWN_MACRO.findall(template)]
+    return defined + template + "".join(f"#undef {name}\n" for name in dict.fromkeys(names))
 
 
 def _parameter(argument: Argument) -> str:
@@ -126,5 +130,6 @@ def _code(step: Step, n: int) -> str:
     return Text(step.code).substitute(names, v=f"value{n}_", w=f"value{n + 1}_", i="element_")
 
 
+@cache
 def _read(name: str) -> str:
     return files(__package__).joinpath("kernels", f"{name}.cl").read_text(encoding="utf-8")

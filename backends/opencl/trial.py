@@ -10,7 +10,7 @@ import numpy as np
 from subgraft.backends.opencl.fixed_point import quantize_multiplier
 from subgraft.delegates import Array, Graph, Op, Options, Quantization, Segment, Tensor
 
-SIZE, DEPTH, CHANNELS, TAPS = 6, 134, 5, 3  # of the convolution: nothing that divides evenly, longer than floats add
+SIZE, DEPTH, CHANNELS, TAPS = 6, 132, 5, 3  # of the convolution: fours and nothing else, longer than floats add
 LONG, ROWS, COLUMNS = 2303, 5, 3  # of the fully connected rows
 SCALE = 0.5  # of activations and weights
 FINE = 0.99  # what a sum is multiplied by where an error of 1 in it must show

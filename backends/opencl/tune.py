@@ -13,7 +13,7 @@ from typing import TextIO
 
 from subgraft import _native
 from subgraft.backends.opencl.caps import Caps
-from subgraft.backends.opencl.compiler import OPTIONS, defines, geometry
+from subgraft.backends.opencl.compiler import defines, geometry, options
 from subgraft.backends.opencl.errors import translate
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Out, Real, Table
 from subgraft.backends.opencl.opened import Opened
@@ -97,7 +97,7 @@ def _fastest(launch: Launch, candidates: Sequence[Launch], opened: Opened) -> La
     times: dict[int, float] = {}
     try:
         made = source(candidates, defines(opened.caps))
-        program = opened.context.build(made.text, OPTIONS)
+        program = opened.context.build(made.text, options(opened.caps))
         buffers = _buffers(candidates, opened)
         for n, recorded in enumerate(made.launches):
             try:

@@ -60,6 +60,7 @@ class Interpreter:
             raise ValueError(f"Unrecognized passed in op resolver type: {experimental_op_resolver_type}")
         threads = _thread_count(num_threads)
         model = Model.open(_source(model_path, model_content))
+        model.log_warnings()
         if not model.graphs:
             raise ValueError("this model has no subgraph")
         wanted: dict[str, Wanted] = {}

@@ -16,14 +16,13 @@ class Kind(Enum):
     INEXPRESSIBLE = "no op or few of them do the same; found by the mapping itself"
     DIFFERENT = "the op gives something else, as TFLite's does"
     REFUSED = "the op is refused, as TFLite's is"
-    LIMIT = "the op is refused here, though TFLite runs it"
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
     """operation: NNAPI's name, or several with | between them. reason: what TFLite does instead, or cannot do.
 
-    cases: for DIFFERENT, REFUSED and LIMIT, a regular expression that the names of the cases match.
+    cases: for DIFFERENT and REFUSED, a regular expression that the names of the cases match.
     """
 
     kind: Kind
@@ -142,7 +141,6 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "TFLite's integer division stops at a zero, while NNAPI leaves the result open",
         r"div_int32/model_by_zero$",
     ),
-    Deviation(Kind.LIMIT, "MIRROR_PAD", "tensors have at most 8 dimensions here", r"/model_two_"),
 )
 
 

@@ -186,9 +186,9 @@ __kernel void NAME(PARAMETERS) {
 #endif
   for (int i = 0; i < TM; ++i) {
 #ifdef POINTWISE
-    if (first + i >= pixels) break;
+    if (first + i >= pixels) continue;
 #else
-    if (first + i > last) break;
+    if (first + i > last) continue;
 #endif
     TOTAL_TYPE row[TN];
 #ifdef FLUSH
@@ -204,7 +204,7 @@ __kernel void NAME(PARAMETERS) {
 #endif
     for (int j = 0; j < TN; ++j) {
       const int c = first_channel + column + j;
-      if (column + j >= channels_of_group) break;
+      if (column + j >= channels_of_group) continue;
 #ifdef WINDOW_SUMS
       const TOTAL_TYPE total = row[j] - (uint)weights_zero * window[i];
 #else

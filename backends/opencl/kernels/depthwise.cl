@@ -42,7 +42,7 @@ __kernel void NAME(PARAMETERS) {
 #pragma unroll
 #endif
   for (int i = 0; i < TM; ++i) {
-    if (first + i >= out_x) break;
+    if (first + i >= out_x) continue;
     const int pixel = row * out_x + first + i;
     TOTAL_TYPE totals[TN];
     JOIN(vstore, TN)(TO_TOTAL(sums[i]), 0, totals);
@@ -53,7 +53,7 @@ __kernel void NAME(PARAMETERS) {
 #endif
     for (int j = 0; j < TN; ++j) {
       const int c = column + j;
-      if (c >= channels_out) break;
+      if (c >= channels_out) continue;
       EPILOGUE(pixel * channels_out + c, FINISH(BIASED(totals[j], c), c));
     }
   }

@@ -63,7 +63,7 @@ __kernel void NAME(PARAMETERS) {
 #pragma unroll
 #endif
   for (int i = 0; i < TM; ++i) {
-    if (first + i >= rows) break;
+    if (first + i >= rows) continue;
     TOTAL_TYPE row[TN];
 #ifdef FLUSH
     JOIN(vstore, TN)(totals[i], 0, row);
@@ -76,7 +76,7 @@ __kernel void NAME(PARAMETERS) {
 #pragma unroll
 #endif
     for (int j = 0; j < TN; ++j) {
-      if (unit + j >= units) break;
+      if (unit + j >= units) continue;
       EPILOGUE((batch * rows + first + i) * units + unit + j, FINISH(row[j], 0));
     }
   }

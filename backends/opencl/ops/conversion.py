@@ -11,7 +11,7 @@ from subgraft.backends.opencl.launch import Argument, Int, Real, Table
 from subgraft.backends.opencl.lookup import thresholds
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops.pointwise_quantized import look_up
-from subgraft.backends.opencl.ops.pointwise_rules import BYTES, countable, one_varies
+from subgraft.backends.opencl.ops.pointwise_rules import BYTES, broadcasts, countable, one_varies
 from subgraft.backends.opencl.ops.reshape import move
 from subgraft.backends.opencl.quantization import LIMITS, affine, has_one_scale, multiplier
 from subgraft.delegates import Graph, Op, rule
@@ -63,7 +63,7 @@ def scales_fit(op: Op, graph: Graph) -> bool:
     return has_one_scale(graph.tensors[op.inputs[0]]) or _has_channels(op, graph)
 
 
-@lowers("QUANTIZE", rules=(quantizes, one_varies, countable, one_scale, ratio_fits))
+@lowers("QUANTIZE", rules=(quantizes, one_varies, countable, broadcasts, one_scale, ratio_fits))
 def quantize(op: Op, build: Build) -> None:
     given, made = build.tensor(op.inputs[0]), build.tensor(op.outputs[0])
     low, high = LIMITS[made.dtype]
@@ -87,7 +87,7 @@ def quantize(op: Op, build: Build) -> None:
     elementwise(build, op.outputs[0], {"a": op.inputs[0]}, code, "int", arguments)
 
 
-@lowers("DEQUANTIZE", rules=(dequantizes, one_varies, countable, scales_fit))
+@lowers("DEQUANTIZE", rules=(dequantizes, one_varies, countable, broadcasts, scales_fit))
 def dequantize(op: Op, build: Build) -> None:
     given = build.tensor(op.inputs[0])
     if has_one_scale(given):
@@ -119,7 +119,7 @@ def castable(op: Op, graph: Graph) -> bool:
     return all(graph.tensors[t].dtype in known for t in (*op.inputs, *op.outputs))
 
 
-@lowers("CAST", rules=(castable, one_varies, countable))
+@lowers("CAST", rules=(castable, one_varies, countable, broadcasts))
 def cast(op: Op, build: Build) -> None:
     given, made = build.tensor(op.inputs[0]).dtype, build.tensor(op.outputs[0]).dtype
     if given == made and given != "bool":

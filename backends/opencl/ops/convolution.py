@@ -6,7 +6,7 @@ import math
 
 from subgraft.backends.opencl.activations import clamping_activation
 from subgraft.backends.opencl.lowering import Build, lowers
-from subgraft.backends.opencl.ops import products
+from subgraft.backends.opencl.ops import convolve
 from subgraft.backends.opencl.ops.layer import read
 from subgraft.backends.opencl.ops.operands import (
     addressable,
@@ -48,7 +48,7 @@ RULES = (
 def convolution(op: Op, build: Build) -> None:
     y, x = windows(op, build.graph)
     layer = read(op, build, rows=build.tensor(op.inputs[0]).shape[0])
-    products.add(build, Product(layer, build.value(op.outputs[0]), y, x))
+    convolve.add(build, Product(layer, build.value(op.outputs[0]), y, x))
 
 
 def has_usable_window(op: Op) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from subgraft.backends.opencl.activations import clamping_activation
 from subgraft.backends.opencl.launch import Argument, In, Int, Launch, Table, Work
 from subgraft.backends.opencl.lowering import Build, lowers
-from subgraft.backends.opencl.ops import loops, products
+from subgraft.backends.opencl.ops import convolve, loops, products
 from subgraft.backends.opencl.ops.layer import read
 from subgraft.backends.opencl.ops.loops import Loop
 from subgraft.backends.opencl.ops.operands import (
@@ -70,7 +70,7 @@ def fully_connected(op: Op, build: Build) -> None:
     product = Product(layer, build.value(op.outputs[0]), POINT, POINT)
     loop = loops.loop_for(layer.dtype, build.caps.loops)
     if build.caps.is_cpu or rows > FEW_ROWS or depth < SHORT_ROW or not _is_exact(product, loop):
-        products.add(build, product)
+        convolve.add(build, product)
     else:
         build.add(shared(product, loop))
 

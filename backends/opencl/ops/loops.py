@@ -25,29 +25,37 @@ PACKED: Mapping[str, str] = {name: f"{name} packed" for name in ("dot_ptx", "dot
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """texts: the names of its kernel files. packed: four bytes at a time."""
+    """texts: the names of its kernel files. packed: four bytes at a time. is_tensor: by a warp's tensor cores."""
 
     name: str
     texts: str
     packed: bool
+    is_tensor: bool = False
 
 
 FLOATS = Loop("float", "dot_float", packed=False)
 SINGLE = Loop("f32", "dot_f32", packed=False)
 WHOLE = Loop("int", "dot_int", packed=False)
+TENSOR = (Loop("mma", "mma_ptx", packed=True, is_tensor=True), Loop("mma_emulated", "mma_emulated", True, True))
 LOOPS: Mapping[str, Loop] = {
-    loop.name: loop for loop in (SINGLE, WHOLE, *(Loop(name, texts, packed=True) for name, texts in PACKED.items()))
+    loop.name: loop
+    for loop in (SINGLE, WHOLE, *(Loop(name, texts, packed=True) for name, texts in PACKED.items()), *TENSOR)
 }
 
 
 def loop_for(dtype: str, allowed: tuple[str, ...]) -> Loop:
-    """The first of the device's loops that fits this type of activations. "int" runs on every device."""
+    """The first of the device's loops that fits this type of activations, tensor cores aside."""
+    return loops_for(dtype, allowed)[0]
+
+
+def loops_for(dtype: str, allowed: tuple[str, ...]) -> list[Loop]:
+    """All of them. "int" runs on every device."""
     if dtype == "float32":
-        return FLOATS
+        return [FLOATS]
     if dtype == "int16":
-        return WHOLE
-    fitting = (LOOPS[name] for name in allowed if name in LOOPS)
-    return next((loop for loop in fitting if not loop.packed or dtype in BYTES), WHOLE)
+        return [WHOLE]
+    known = [LOOPS[name] for name in allowed if name in LOOPS and not LOOPS[name].is_tensor]
+    return [loop for loop in known if not loop.packed or dtype in BYTES] or [WHOLE]
 
 
 def flush_after(loop: Loop, dtype: str, largest_weight: int, *, wide: bool) -> int | None:

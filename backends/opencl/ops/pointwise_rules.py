@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from subgraft.backends.opencl.constants import constant, is_constant
 from subgraft.backends.opencl.ops.pointwise_formulas import COMPARISONS as COMPARED
 from subgraft.backends.opencl.ops.pointwise_formulas import FORMULAS, formula
 from subgraft.backends.opencl.quantization import LIMITS, affine, has_one_scale, is_quantized
-from subgraft.delegates import Graph, Op, Tensor, rule
+from subgraft.delegates import Graph, Op, SubgraftError, Tensor, rule
 
 NARROW = ("int8", "uint8", "int16")  # quantized, nearly always
 BYTES = ("int8", "uint8")
 DIVISIONS = ("DIV", "FLOOR_DIV", "FLOOR_MOD")
+NEARLY = 2e-3  # how far an exponent may be from a whole number to count as one
 MOST_ELEMENTS = 2**31 - 1  # indices are 32 bits
 
 F, N, W, B = ("float32",), NARROW, ("int32",), ("bool",)
@@ -57,8 +60,8 @@ def countable(op: Op, graph: Graph) -> bool:
 
 @rule
 def broadcasts(op: Op, graph: Graph) -> bool:
-    """its inputs must broadcast to the shape of its output"""
-    return all(_fits(graph.tensors[t].shape, graph.tensors[op.outputs[0]].shape) for t in op.inputs)
+    """its inputs must broadcast to the shape of its output, and to no smaller one"""
+    return _broadcast([graph.tensors[t].shape for t in op.inputs], graph.tensors[op.outputs[0]].shape)
 
 
 @rule
@@ -98,8 +101,11 @@ def symmetric_int16(op: Op, graph: Graph) -> bool:
 
 @rule
 def no_powers_of_two(op: Op, graph: Graph) -> bool:
-    """the OpenCL kernels do not add int16 by the shifts that pot_scale_int16 asks for"""
-    return graph.tensors[op.inputs[0]].dtype != "int16" or not op.options.get("pot_scale_int16", False)
+    """the OpenCL kernels do not add int16 by shifts, as pot_scale_int16 wants where all scales are powers of two"""
+    if graph.tensors[op.inputs[0]].dtype != "int16" or not op.options.get("pot_scale_int16", False):
+        return True
+    ends = [graph.tensors[t] for t in (*op.inputs, *op.outputs)]
+    return not all(has_one_scale(t) and _is_power_of_two(float(affine(t).scale)) for t in ends)
 
 
 @rule
@@ -110,7 +116,10 @@ def divisor_known(op: Op, graph: Graph) -> bool:
     divisor = graph.tensors[op.inputs[1]]
     if not is_constant(op.inputs[1], graph):
         return False
-    data = constant(op.inputs[1], graph)
+    try:
+        data = constant(op.inputs[1], graph)
+    except SubgraftError:  # the CPU cannot compute it
+        return False
     if divisor.dtype == "int32" or op.kind != "DIV":
         return bool((data != 0).all())
     return data.size == 1 and has_one_scale(divisor) and int(data.reshape(-1)[0]) != affine(divisor).zero
@@ -125,8 +134,10 @@ def selects_alike(op: Op, graph: Graph) -> bool:
 
 @rule
 def selection_broadcasts(op: Op, graph: Graph) -> bool:
-    """its inputs must broadcast to the shape of its output"""
-    return selects_rows(op, graph) or broadcasts(op, graph)
+    """its inputs must broadcast to the shape of its output, and to no smaller one"""
+    if not selects_rows(op, graph):
+        return broadcasts(op, graph)
+    return len({graph.tensors[t].shape for t in (*op.inputs[1:], *op.outputs)}) == 1
 
 
 ARITHMETIC = (
@@ -167,8 +178,16 @@ def _quantized(op: Op, graph: Graph) -> list[Tensor]:
     return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if graph.tensors[t].dtype in NARROW]
 
 
-def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    if math.prod(shape) == 1:
-        return True
-    padded = [1] * (len(whole) - len(shape)) + list(shape)
-    return len(padded) == len(whole) and all(own in (1, size) for own, size in zip(padded, whole, strict=True))
+def _is_power_of_two(x: float) -> bool:
+    """Nearly, a little more generous than native/src/kernels/quantization.h, so that none of its kind gets past."""
+    exponent = math.log2(x)
+    return abs(exponent - round(exponent)) < NEARLY
+
+
+def _broadcast(shapes: Sequence[tuple[int, ...]], whole: tuple[int, ...]) -> bool:
+    if all(math.prod(shape) == 1 for shape in (*shapes, whole)):
+        return True  # one element is one element, whatever the rank
+    try:
+        return np.broadcast_shapes(*shapes) == whole
+    except ValueError:
+        return False

@@ -7,7 +7,7 @@ import math
 from subgraft.backends.opencl.activations import clamping_activation
 from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.lowering import Build, lowers
-from subgraft.backends.opencl.ops import products
+from subgraft.backends.opencl.ops import convolve
 from subgraft.backends.opencl.ops.convolution import has_usable_window
 from subgraft.backends.opencl.ops.layer import read
 from subgraft.backends.opencl.ops.operands import (
@@ -56,7 +56,7 @@ RULES = (
 @lowers("TRANSPOSE_CONV", rules=RULES)
 def transpose_conv(op: Op, build: Build) -> None:
     y, x = _windows(op, build.graph)
-    products.add(build, Product(read(op, build, rows=1), build.value(op.outputs[0]), y, x, is_transposed=True))
+    convolve.add(build, Product(read(op, build, rows=1), build.value(op.outputs[0]), y, x, is_transposed=True))
 
 
 def _windows(op: Op, graph: Graph) -> tuple[Window, Window]:

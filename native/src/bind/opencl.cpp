@@ -140,10 +140,12 @@ Argument argument_of(const py::handle& given, std::size_t index) {
       throw ArgumentError(concat("argument ", index, " does not fit into 32 bits: ", std::string(py::str(integer))));
     return static_cast<std::int32_t>(value);
   }
+  const PyNumberMethods* const methods = Py_TYPE(given.ptr())->tp_as_number;  // none for text, which float() parses
+  if (methods == nullptr || methods->nb_float == nullptr)
+    throw ArgumentError(concat("argument ", index, " is neither a ClBuffer nor a number"));
   const auto number = py::reinterpret_steal<py::object>(PyNumber_Float(given.ptr()));
-  if (number) return static_cast<float>(PyFloat_AS_DOUBLE(number.ptr()));
-  PyErr_Clear();
-  throw ArgumentError(concat("argument ", index, " is neither a ClBuffer nor a number"));
+  if (!number) throw py::error_already_set();
+  return static_cast<float>(PyFloat_AS_DOUBLE(number.ptr()));
 }
 
 // A list with room for the arrays of a run, so that a run needs no memory of its own.

@@ -11,7 +11,7 @@ namespace subgraft {
 
 class Shape {
  public:
-  static constexpr int kMaxRank = 8;
+  static constexpr int kMaxRank = 10;
   // Larger tensors are refused before any arithmetic on them can overflow.
   static constexpr int64_t kMaxElements = int64_t{1} << 40;
 

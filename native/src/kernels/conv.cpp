@@ -100,16 +100,13 @@ Compute prepare_hybrid(Preparation& p, const ConvGeometry& g) {
 
 Compute conv_int8(Preparation& p, const ConvGeometry& g) {
   require_symmetric(p, 1);
-  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
-  const auto multipliers = quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift);
-  const auto range = output_range<int8_t>(p, p.options().integer("fused_activation_function"));
+  const Requantization<int8_t, int32_t> requantization(
+      p, quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift));
   const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(0).zero_point())};
-  const int32_t out_zero = p.output(0).zero_point();
   const SignedWeights weights(p, 1);
   const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
   return [=](const Invocation& v) {
-    const Requantize<int8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
-                                             v.out<int8_t>(0)};
+    const auto finish = requantization.now(v);
     if (sparse) return convolve_sparse<uint32_t>(v, g, sparse, v.in<int8_t>(0), product, finish);
     v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
       convolve<uint32_t>(g, v.in<int8_t>(0), weights.data(v), product, begin, end, finish);
@@ -119,15 +116,12 @@ Compute conv_int8(Preparation& p, const ConvGeometry& g) {
 
 Compute conv_uint8(Preparation& p, const ConvGeometry& g) {
   if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
-  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
-  const std::vector<Multiplier> multipliers(g.channels_out, quantize_multiplier(effective_scale(p, 1)));
-  const auto range = output_range<uint8_t>(p, p.options().integer("fused_activation_function"));
+  const Requantization<uint8_t, int32_t> requantization(
+      p, std::vector<Multiplier>(g.channels_out, quantize_multiplier(effective_scale(p, 1))));
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
                                                       static_cast<int16_t>(p.input(1).zero_point())};
-  const int32_t out_zero = p.output(0).zero_point();
   return [=](const Invocation& v) {
-    const Requantize<uint8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
-                                              v.out<uint8_t>(0)};
+    const auto finish = requantization.now(v);
     v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {
       convolve<uint32_t>(g, v.in<uint8_t>(0), v.in<uint8_t>(1), product, begin, end, finish);
     });
@@ -139,15 +133,13 @@ template <typename Bias>
 Compute conv_int16(Preparation& p, const ConvGeometry& g) {
   require_symmetric(p, 1);
   require_centered(p);
-  const bool biased = has_bias(p, 2, DTypeOf<Bias>::value, g.channels_out);
-  const auto multipliers =
-      quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift);
-  const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+  const int max_shift = sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift;
+  const Requantization<int16_t, Bias> requantization(
+      p, quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), max_shift));
   const SignedWeights weights(p, 1);
   const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
   return [=](const Invocation& v) {
-    const Requantize<int16_t, Bias> finish{multipliers.data(), biased ? v.in<Bias>(2) : nullptr, 0, range,
-                                           v.out<int16_t>(0)};
+    const auto finish = requantization.now(v);
     if (sparse)
       return convolve_sparse<SumOf<Bias>>(v, g, sparse, v.in<int16_t>(0), WideProduct<int16_t, int8_t>(), finish);
     v.parallel(g.pixels() * conv_blocks(g), conv_grain(g), [&](int64_t begin, int64_t end) {

@@ -138,13 +138,22 @@ struct Packed {
   }
 };
 
+template <typename Out>
+Out rounded(float value) {
+  if constexpr (kIsShortFloat<Out>)
+    return shorten<Out>(value);
+  else
+    return value;
+}
+
 // real = scale * (value - zero point), where reader(v) gives the values of the input by index.
-template <typename Reader>
+template <typename Out, typename Reader>
 Compute dequantize(const Preparation& p, Reader reader) {
   const auto run = [reader](const Invocation& v, Affine affine, int64_t begin, int64_t end) {
     const auto in = reader(v);
-    float* out = v.out<float>(0);
-    for (int64_t i = begin; i < end; ++i) out[i] = affine.scale * static_cast<float>(in[i] - affine.zero_point);
+    Out* out = v.out<Out>(0);
+    for (int64_t i = begin; i < end; ++i)
+      out[i] = rounded<Out>(affine.scale * static_cast<float>(in[i] - affine.zero_point));
   };
   const Operand& input = p.input(0);
   if (input.is_per_channel()) {
@@ -157,9 +166,29 @@ Compute dequantize(const Preparation& p, Reader reader) {
   };
 }
 
-template <int Bits, bool Signed>
+template <typename Out, int Bits, bool Signed>
 Compute dequantize_packed(const Preparation& p) {
-  return dequantize(p, [](const Invocation& v) { return Packed<Bits, Signed>{v.in<uint8_t>(0)}; });
+  return dequantize<Out>(p, [](const Invocation& v) { return Packed<Bits, Signed>{v.in<uint8_t>(0)}; });
+}
+
+template <typename Out>
+Compute dequantize_to(const Preparation& p) {
+  const Operand& input = p.input(0);
+  switch (input.dtype) {
+    case DType::float16:
+      return map<Half, Out>(input.shape.elements(), [](Half half) { return rounded<Out>(to_float(half)); });
+    case DType::int4:
+      return dequantize_packed<Out, 4, true>(p);
+    case DType::uint4:
+      return dequantize_packed<Out, 4, false>(p);
+    case DType::int2:
+      return dequantize_packed<Out, 2, true>(p);
+    default:
+      return dispatch<int8_t, uint8_t, int16_t>(p, input.dtype, [&](auto type) {
+        using T = decltype(type);
+        return dequantize<Out>(p, [](const Invocation& v) { return v.in<T>(0); });
+      });
+  }
 }
 
 // The same sparse constant with its values as floats.
@@ -177,28 +206,22 @@ SparseConstant widened(const SparseConstant& halves) {
 
 Compute prepare_dequantize(Preparation& p) {
   p.expect(1, 1);
-  const Operand& input = p.input(0);
-  p.require(p.output(0).dtype == DType::float32, "output must be float32, not ", dtype_name(p.output(0).dtype));
-  p.set_output(0, input.shape);
-  if (const auto sparse = p.sparse(0); sparse && input.dtype == DType::float16) {
+  const DType target = p.output(0).dtype;
+  p.set_output(0, p.input(0).shape);
+  if (const auto sparse = p.sparse(0); sparse && p.input(0).dtype == DType::float16 && target == DType::float32) {
     p.keep_sparse(0);
     p.publish(0, p.shared<SparseConstant>(0, "widened", [&] { return widened(*sparse); }));
     return [](const Invocation&) {};
   }
-  switch (input.dtype) {
+  switch (target) {
+    case DType::float32:
+      return dequantize_to<float>(p);
     case DType::float16:
-      return map<Half, float>(input.shape.elements(), [](Half half) { return to_float(half); });
-    case DType::int4:
-      return dequantize_packed<4, true>(p);
-    case DType::uint4:
-      return dequantize_packed<4, false>(p);
-    case DType::int2:
-      return dequantize_packed<2, true>(p);
+      return dequantize_to<Half>(p);
+    case DType::bfloat16:
+      return dequantize_to<BFloat16>(p);
     default:
-      return dispatch<int8_t, uint8_t, int16_t>(p, input.dtype, [&](auto type) {
-        using T = decltype(type);
-        return dequantize(p, [](const Invocation& v) { return v.in<T>(0); });
-      });
+      p.unsupported("output must be float32, float16 or bfloat16, not ", dtype_name(target));
   }
 }
 

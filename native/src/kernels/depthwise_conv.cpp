@@ -45,15 +45,12 @@ Compute depthwise_hybrid(Preparation& p, ConvGeometry g) {
 }
 
 Compute depthwise_int8(Preparation& p, const ConvGeometry& g) {
-  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
-  const auto multipliers = quantize_multipliers(effective_scales(p, 1, 3, g.channels_out), kMaxShift);
-  const auto range = output_range<int8_t>(p, p.options().integer("fused_activation_function"));
+  const Requantization<int8_t, int32_t> requantization(
+      p, quantize_multipliers(effective_scales(p, 1, 3, g.channels_out), kMaxShift));
   const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(0).zero_point())};
-  const int32_t out_zero = p.output(0).zero_point();
   const SignedWeights weights(p, 1);
   return [=](const Invocation& v) {
-    const Requantize<int8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
-                                             v.out<int8_t>(0)};
+    const auto finish = requantization.now(v);
     v.parallel(g.pixels(), pixel_grain(g), [&](int64_t begin, int64_t end) {
       convolve_depthwise<uint32_t>(g, v.in<int8_t>(0), weights.data(v), product, begin, end, finish);
     });
@@ -62,15 +59,12 @@ Compute depthwise_int8(Preparation& p, const ConvGeometry& g) {
 
 Compute depthwise_uint8(Preparation& p, const ConvGeometry& g) {
   if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
-  const bool biased = has_bias(p, 2, DType::int32, g.channels_out);
-  const std::vector<Multiplier> multipliers(g.channels_out, quantize_multiplier(effective_scale(p, 1)));
-  const auto range = output_range<uint8_t>(p, p.options().integer("fused_activation_function"));
+  const Requantization<uint8_t, int32_t> requantization(
+      p, std::vector<Multiplier>(g.channels_out, quantize_multiplier(effective_scale(p, 1))));
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
                                                       static_cast<int16_t>(p.input(1).zero_point())};
-  const int32_t out_zero = p.output(0).zero_point();
   return [=](const Invocation& v) {
-    const Requantize<uint8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(2) : nullptr, out_zero, range,
-                                              v.out<uint8_t>(0)};
+    const auto finish = requantization.now(v);
     v.parallel(g.pixels(), pixel_grain(g), [&](int64_t begin, int64_t end) {
       convolve_depthwise<uint32_t>(g, v.in<uint8_t>(0), v.in<uint8_t>(1), product, begin, end, finish);
     });
@@ -79,13 +73,11 @@ Compute depthwise_uint8(Preparation& p, const ConvGeometry& g) {
 
 Compute depthwise_int16(Preparation& p, const ConvGeometry& g) {
   require_centered(p);
-  const bool biased = has_bias(p, 2, DType::int64, g.channels_out);
-  const auto multipliers = quantize_multipliers(effective_scales(p, 1, 3, g.channels_out), kMaxWideShift);
-  const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+  const Requantization<int16_t, int64_t> requantization(
+      p, quantize_multipliers(effective_scales(p, 1, 3, g.channels_out), kMaxWideShift));
   const SignedWeights weights(p, 1);
   return [=](const Invocation& v) {
-    const Requantize<int16_t, int64_t> finish{multipliers.data(), biased ? v.in<int64_t>(2) : nullptr, 0, range,
-                                              v.out<int16_t>(0)};
+    const auto finish = requantization.now(v);
     v.parallel(g.pixels(), pixel_grain(g), [&](int64_t begin, int64_t end) {
       convolve_depthwise<uint64_t>(g, v.in<int16_t>(0), weights.data(v), WideProduct<int16_t, int8_t>(), begin, end,
                                    finish);

@@ -28,6 +28,7 @@ void register_fully_connected(Registry& registry);  // FULLY_CONNECTED
 void register_gather(Registry& registry);           // GATHER GATHER_ND
 void register_hashtable(Registry& registry);        // HASHTABLE HASHTABLE_IMPORT HASHTABLE_FIND HASHTABLE_SIZE
 void register_hlo_gather(Registry& registry);       // STABLEHLO_GATHER
+void register_hlo_names(Registry& registry);        // STABLEHLO_ABS ..., which are others' names; after those
 void register_hlo_scatter(Registry& registry);      // STABLEHLO_SCATTER
 void register_hlo_windows(Registry& registry);      // STABLEHLO_PAD STABLEHLO_REDUCE_WINDOW
 void register_landmarks(Registry& registry);        // Landmarks2TransformMatrix
@@ -39,6 +40,7 @@ void register_more_arithmetic(Registry& registry);  // POW FLOOR_MOD ATAN2 ADD_N
 void register_normalization(Registry& registry);    // L2_NORMALIZATION LOCAL_RESPONSE_NORMALIZATION
 void register_numeric_verify(Registry& registry);   // NumericVerify
 void register_pad(Registry& registry);              // PAD PADV2 MIRROR_PAD
+void register_perception(Registry& registry);       // MaxPoolWithArgmax DenseImageWarp
 void register_pooling(Registry& registry);          // MAX_POOL_2D AVERAGE_POOL_2D L2_POOL_2D
 void register_random(Registry& registry);           // RANDOM_UNIFORM RANDOM_STANDARD_NORMAL MULTINOMIAL
 void register_rearrange(Registry& registry);        // TILE BROADCAST_TO REVERSE_V2 SPACE_TO_DEPTH ...
@@ -49,6 +51,7 @@ void register_resources(Registry& registry);        // VAR_HANDLE READ_VARIABLE 
 void register_resize(Registry& registry);           // RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR
 void register_rfft(Registry& registry);             // RFFT2D
 void register_rnn(Registry& registry);              // RNN UNIDIRECTIONAL_SEQUENCE_RNN BIDIRECTIONAL_SEQUENCE_RNN
+void register_rotation(Registry& registry);         // aeq.hadamard_rotation
 void register_scatter(Registry& registry);          // SCATTER_ND SPARSE_TO_DENSE DYNAMIC_UPDATE_SLICE
 void register_search(Registry& registry);           // WHERE UNIQUE TOPK_V2 BUCKETIZE
 void register_segments(Registry& registry);         // SEGMENT_SUM UNSORTED_SEGMENT_*

@@ -6,6 +6,7 @@
 #include "kernels/dot.h"
 #include "kernels/families.h"
 #include "kernels/mediapipe.h"
+#include "kernels/perception.h"
 #include "kernels/pooling_math.h"
 
 namespace subgraft {
@@ -105,6 +106,7 @@ void unpool(const PoolGeometry& g, const float* in, const float* indices, float*
 
 Compute prepare_unpooling(Preparation& p) {
   p.expect(2, 1);
+  if (p.input(1).dtype == DType::int32) return prepare_flat_unpooling(p);
   mediapipe::require_floats(p);
   const auto o = mediapipe::read_options<PoolOptions>(p, kLeastOptions);
   const Shape& in = p.input(0).shape;

@@ -59,6 +59,7 @@ const Registry& Registry::builtin() {
     register_normalization(all);
     register_numeric_verify(all);
     register_pad(all);
+    register_perception(all);
     register_pooling(all);
     register_posenet(all);
     register_random(all);
@@ -69,6 +70,7 @@ const Registry& Registry::builtin() {
     register_resize(all);
     register_rfft(all);
     register_rnn(all);
+    register_rotation(all);
     register_scatter(all);
     register_search(all);
     register_segments(all);
@@ -83,6 +85,7 @@ const Registry& Registry::builtin() {
     register_transpose(all);
     register_transpose_conv(all);
     register_windows(all);
+    register_hlo_names(all);
     return all;
   }();
   return registry;

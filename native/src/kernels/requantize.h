@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/fixed_point.h"
+#include "kernels/weights.h"
 #include "runtime/kernel.h"
 
 namespace subgraft {
@@ -75,6 +76,28 @@ struct Requantize {
     scaled = static_cast<int32_t>(static_cast<uint32_t>(scaled) + static_cast<uint32_t>(zero_point));
     out[at] = static_cast<Out>(range.clamp(scaled));
   }
+};
+
+// Requantize as it is prepared for an op with its weights at input 1 and its bias, if any, at input 2.
+template <typename Out, typename Bias>
+class Requantization {
+ public:
+  // multipliers: one for each of the op's channels.
+  Requantization(const Preparation& p, std::vector<Multiplier> multipliers)
+      : multipliers_(std::move(multipliers)),
+        biased_(has_bias(p, 2, DTypeOf<Bias>::value, static_cast<int64_t>(multipliers_.size()))),
+        zero_point_(p.output(0).zero_point()),
+        range_(output_range<Out>(p, p.options().integer("fused_activation_function"))) {}
+
+  Requantize<Out, Bias> now(const Invocation& v) const {
+    return {multipliers_.data(), biased_ ? v.in<Bias>(2) : nullptr, zero_point_, range_, v.out<Out>(0)};
+  }
+
+ private:
+  std::vector<Multiplier> multipliers_;
+  bool biased_;
+  int32_t zero_point_;
+  Range<int32_t> range_;
 };
 
 // The last step where the reference multiplies in double precision (FULLY_CONNECTED).

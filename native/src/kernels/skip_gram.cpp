@@ -46,9 +46,9 @@ class Collection {
       gram += words_[static_cast<size_t>(word)];
     }
     bytes_ += static_cast<int64_t>(sizeof(gram) + gram.size());
-    if (bytes_ > memory_limit())
-      throw RunError(concat("the grams of ", words_.size(), " words take more than the memory limit of ",
-                            memory_limit(), " bytes; raise SUBGRAFT_MAX_BYTES if that is intended"));
+    if (bytes_ > limit_)
+      throw RunError(concat("the grams of ", words_.size(), " words take more than the memory limit of ", limit_,
+                            " bytes; raise SUBGRAFT_MAX_BYTES if that is intended"));
     grams_.push_back(std::move(gram));
   }
 
@@ -57,6 +57,7 @@ class Collection {
  private:
   const Words& words_;
   std::vector<std::string> grams_;
+  const int64_t limit_ = memory_limit();
   int64_t bytes_ = 0;
 };
 

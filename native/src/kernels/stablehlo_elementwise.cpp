@@ -1,4 +1,6 @@
-// STABLEHLO_ADD STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_AND STABLEHLO_SHIFT_LEFT.
+// STABLEHLO_ADD STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_AND STABLEHLO_OR STABLEHLO_SHIFT_LEFT.
+#include <functional>
+
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
 #include "kernels/stablehlo_math.h"
@@ -40,14 +42,16 @@ Compute prepare_arithmetic(Preparation& p) {
       p, dtype, [&](auto type) -> Compute { return pairwise<decltype(type)>(count, F()); });
 }
 
-Compute prepare_and(Preparation& p) {
+// And, or: bit by bit, of truths as one.
+template <typename Truths, typename Bits>
+Compute prepare_bits(Preparation& p) {
   const int64_t count = prepare_pair(p);
   const DType dtype = p.input(0).dtype;
-  if (dtype == DType::boolean) return pairwise<uint8_t>(count, And());
+  if (dtype == DType::boolean) return pairwise<uint8_t>(count, Truths());
   return dispatch<int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>(
       p, dtype, [&](auto type) -> Compute {
         using T = decltype(type);
-        return pairwise<T>(count, [](T a, T b) { return static_cast<T>(a & b); });
+        return pairwise<T>(count, [](T a, T b) { return static_cast<T>(Bits()(a, b)); });
       });
 }
 
@@ -67,10 +71,11 @@ Compute prepare_shift_left(Preparation& p) {
 
 void register_stablehlo_pairs(Registry& registry) {
   registry.add("STABLEHLO_ADD", prepare_arithmetic<Add>);
-  registry.add("STABLEHLO_AND", prepare_and);
+  registry.add("STABLEHLO_AND", prepare_bits<And, std::bit_and<>>);
   registry.add("STABLEHLO_MAXIMUM", prepare_arithmetic<Maximum>);
   registry.add("STABLEHLO_MINIMUM", prepare_arithmetic<Minimum>);
   registry.add("STABLEHLO_MULTIPLY", prepare_arithmetic<Multiply>);
+  registry.add("STABLEHLO_OR", prepare_bits<Or, std::bit_or<>>);
   registry.add("STABLEHLO_SHIFT_LEFT", prepare_shift_left);
 }
 

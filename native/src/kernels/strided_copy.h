@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/shape.h"
+
 namespace subgraft {
 
 // out[sum of i_d * out_stride_d] = in[sum of i_d * in_stride_d] for every index (i_0, i_1, ...). Strides are in
@@ -12,7 +14,7 @@ namespace subgraft {
 // that are contiguous in both views merge into one.
 class StridedCopy {
  public:
-  static constexpr int kMaxDims = 16;
+  static constexpr int kMaxDims = 2 * Shape::kMaxRank;
 
   explicit StridedCopy(int64_t element_bytes) : element_bytes_(element_bytes) {}
 

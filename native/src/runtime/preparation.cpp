@@ -85,7 +85,14 @@ const void* Preparation::value_bytes(int i, DType expected) const {
     throw ModelError(concat("input ", i, " '", operand.name, "' is ", dtype_name(operand.dtype), "; it must be ",
                             dtype_name(expected)));
   if (!host_.values[i]) throw NotYetKnown{i};
-  return host_.values[i];
+  if (!host_.is_running || operand.is_constant()) return host_.values[i];
+  const int64_t size = dense_bytes(operand.dtype, operand.shape.elements());
+  if (size > kMostAsked) {
+    host_.is_repeatable = false;
+    return host_.values[i];
+  }
+  host_.asked[i].assign(host_.values[i], host_.values[i] + size);
+  return host_.asked[i].data();
 }
 
 std::vector<int64_t> Preparation::integers(int i) const {
@@ -129,7 +136,10 @@ int Preparation::threads() const { return host_.threads; }
 
 void Preparation::has_effects() { host_.has_effects = true; }
 
-Resources& Preparation::resources() const { return *host_.resources; }
+Resources& Preparation::resources() const {
+  host_.is_repeatable = false;
+  return *host_.resources;
+}
 
 int32_t Preparation::handle_now(int i) const {
   if (!host_.is_running) throw NotYetKnown{i};

@@ -34,6 +34,11 @@ struct Preparation::Host {
 
   // Answered.
   bool has_effects = false;
+  // Whether the answers are the same wherever shapes and the values below are.
+  bool is_repeatable = true;
+  // Per input, copies of values that the kernel asked for while running, where they are no constants: its closure may
+  // look at them again when the tensor has gone.
+  std::vector<std::vector<std::byte>> asked;
   std::vector<std::optional<Shape>> shapes;                             // per output
   std::vector<std::vector<std::byte>> published;                        // per output, where is_published
   std::vector<bool> is_published;                                       // per output
@@ -42,6 +47,9 @@ struct Preparation::Host {
   std::vector<int64_t> scratch;                                         // bytes
   std::vector<std::pair<int, int>> shares;                              // output, input
 };
+
+// Values that decide shapes are few numbers; an op that asks for more bytes of one input is prepared anew in every run.
+inline constexpr int64_t kMostAsked = 1024;
 
 // Bytes of so many elements. Throws Unsupported for types of no fixed size and for more than the memory limit.
 int64_t storage_bytes(DType type, int64_t elements);

@@ -4,8 +4,6 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/packed.h"
-
 namespace subgraft {
 
 Program::Program(ProgramRequest request)
@@ -108,73 +106,6 @@ void Program::run_step(Step& step) {
   std::byte* const* first = pointers_.data() + step.pointers;
   step.compute(
       Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
-}
-
-// An op whose shapes depend on values: prepared again now that its inputs are there, its outputs sized to fit.
-void Program::run_dynamic(Step& step) {
-  const OpDef& op = graph_.ops[step.op];
-  const OpCode& code = request_.model->opcodes[op.opcode];
-  const Kernel kernel = Registry::builtin().find(code.name());
-  Preparation::Host host = host_of(op);
-  host.is_running = true;
-  static constexpr std::byte kNothing{};  // where the caller's memory of an empty input is null
-  for (size_t i = 0; i < op.inputs.size(); ++i) {
-    const int t = op.inputs[i];
-    if (t < 0) continue;
-    offer_sparse(i, t, kernel, host);
-    host.values[i] = values_[t].data || host.sparse[i] ? values_[t].data : &kNothing;
-  }
-  std::vector<Operand> inputs, outputs;
-  for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
-  for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
-  const PackedOperands packed(code, inputs, outputs);
-  Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
-  // Kept until the next run, so that weights it shares are not derived again each time.
-  step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
-  spell_out_unless_kept(op, host);
-
-  std::vector<std::byte*> results;
-  bool all_published = !op.outputs.empty();
-  for (size_t i = 0; i < op.outputs.size(); ++i) {
-    const int t = op.outputs[i];
-    if (t < 0) {
-      results.push_back(nullptr);
-      continue;
-    }
-    Value& output = values_[t];
-    if (!host.shapes[i]) throw ModelError(concat("the kernel left output ", i, " without a shape"));
-    if (output.home == Home::external && !(output.shape == *host.shapes[i]))
-      throw Unsupported(concat("output '", graph_.tensors[t].name, "' has shape ", host.shapes[i]->text(),
-                               " now, but the caller's memory is for ", output.shape.text()));
-    if (output.home == Home::dynamic) {
-      const int64_t size = storage_bytes(graph_.tensors[t].dtype, host.shapes[i]->elements());
-      // What the run before left goes first: only one of them counts.
-      if (output.holder) take(-static_cast<const Arena*>(output.holder.get())->size());
-      output.holder = nullptr;
-      place(t, nullptr);
-      // At least a byte: a null pointer stands for "no value".
-      auto block = std::make_shared<Arena>(std::max<int64_t>(1, size));
-      take(block->size());
-      place(t, block->data());
-      output.holder = block;
-    }
-    output.shape = *host.shapes[i];
-    if (host.is_published[i])
-      std::memcpy(output.data, host.published[i].data(), host.published[i].size());
-    else
-      all_published = false;
-    results.push_back(output.data);
-  }
-  if (!all_published && !is_idle(op, host)) compute_into(op, step.compute, host, results);
-}
-
-void Program::compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
-                           std::span<std::byte* const> results) const {
-  std::vector<std::byte*> inputs, scratch;
-  for (const int t : op.inputs) inputs.push_back(t >= 0 ? values_[t].data : nullptr);
-  std::vector<Arena> blocks;
-  for (const int64_t size : host.scratch) scratch.push_back(blocks.emplace_back(size).data());
-  compute(Invocation(inputs.data(), results.data(), scratch.data(), *request_.pool));
 }
 
 void Program::publish_outputs() {

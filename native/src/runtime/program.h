@@ -101,11 +101,18 @@ class Program {
     ArenaBlock block;
     int owner;  // the tensor it was made for
   };
+  // An op whose shapes depend on values, as it was prepared while running.
+  struct Prepared {
+    std::vector<Shape> shapes;  // of its inputs
+    Preparation::Host host;
+    Compute compute;
+  };
   struct Step {
     int op;
     bool dynamic = false;
     Compute compute;
-    size_t pointers = 0;  // first of this step's pointers: inputs, outputs, scratch
+    std::vector<Prepared> prepared;  // of a dynamic one; the latest first
+    size_t pointers = 0;             // first of this step's pointers: inputs, outputs, scratch
     std::vector<int64_t> scratch;
     std::vector<std::pair<int, int>> shares;
   };
@@ -135,6 +142,11 @@ class Program {
   void place(int tensor, std::byte* data);
   void run_step(Step& step);
   void run_dynamic(Step& step);
+  bool is_for_now(const OpDef& op, const Prepared& prepared) const;
+  Prepared prepare_now(const OpDef& op);
+  Prepared& prepared_now(Step& step);
+  void size_output(int tensor, const Shape& shape);
+  void place_scratch(const std::vector<int64_t>& sizes);
   // Runs an op whose outputs lie in `results` and whose scratch memory is not planned.
   void compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
                     std::span<std::byte* const> results) const;
@@ -150,6 +162,8 @@ class Program {
   std::vector<Storage> storages_;
   std::vector<ArenaBlock> scratch_blocks_;
   Arena arena_;
+  Arena loose_scratch_;  // of one dynamic step at a time
+  std::vector<std::byte*> loose_scratch_pointers_;
   std::vector<std::unique_ptr<Arena>> variables_;
   std::vector<std::byte*> pointers_;              // of all steps
   std::vector<std::vector<size_t>> pointers_to_;  // per tensor: indices into pointers_

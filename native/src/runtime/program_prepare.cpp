@@ -102,6 +102,7 @@ Operand Program::operand(int tensor, bool as_input) const {
 Preparation::Host Program::host_of(const OpDef& op) {
   Preparation::Host host;
   host.values.resize(op.inputs.size());
+  host.asked.resize(op.inputs.size());
   host.shapes.resize(op.outputs.size());
   host.published.resize(op.outputs.size());
   host.is_published.resize(op.outputs.size());
@@ -223,6 +224,15 @@ bool Program::is_idle(const OpDef& op, const Preparation::Host& host) const {
   if (op.outputs.empty() || std::any_of(op.inputs.begin(), op.inputs.end(), is_variable)) return false;
   return std::all_of(host.shapes.begin(), host.shapes.end(),
                      [](const std::optional<Shape>& shape) { return !shape || shape->elements() == 0; });
+}
+
+void Program::compute_into(const OpDef& op, const Compute& compute, const Preparation::Host& host,
+                           std::span<std::byte* const> results) const {
+  std::vector<std::byte*> inputs, scratch;
+  for (const int t : op.inputs) inputs.push_back(t >= 0 ? values_[t].data : nullptr);
+  std::vector<Arena> blocks;
+  for (const int64_t size : host.scratch) scratch.push_back(blocks.emplace_back(size).data());
+  compute(Invocation(inputs.data(), results.data(), scratch.data(), *request_.pool));
 }
 
 // Computes the op now: its outputs are constants from here on.

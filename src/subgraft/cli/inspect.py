@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from subgraft.cli.exit_codes import ExitCode
 from subgraft.cli.facts import model_facts
 from subgraft.cli.output import print_json
 from subgraft.cli.table import table, wrapped
-from subgraft.interpreter import Model
+from subgraft.interpreter import Model, warnings_by_kind
 
 SHOWN_ROWS = 40  # of a list, without --all
 
@@ -41,23 +40,14 @@ def _lines(name: str, size: int, facts: Facts, limit: int | None) -> Iterator[st
     yield wrapped(f"{name}: {_bytes(size)}, schema version {facts['version']}")
     if facts["description"]:
         yield wrapped(f"description: {facts['description']}")
-    for warning in _grouped(facts["warnings"]):
-        yield wrapped(f"warning: {warning}")
+    for warning, count in warnings_by_kind(facts["warnings"]):
+        more = f" (and {count - 1} more of this kind; --json has them)" if count > 1 else ""
+        yield wrapped(f"warning: {warning}{more}")
     yield from _section("signatures", _signatures(facts["signatures"]))
     yield from _section("metadata", _metadata(facts["metadata"]))
     for graph in facts["graphs"]:
         yield from _graph(graph, limit)
     yield from _section("memory of the main graph on the CPU", _memory(facts, limit))
-
-
-def _grouped(warnings: Sequence[str]) -> Iterator[str]:
-    """The first of those that differ only in numbers and in the names of tensors, and how many more there are."""
-    groups: dict[str, list[str]] = {}
-    for warning in warnings:
-        groups.setdefault(re.sub(r"'.*'|\d+", "#", warning), []).append(warning)
-    for alike in groups.values():
-        more = f" (and {len(alike) - 1} more of this kind; --json has them)" if len(alike) > 1 else ""
-        yield alike[0] + more
 
 
 def _graph(graph: Facts, limit: int | None) -> Iterator[str]:
