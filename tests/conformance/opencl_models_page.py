@@ -14,6 +14,7 @@ import subgraft
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "conformance")]
 
+from macs import macs  # noqa: E402
 from opencl_device import TestDevice, open_device  # noqa: E402
 from shared_models import MODELS  # noqa: E402
 from test_opencl_models import EVERY, share_of, takes_image  # noqa: E402
@@ -41,7 +42,7 @@ def row(path: str, device: TestDevice) -> str:
         mine = [step for step in plan.steps if step.owner]
         ops = sum(len(step.segment.ops) for step in mine)
         image = "yes" if takes_image(MODELS / path) else ""
-        share = f"{share_of(session):.1%}"
+        share = f"{share_of(session):.1%}" if any(macs(op, plan.graph) for op in plan.graph.ops) else "none"
         return f"| {path.removesuffix('.tflite')} | {share} | {ops} of {len(plan.placements)} | {len(mine)} | {image} |"
 
 
