@@ -39,8 +39,9 @@ def assert_equal(got: Array, expected: Array) -> None:
 
 
 def compare(model: Path, accelerator: Wanted, only_nodes: list[int] | None = None) -> str:
-    """Runs the model here and there; why not, when the delegate takes nothing of it."""
-    with subgraft.load(model) as cpu, subgraft.load(model, [accelerator], only_nodes=only_nodes) as session:
+    """Runs the model here and there, though it be slower there; why not, when the delegate takes nothing of it."""
+    there = subgraft.load(model, [accelerator], only_nodes=only_nodes, cpu_cost=lambda segment: None)
+    with subgraft.load(model) as cpu, there as session:
         if not any(step.owner for step in session.plan.steps):
             return (
                 "; ".join(dict.fromkeys(r for p in session.plan.placements for r in p.reasons if "only_nodes" not in r))

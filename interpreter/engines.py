@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from subgraft.delegates import Graph, ModelError, Unavailable, Unsupported
+from subgraft.delegates import Graph, ModelError, Op, Unavailable, Unsupported
+from subgraft.interpreter import node_def
 from subgraft.interpreter.attachment import Attachment
 from subgraft.interpreter.cpu import Cpu
 from subgraft.interpreter.cpu_times import CpuTimes
+from subgraft.interpreter.custom_ops import options_of
 from subgraft.interpreter.discovery import Wanted, name_of
 from subgraft.interpreter.frame import Frame
 from subgraft.interpreter.lane import Policy
@@ -28,6 +30,7 @@ Shapes = Mapping[int, tuple[int, ...]]  # of inputs, by tensor index, where they
 Engine = Frame | _native.Program
 log = logging.getLogger("subgraft")
 
+FLEX = "Flex"  # how the names of TensorFlow's own ops begin
 MOST_REFUSALS_SHOWN = 3  # kinds
 MISSING = "; missing in all: "  # as native code puts it
 EDGE_TPU, EDGE_TPU_OP = (
@@ -232,15 +235,29 @@ def _explained(error: Unsupported, graphs: Sequence[Graph], plan: Plan | None = 
     if not counts:
         return error
     text = str(error)
-    customs = sorted({op.kind for graph in graphs for op in graph.ops if op.is_custom and op.kind in counts})
+    lacking = [op for graph in graphs for op in graph.ops if op.is_custom and op.kind in counts]
     if EDGE_TPU_OP in counts:
         return Unsupported(f"{text}; the model was compiled for the Edge TPU, and nothing else runs it; {_cure(plan)}")
     listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
     if counts.total() > 1 and listed not in text:
         text = f"{text.partition(MISSING)[0]}{MISSING}{listed}"  # that of one segment does not tell of the others
-    if customs:
-        text += f'; a custom op can be written in Python: load(..., custom_ops={{"{customs[0]}": function}})'
+    if lacking:
+        op = min(lacking, key=lambda op: op.kind)
+        text += _node(op)
+        text += "; a custom op can be written in Python, function(inputs, options) -> output: "
+        text += f'load(..., custom_ops={{"{op.kind}": function}})'
     return Unsupported(text + (_refusals(plan, counts) if plan else ""))
+
+
+def _node(op: Op) -> str:
+    """What TensorFlow calls the node that a Flex op was; empty where it does not say."""
+    if not op.kind.startswith(FLEX):
+        return ""
+    try:
+        name = node_def.attributes(options_of(op)).get("name", "")
+    except ValueError:
+        return ""
+    return f"; TensorFlow's node of {op.kind} is '{name}'" if name else ""
 
 
 def _cure(plan: Plan | None) -> str:

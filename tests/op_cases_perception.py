@@ -31,13 +31,14 @@ def windows(size: int, window: int, step: int, padding: str) -> list[tuple[int, 
 def pooled(filter: Pair, stride: Pair, padding: str, with_batch: bool, dtype: str) -> Expected:
     def expected(arrays: list[Array]) -> list[Array]:
         (image,) = arrays
-        places = np.arange(image.size).reshape(image.shape) % (image.size if with_batch else image[0].size)
+        places = np.arange(image.size).reshape(image.shape) % max(1, image.size if with_batch else image[:1].size)
         rows, columns = (windows(image.shape[i + 1], filter[i], stride[i], padding) for i in range(2))
         values = np.empty((len(image), len(rows), len(columns), image.shape[3]), np.float32)
         indices = np.empty(values.shape, dtype)
         for y, (top, bottom) in enumerate(rows):
             for i, (left, right) in enumerate(columns):
-                part = image[:, top:bottom, left:right].reshape(len(image), -1, image.shape[3])
+                part = image[:, top:bottom, left:right]
+                part = part.reshape(len(image), part.shape[1] * part.shape[2], image.shape[3])
                 best = part.argmax(axis=1)[:, None]
                 values[:, y, i] = np.take_along_axis(part, best, 1)[:, 0]
                 of_part = places[:, top:bottom, left:right].reshape(part.shape)
@@ -151,10 +152,14 @@ IMAGE = x(1, 4, 4, 2)
 
 CASES = [
     *drawn("MaxPoolWithArgmax", any_pool),
+    pool(x(0, 4, 4, 2), label="empty", why=WHY,
+         expected=lambda _: [np.zeros((0, 2, 2, 2), dtype) for dtype in ("float32", "int32")]),
     pool(x(2, 30, 40, 3), (3, 3), (1, 2), label="threads"),
     pool(fed([[[[NAN], [2.0], [-INF], [-INF]]]]), (1, 2), (1, 2), label="nonumbers", why="numbers beat what is none",
          expected=lambda _: [np.array([[[[2], [np.finfo(np.float32).min]]]], np.float32),
                              np.array([[[[1], [0]]]], np.int32)]),
+    pool(x(0, 4, 4, 2), label="empty"),
+    pool(x(1, 4, 4, 0), label="nochannels"),
     pool(IMAGE, padding="EXPLICIT", error="padding 'EXPLICIT' does not exist"),
     pool(IMAGE, options={"ksize": [1, 2, 2]}, error="ksize must be .1, height, width, 1."),
     pool(IMAGE, options={"ksize": [2, 2, 2, 1]}, error="ksize must be"),
@@ -175,8 +180,11 @@ CASES = [
     unpool(x(1, 1, 1, 2), x(1, 1, 1, 2, dtype="int32"), SAME, (2, 2), (0, 2), error="a filter of 2 in steps of 0"),
     unpool(x(1, 3, 1, 2), x(1, 3, 1, 2, dtype="int32"), SAME, (2, 2), (2**31 - 1, 2), error="the output has size"),
     *drawn("DenseImageWarp", any_warp),
+    warp(x(0, 3, 4, 2), x(0, 3, 4, 2)),
     warp(x(1, 2, 2, 3), FLOW, label="farout"),
     warp(x(2, 40, 50, 3), x(2, 40, 50, 2), label="threads"),
+    warp(x(0, 2, 2, 3), x(0, 2, 2, 2), label="empty"),
+    warp(x(1, 2, 2, 0), x(1, 2, 2, 2), label="nochannels"),
     warp(x(1, 1, 2, 3), x(1, 1, 2, 2), error="at least 2 rows and columns"),
     warp(x(2, 2, 3), x(2, 2, 2), error="it must have rank 4"),
     warp(x(1, 2, 2, 3), x(1, 2, 2, 3), error="the flow has shape .1, 2, 2, 3."),

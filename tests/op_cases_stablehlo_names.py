@@ -25,7 +25,7 @@ def single(kind: str, function: Callable[[Array], Array], dtypes: tuple[str, ...
 
     def any_of(draw: Draw) -> Case:
         dtype = draw.pick(dtypes)
-        given = draw.operand(draw.shape(empty=0.05), dtype=dtype, low=low, high=high)
+        given = draw.operand(draw.shape(empty=0.12), dtype=dtype, low=low, high=high)
         return Case(kind, [given], [out(dtype)], expected=expected, why=WHY)
 
     return drawn(kind, any_of)
@@ -38,7 +38,7 @@ def pair(kind: str, function: Callable[..., Array], dtypes: tuple[str, ...], low
         return [function(*arrays).astype(arrays[0].dtype)]
 
     def any_of(draw: Draw) -> Case:
-        dtype, shape = draw.pick(dtypes), draw.shape(empty=0.05)
+        dtype, shape = draw.pick(dtypes), draw.shape(empty=0.12)
         bounds = {} if dtype == "bool" else limits(dtype, low, high)
         inputs = [draw.operand(shape, dtype=dtype, **bounds) for _ in range(2)]
         return Case(kind, inputs, [out(dtype)], expected=expected, why=WHY)
@@ -55,15 +55,20 @@ def limits(dtype: str, low: Any, high: Any) -> Mapping[str, Any]:
 
 def convert(draw: Draw) -> Case:
     source, target = draw.pick(("float32", "int8", "int32", "int64", "bool")), draw.pick(("float32", "int32", "bool"))
-    given = x(*draw.shape(empty=0.05), dtype=source)
+    given = x(*draw.shape(empty=0.12), dtype=source)
     return Case("STABLEHLO_CONVERT", [given], [out(target)], expected=lambda a: [a[0].astype(target)], why=WHY)
 
 
 def select(draw: Draw) -> Case:
-    shape, dtype = draw.shape(empty=0.05), draw.pick(("float32", "int8", "int32", "bool"))
+    shape, dtype = draw.shape(empty=0.12), draw.pick(("float32", "int8", "int32", "bool"))
     chosen = In(shape=() if draw.chance(0.3) else shape, dtype="bool")
     inputs = [chosen, *(draw.operand(shape, dtype=dtype) for _ in range(2))]
     return Case("STABLEHLO_SELECT", inputs, [out(dtype, shape=shape)], expected=lambda a: [np.where(*a)], why=WHY)
+
+
+def empty(kind: str, *inputs: In) -> Case:
+    """Without an element."""
+    return Case(kind, inputs, [out()], expected=lambda _: [np.zeros((2, 0), np.float32)], why=WHY, label="empty")
 
 
 def refused() -> list[Case]:
@@ -91,5 +96,7 @@ CASES = [
     *pair("STABLEHLO_OR", np.bitwise_or, (*BITS, "bool"), None, None),
     *drawn("STABLEHLO_CONVERT", convert),
     *drawn("STABLEHLO_SELECT", select),
+    empty("STABLEHLO_RSQRT", x(2, 0)),
+    empty("STABLEHLO_SELECT", x(2, 0, dtype="bool"), x(2, 0), x(2, 0)),
     *refused(),
 ]

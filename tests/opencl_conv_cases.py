@@ -13,6 +13,7 @@ from op_draws import ACTIVATIONS, Draw
 
 SMALLEST_SHIFT, LARGEST_SHIFT, LARGEST_WIDE_SHIFT = -31, 30, 14
 INT32 = (-(2**31), 2**31 - 1)
+CHANNELS = (3, 20)  # of the output: few sizes, so that cases share kernels, which PoCL is slow to compile
 STYLES = ("float32", "int8", "int8", "int8", "uint8", "uint8", "int16")
 
 
@@ -25,8 +26,8 @@ def draw_cases(kind: str, count: int, first: int = 0) -> list[Case]:
 def convolution(draw: Draw) -> Case:
     taps_y, taps_x = draw.number(1, 4), draw.number(1, 4)
     groups = draw.pick((1, 1, 1, 2, 3))
-    depth, channels = groups * draw.pick((1, 3, 4, 8, 17, 32)), groups * draw.number(1, 20)
-    image = (draw.number(1, 2), draw.number(1, 12), draw.number(1, 12), depth)
+    depth, channels = groups * draw.pick((1, 3, 4, 8, 17, 32)), groups * draw.pick(CHANNELS)
+    image = (draw.number(1, 2), draw.number(3, 12), draw.number(3, 12), depth)
     weights = (channels, taps_y, taps_x, depth // groups)
     return layer(draw, "CONV_2D", image, weights, 0, windows(draw, image, taps_y, taps_x))
 
@@ -41,7 +42,7 @@ def depthwise(draw: Draw) -> Case:
 
 def transposed(draw: Draw) -> Case:
     taps_y, taps_x, depth = draw.number(1, 5), draw.number(1, 5), draw.pick((1, 3, 4, 8, 17))
-    made = (draw.number(1, 2), draw.number(taps_y, 12), draw.number(taps_x, 12), draw.number(1, 20))
+    made = (draw.number(1, 2), draw.number(taps_y, 12), draw.number(taps_x, 12), draw.pick(CHANNELS))
     options = {"padding": draw.pick(("SAME", "VALID")), "stride_h": draw.number(1, 4), "stride_w": draw.number(1, 4)}
     extents = (taps_y, taps_x) if options["padding"] == "VALID" else (1, 1)
     strides = (options["stride_h"], options["stride_w"])
@@ -53,7 +54,7 @@ def transposed(draw: Draw) -> Case:
 
 
 def fully_connected(draw: Draw) -> Case:
-    rows, units, depth = draw.number(1, 9), draw.number(1, 40), draw.pick((1, 3, 16, 17, 130, 256, 1027))
+    rows, units, depth = draw.number(1, 9), draw.pick((*CHANNELS, 33)), draw.pick((1, 3, 16, 17, 130, 256, 1027))
     options = {
         "fused_activation_function": draw.pick(ACTIVATIONS), "weights_format": "DEFAULT", "keep_num_dims": False,
         "asymmetric_quantize_inputs": False, "quantized_bias_type": "FLOAT32",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import subgraft
 from op_cases import Array, compare, pack
 from oracle import Oracle
+from shared_models import MODELS, needs_shared
 from subgraft.delegates import Blockwise, Graph, Op, Options, Quantization, SubgraftError, Tensor
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
@@ -83,3 +85,35 @@ def test_the_fused_activation_clamps() -> None:
 def test_what_does_not_fit_is_refused(changed: dict[str, int], error: str) -> None:
     with pytest.raises(SubgraftError, match=error):
         run(model(**changed), activations(0))
+
+
+QWEN = MODELS / "real/qwen_fc_blockwise_quantized.tflite"
+
+
+@needs_shared
+@pytest.mark.conformance
+@pytest.mark.parametrize("seed", range(5))
+def test_a_public_model_with_blocks_gives_what_numpy_says(oracle: Oracle, seed: int) -> None:
+    """TFLite's reference kernel answers zero to it, and XNNPACK something else than TFLite's other kernel."""
+    graph = Model.open(QWEN).graphs[0]
+    weights, scales = (graph.tensors[t].data for t in (1, SCALES))
+    assert weights is not None and scales is not None
+    x = (np.random.default_rng(seed).standard_normal((1, 1, weights.shape[1])) * (1 + seed)).astype("float32")
+    with subgraft.load(QWEN) as session:
+        (y,) = session.run({next(iter(session.inputs)): x}).values()
+    expected = with_8_bit_activations(x, weights, scales)
+    assert not compare(y, expected, 1e-5)
+    (theirs,) = oracle.run(QWEN, x, resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES").outputs
+    assert not compare(y, theirs, 1e-5)
+    in_reals = np.repeat(scales.astype("float64"), BLOCK, axis=1) * weights @ x.reshape(-1)
+    assert np.abs(y.reshape(-1) - in_reals).max() < 0.02 * np.abs(in_reals).max()
+
+
+def with_8_bit_activations(x: Array, weights: Array, scales: Array) -> Array:
+    """The row of activations becomes 8-bit numbers with a zero point; each block of products gets its scale."""
+    low, high = min(0.0, float(x.min())), max(0.0, float(x.max()))
+    step = (high - low) / 255
+    zero = np.clip(np.round(-128 - low / step), -128, 127)
+    given = np.clip(np.round(x.reshape(-1) / step) + zero, -128, 127) - zero
+    blocks = (weights.astype("float64") * given).reshape(*scales.shape, BLOCK).sum(axis=2)
+    return (step * (blocks * scales.astype("float64")).sum(axis=1)).astype("float32").reshape(1, 1, -1)

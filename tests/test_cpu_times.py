@@ -9,6 +9,7 @@ import pytest
 
 import graphs as make
 import subgraft
+from op_tables import entries
 from subgraft import _native
 from subgraft.backends.fake import Fake
 from subgraft.delegates import Graph, Op, Options, Segment, Tensor
@@ -90,3 +91,13 @@ def test_work_counts_multiply_adds_where_there_are_any() -> None:
     assert op("TRANSPOSE_CONV", [(4,), (5, 3, 3, 7), (1, 4, 4, 7), (1, 8, 8, 5)]) == 4 * 4 * 7 * 45
     assert op("BATCH_MATMUL", [(2, 3, 4), (2, 4, 5), (2, 3, 5)]) == 2 * 3 * 5 * 4
     assert op("ADD", [(10,), (10,), (10,)]) == 30
+
+
+def test_any_op_may_be_timed_whatever_zeros_mean_to_it() -> None:
+    owned = 0
+    for entry in list(entries())[::400]:
+        if entry.case.error is not None:
+            continue
+        with subgraft.load(entry.case.model(), [Fake(run_s=1e-12)]) as session:
+            owned += any(step.owner for step in session.plan.steps)
+    assert owned > 20

@@ -221,8 +221,12 @@ def test_a_function_of_the_users_goes_before():
 
 def test_another_flex_op_is_named_with_its_node_and_how_to_register_it():
     model = flex_model("Whatever", [np.ones(3, np.float32)], ["float32"], name="block/whatever")
-    with pytest.raises(Unsupported, match=r'op 0 FlexWhatever.*custom_ops=\{"FlexWhatever": function\}'):
+    message = r"op 0 FlexWhatever: .*; TensorFlow's node of FlexWhatever is 'block/whatever'; a custom op can be"
+    with pytest.raises(Unsupported, match=message + r'.*custom_ops=\{"FlexWhatever": function\}'):
         subgraft.load(model)
+    unnamed = flex_model("Whatever", [np.ones(3, np.float32)], ["float32"])
+    with pytest.raises(Unsupported, match=r"op 0 FlexWhatever: .* custom op; a custom op can be written in Python"):
+        subgraft.load(unnamed)
 
 
 def test_attributes_are_read_whatever_their_kind():

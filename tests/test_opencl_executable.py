@@ -172,6 +172,14 @@ def test_halves_are_stored_between_the_ends(opencl: TestDevice, opened: Opened) 
     assert 0 < np.abs(halves - exact).max() < 2e-2
 
 
+def test_what_no_half_holds_becomes_the_largest(opened: Opened) -> None:
+    segment = segment_of(chain("SQUARE", "RELU", shape=(3,)))
+    program = compile_segment(segment, opened, half=True, fuses=False)
+    made = np.empty(3, np.float32)
+    OpenClExecutable(segment, program, opened).run([np.array([1e3, 2, np.nan], np.float32)], [made])
+    np.testing.assert_array_equal(made, np.array([65504, 4, np.nan], np.float32))
+
+
 def test_elementwise_ops_with_halves_are_near(opencl: TestDevice) -> None:
     outcome = run(opencl, op_cases_drawn_elementwise.CASES[::97], precision="fp16")
     assert outcome.taken and not outcome.wrong, outcome.report()

@@ -400,7 +400,8 @@ def test_every_kind_without_a_kernel_is_named_with_its_count(load):
     model = broken_up("TANH", "Zero", "One", "TANH", "Zero")
     message = (
         r"^op 1 Zero: the CPU interpreter has no kernel for this custom op; missing in all: One \(1\), Zero \(2\); "
-        r'a custom op can be written in Python: load\(..., custom_ops={"One": function}\)$'
+        r"a custom op can be written in Python, function\(inputs, options\) -> output: "
+        r'load\(..., custom_ops={"One": function}\)$'
     )
     with pytest.raises(Unsupported, match=message):
         made = load(model)

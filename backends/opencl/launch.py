@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from subgraft.delegates import Array
 
@@ -134,14 +134,6 @@ class Launch:
     local: tuple[int, ...] | None = None
     work: Work = Work()
     variants: Callable[[], Iterable[Launch]] | None = field(default=None, compare=False, repr=False)
-
-    def in_place_of(self, other: Launch) -> Launch:
-        """One of the other launch's variants with its arrays, and with all that was fused into it."""
-        reads = {a.name: a for a in other.arguments if isinstance(a, In)}
-        arguments = tuple(reads[a.name] if isinstance(a, In) else a for a in self.arguments)
-        return replace(
-            self, arguments=arguments, ops=other.ops, result=other.result, steps=other.steps, work=other.work
-        )
 
     @property
     def everything(self) -> tuple[Argument, ...]:

@@ -18,7 +18,7 @@
     } \
   } while (0)
 #define MMA_DOT(a, b) JOIN(NAME, _dot)(as_char4(a), as_char4(b))
-inline uint JOIN(NAME, _dot)(char4 a, char4 b) {
+static inline uint JOIN(NAME, _dot)(char4 a, char4 b) {
   const int4 products = convert_int4(a) * convert_int4(b);
   return (uint)(products.s0 + products.s1 + products.s2 + products.s3);
 }

@@ -3,7 +3,7 @@
 // sum: rows g and g + 8, columns 2t and 2t + 1.
 #define MMA_MEMORY
 #define MMA(sum, a, b) sum = JOIN(NAME, _mma)(sum, a, b)
-inline uint4 JOIN(NAME, _mma)(uint4 sum, uint4 a, uint2 b) {
+static inline uint4 JOIN(NAME, _mma)(uint4 sum, uint4 a, uint2 b) {
   uint4 made;
   __asm__("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
           "{%10, %11, %12, %13};"

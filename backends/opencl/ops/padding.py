@@ -15,7 +15,7 @@ from subgraft.delegates import Graph, Op, rule
 @rule
 def constant_paddings(op: Op, graph: Graph) -> bool:
     """its paddings, its block and the value that it pads with must be constants"""
-    return all(graph.tensors[t].data is not None for t in op.inputs[1:])
+    return all(graph.tensors[t].data is not None for t in op.inputs[1:] if t >= 0)
 
 
 @rule
@@ -32,7 +32,7 @@ RULES = (constant_paddings, no_negative_paddings, one_kind_of_element, few_axes)
 def pad(op: Op, build: Build) -> None:
     before = [int(b) for b, _ in build.constant(op.inputs[1]).reshape(-1, 2)]
     value: float = zero_point_of(build.tensor(op.outputs[0]))
-    if op.kind == "PADV2":
+    if len(op.inputs) > 2 and op.inputs[2] >= 0:
         value = build.constant(op.inputs[2]).reshape(-1)[0].item()
     elif build.tensor(op.outputs[0]).quantization is None:
         value = 0
