@@ -181,7 +181,8 @@ def test_blocks_of_16_are_for_one_row_of_8_bit_numbers(
     weights = graph.tensors[WEIGHTS]
     assert weights.data is not None
     found = []
-    for layout in (ROWS[2], ROWS[1], ROWS[0]):
+    of_4 = Layout(order=(0, 1, 2), compressed=(1,), blocks=[(1, 4)])
+    for layout in (ROWS[2], of_4, ROWS[0]):
         pruned = replaced(graph, WEIGHTS, sparse(weights, np.where(kept, weights.data, np.int8(0)), layout))
         made = _native.Program(Model.of(pruned).native, pool=_native.ThreadPool(1))
         found.append(made.folded_bytes == 0)
