@@ -1,6 +1,6 @@
 """Sparse weights against the same weights spelled out: seconds of the dense kernel over seconds of the sparse one.
 
-    python -m benchmarks.sparse [--rows N ...] [--json]
+    python -m benchmarks.sparse [--rows N ...] [--units N] [--json]
 
 One thread. Both programs take turns, so that a busy machine slows both; the figures are ratios of the least times over
 the rounds. Above 1 the compressed form is the faster one. The limits in native/src/kernels/sparse_product.cpp are the
@@ -23,7 +23,7 @@ from subgraft.delegates import Array, Graph, Op, Options, Quantization, SparseDi
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 
-UNITS = DEPTH = 512
+DEPTH = 512
 ROWS = (1, 4, 16, 256)
 BLOCKS = (1, 4, 16)
 DENSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -42,38 +42,38 @@ class Row:
     ratios: dict[float, float]
 
 
-def pruned(density: float, block: int) -> Array:
+def pruned(density: float, block: int, units: int) -> Array:
     """Weights of which whole blocks along the rows are zero."""
     rng = np.random.default_rng(1)
-    kept = rng.random((UNITS, DEPTH // block)) < density
-    return np.asarray(rng.integers(1, 127, (UNITS, DEPTH)) * np.repeat(kept, block, axis=1))
+    kept = rng.random((units, DEPTH // block)) < density
+    return np.asarray(rng.integers(1, 127, (units, DEPTH)) * np.repeat(kept, block, axis=1))
 
 
 def compressed(weights: Array, block: int) -> tuple[Sparsity, Array]:
     """Rows as in CSR, of single elements or blocks along them."""
-    blocks = weights.reshape(UNITS, DEPTH // block, block)
+    blocks = weights.reshape(len(weights), DEPTH // block, block)
     kept = blocks.any(axis=2)
     segments = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int32)
     indices = np.nonzero(kept)[1].astype(np.int32)
-    levels = [SparseDimension(UNITS), SparseDimension(0, segments, indices, True)]
+    levels = [SparseDimension(len(weights)), SparseDimension(0, segments, indices, True)]
     if block > 1:
         levels.append(SparseDimension(block))
     order, blocked = ((0, 1, 2), (1,)) if block > 1 else ((0, 1), ())
     return Sparsity(order, blocked, tuple(levels)), blocks[kept]
 
 
-def model(kind: str, rows: int, block: int, density: float) -> Model:
+def model(kind: str, rows: int, block: int, density: float, units: int) -> Model:
     """FULLY_CONNECTED with sparse weights."""
     outside = {"float32": "float32", "hybrid": "float32", "int8": "int8", "int16x8": "int16"}[kind]
     weights = "float32" if kind == "float32" else "int8"
-    sparsity, values = compressed(pruned(density, block), block)
+    sparsity, values = compressed(pruned(density, block, units), block)
     scaled = Quantization((0.02,), (0,))
     quantization = scaled if outside != "float32" else None
     x = Tensor("x", (rows, DEPTH), outside, quantization=quantization)
-    y = Tensor("y", (rows, UNITS), outside, quantization=quantization)
+    y = Tensor("y", (rows, units), outside, quantization=quantization)
     w = Tensor(
         "w",
-        (UNITS, DEPTH),
+        (units, DEPTH),
         weights,
         values.astype(weights).tobytes(),
         None if weights == "float32" else scaled,
@@ -114,9 +114,9 @@ def ratio(made: Model) -> float:
     return min(times[0]) / min(times[1])
 
 
-def measure(rows: Sequence[int]) -> list[Row]:
+def measure(rows: Sequence[int], units: int) -> list[Row]:
     return [
-        Row(kind, n, block, {density: ratio(model(kind, n, block, density)) for density in DENSITIES})
+        Row(kind, n, block, {density: ratio(model(kind, n, block, density, units)) for density in DENSITIES})
         for kind in KINDS
         for n in rows
         for block in BLOCKS
@@ -126,9 +126,10 @@ def measure(rows: Sequence[int]) -> list[Row]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=ROWS, help="rows of activations")
+    parser.add_argument("--units", type=int, default=512, help="rows of weights")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    table = measure(arguments.rows)
+    table = measure(arguments.rows, arguments.units)
     if arguments.json:
         print(json.dumps([asdict(row) for row in table], indent=2))
         return 0

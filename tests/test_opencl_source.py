@@ -12,11 +12,13 @@ import pytest
 from opencl_device import TestDevice
 from subgraft import _native
 from subgraft.backends.opencl.compiler import OLDEST
+from subgraft.backends.opencl.fixed_point import quantize_multiplier, quantize_multipliers
 from subgraft.backends.opencl.fusion import index, parameter_bytes
 from subgraft.backends.opencl.launch import In, Int, Launch, Real, Step, Table, Value
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import Settings
 from subgraft.backends.opencl.source import source
+from subgraft.delegates import ModelError
 
 KERNELS = Path(__file__).parents[1] / "backends" / "opencl" / "kernels"
 DOUBLE = Step("$w = $v * $by;", "float", (Real("by", 2.0),))
@@ -171,3 +173,17 @@ def test_fixed_point_arithmetic_is_exact_in_32_bits(opened: Opened) -> None:
         expected = [high(x, y), shifted(x, y & 31), shifted(product, max(-shift, 0))]
         expected += [wrapped(x // y), x % y] if y else [0, 0]
         assert row == expected, (x, y)
+
+
+def test_multipliers_of_many_channels_are_those_of_each() -> None:
+    rng = np.random.default_rng(0)
+    reals = np.exp(rng.uniform(-30, 20, 2000))
+    reals = np.append(reals, [0.0, 1.0, 0.5, 1 - 1e-16, 1 - 1e-11, 2.0**-32, 2.0**-33, 2.0**29])
+    values, shifts = quantize_multipliers(reals)
+    assert list(zip(values.tolist(), shifts.tolist(), strict=True)) == [quantize_multiplier(float(x)) for x in reals]
+
+
+@pytest.mark.parametrize("real", [np.inf, np.nan, 2.0**40])
+def test_a_multiplier_that_no_kernel_takes_is_refused(real: float) -> None:
+    with pytest.raises(ModelError, match="multiplier"):
+        quantize_multipliers(np.array([0.5, real]))

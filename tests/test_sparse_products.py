@@ -88,6 +88,15 @@ GRID = [
 ]
 
 
+def graphs() -> Iterator[Graph]:
+    """Some of everything, for whoever wants models with sparse weights."""
+    for cases, layouts in ((CASES, ROWS), (IMAGES, PIXELS)):
+        for i, case in enumerate(cases.values()):
+            yield with_sparse_weights(case, layouts[i % len(layouts)])
+    for dtype in ("float32", "float16"):
+        yield behind_densify(IMAGES["real"], PIXELS[0], dtype)
+
+
 @pytest.mark.parametrize(("case", "layout"), GRID)
 def test_the_compressed_form_gives_the_bits_of_the_dense_one(
     case: Case, layout: Layout, rule: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Writes the models of every tests/op_cases_*.py to a folder, as seeds for fuzz_program."""
+"""Writes models to a folder, as seeds for fuzz_program: of every tests/op_cases_*.py, and some with sparse weights."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def main(folder: Path) -> None:
             model = case.model()
             if len(model) < 200_000:
                 (folder / f"{table.stem}_{i}.tflite").write_bytes(model)
+    from subgraft.interpreter import Model
+
+    for i, graph in enumerate(importlib.import_module("test_sparse_products").graphs()):
+        (folder / f"sparse_{i}.tflite").write_bytes(Model.of(graph).to_bytes())
 
 
 if __name__ == "__main__":

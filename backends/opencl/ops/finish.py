@@ -7,14 +7,13 @@ arguments that they read.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from subgraft.backends.opencl.activations import FUSED, REAL_RANGES, integer_range, scale_of, zero_point_of
-from subgraft.backends.opencl.fixed_point import quantize_multiplier
+from subgraft.backends.opencl.fixed_point import quantize_multipliers
 from subgraft.backends.opencl.launch import Argument, In, Int, Real, Table
 from subgraft.delegates import Array, Graph, Op, Tensor
 
@@ -67,22 +66,21 @@ def of_floats(activation: str) -> Finish:
     return Finish(ACTIVATED, "float", "float", (Real("low", low), Real("high", high)))
 
 
-def in_fixed_point(scales: Sequence[float], out: Tensor, activation: str, *, wide: bool = False) -> Finish:
+def in_fixed_point(scales: Sequence[float] | Array, out: Tensor, activation: str, *, wide: bool = False) -> Finish:
     """Multipliers of 32 bits. wide: sums in 64 bits, multipliers in 16. Raises ValueError for scales too large."""
-    made = [quantize_multiplier(scale, MAX_WIDE_SHIFT if wide else MAX_SHIFT) for scale in scales]
-    multiplier, shift = np.array(made, np.int32).reshape(-1, 2).T
-    tables = Table("multiplier", np.ascontiguousarray(multiplier)), Table("shift", np.ascontiguousarray(shift))
+    multiplier, shift = quantize_multipliers(np.asarray(scales), MAX_WIDE_SHIFT if wide else MAX_SHIFT)
+    tables = Table("multiplier", multiplier), Table("shift", shift)
     return Finish(WIDE if wide else FIXED, "long" if wide else "uint", "int", (*tables, *_range(out, activation)))
 
 
-def in_real_numbers(scales: Sequence[float], out: Tensor, activation: str, *, wide: bool = False) -> Finish:
+def in_real_numbers(scales: Sequence[float] | Array, out: Tensor, activation: str, *, wide: bool = False) -> Finish:
     """As if multiplied in double precision, bit by bit in whole numbers: few GPUs are quick with doubles."""
-    parts = [math.frexp(scale) for scale in scales]
-    mantissas = np.array([int(fraction * 2**MANTISSA_BITS) for fraction, _ in parts], np.uint64)
+    fractions, exponents = np.frexp(np.asarray(scales, np.float64))
+    mantissas = (fractions * 2.0**MANTISSA_BITS).astype(np.uint64)
     tables = (
         Table("scale_high", (mantissas >> np.uint64(32)).astype(np.uint32).view(np.int32)),
         Table("scale_low", (mantissas & np.uint64(LOW_WORD)).astype(np.uint32).view(np.int32)),
-        Table("exponent", np.array([exponent - MANTISSA_BITS for _, exponent in parts], np.int32)),
+        Table("exponent", (exponents - MANTISSA_BITS).astype(np.int32)),
     )
     text = REAL.format(total="total" if wide else "(long)(int)(total)")
     return Finish(text, "long" if wide else "uint", "int", (*tables, *_range(out, activation)))
@@ -99,12 +97,12 @@ def of_steps(input_scale: In, scales: Array, bias: Array, activation: str, pixel
     return Finish(f"clamped({real} + LOAD(real_bias, c), low, high)", "uint", "float", arguments)
 
 
-def channel_scales(graph: Graph, data: int, weights: int, made: int, channels: int) -> list[float]:
+def channel_scales(graph: Graph, data: int, weights: int, made: int, channels: int) -> Array:
     """data scale * weights scale / output scale of each channel, in double precision."""
     q = graph.tensors[weights].quantization
-    of_weights = [float(np.float32(scale)) for scale in (q.scales if q else ())]
+    of_weights = np.array(q.scales if q else (), np.float32).astype(np.float64)
     before, after = scale_of(graph.tensors[data]), scale_of(graph.tensors[made])
-    return [before * scale / after for scale in of_weights * (channels if len(of_weights) == 1 else 1)]
+    return before * np.repeat(of_weights, channels if len(of_weights) == 1 else 1) / after
 
 
 def tensor_scale(graph: Graph, data: int, weights: int, made: int) -> float:
