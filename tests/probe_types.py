@@ -1,7 +1,9 @@
 """Asks TFLite which types each of its ops takes; writes litert_types.txt. Without names of ops, asks for all.
 
 Each op's cases are where the search begins. From every combination that TFLite takes it goes on to those that differ
-in the type of one tensor, or in one type wherever it stands, until nothing new is taken.
+in the type of one tensor, or in one type wherever it stands, until nothing new is taken. Tensors of which some are
+quantized and some are not, where all or none can be, are not asked for. The answer is ours to judge: a kernel of TFLite
+that takes any type at a place does not look at it there, and only the types that cases show are kept.
 """
 
 from __future__ import annotations
