@@ -13,25 +13,30 @@ from typing import Any
 import numpy as np
 
 import strings
-from subgraft.delegates import Graph, Op, Options, Quantization, Tensor
+from subgraft.delegates import Blockwise, Graph, Op, Options, Quantization, Tensor
 from subgraft.interpreter.model import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = Sequence[int]
 
 PACKED = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1)}  # ranges of the types that numpy lacks
+TEXTS = (b"", b"a", b"b", b"some words", "é".encode(), b"\xff")  # random strings
 UNQUANTIZED_INTEGERS = (-100, 100)  # default range of random integers without a scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorSpec:
-    """A tensor of the op. A scale, or several of them along `axis`, makes it quantized."""
+    """A tensor of the op. A scale, or several of them along `axis`, makes it quantized.
+
+    block: so many neighbours in a row have a scale of their own; these are random, in a float16 tensor.
+    """
 
     shape: Shape = ()
     dtype: str = "float32"
     scale: float | Sequence[float] = ()
     zero: int | Sequence[int] = 0
     axis: int = 0
+    block: int = 0
     name: str = ""
     shape_signature: Shape | None = None
 
@@ -62,7 +67,7 @@ class In(TensorSpec):
         if self.dtype == "bfloat16":
             return bfloat16_bits(replace(self, dtype="float32").values(seed))
         if self.dtype == "string":
-            return strings.array(*np.asarray(self.value, object).reshape(-1), shape=tuple(self.shape))
+            return self._texts(seed)
         dtype = np.dtype({"int4": "int8", "uint4": "uint8", "int2": "int8"}.get(self.dtype, self.dtype))
         if self.value is not None:
             return np.asarray(self.value, dtype).reshape(self.shape)
@@ -75,6 +80,14 @@ class In(TensorSpec):
             return np.asarray(rng.integers(0, 2, self.shape)).astype(dtype)
         low, high = self._bounds(dtype)
         return np.asarray(rng.integers(low, high, self.shape, dtype, endpoint=True))
+
+    def _texts(self, seed: int) -> Array:
+        texts = np.empty(self.shape, object)
+        if self.value is None:
+            texts.flat = [TEXTS[i] for i in np.random.default_rng(seed).integers(0, len(TEXTS), texts.size)]
+        else:
+            texts[...] = np.asarray(self.value, object).reshape(self.shape)
+        return texts
 
     def _bounds(self, dtype: np.dtype[Any]) -> tuple[int, int]:
         if self.low is not None and self.high is not None:
@@ -185,6 +198,10 @@ class Case:
         tensors += [_tensor(spec, f"output{i}") for i, spec in enumerate(self.outputs)]
         intermediates = tuple(range(len(tensors), len(tensors) + len(self.intermediates)))
         tensors += [_tensor(spec, f"intermediate{i}") for i, spec in enumerate(self.intermediates)]
+        for number, spec in zip(numbers, self.inputs, strict=True):
+            if spec is not None and spec.block:
+                tensors[number] = replace(tensors[number], quantization=_blockwise(len(tensors), spec.block))
+                tensors.append(Tensor.constant(f"scales of {number}", _block_scales(spec, self.seed)))
         copies = []
         if copy_inputs:
             for t in (t for t in fed if tensors[t].dtype not in PACKED):
@@ -209,11 +226,19 @@ class Case:
         return Model.of(self.graph(copy_inputs), *self.bodies).to_bytes()
 
 
+def _blockwise(scales: int, block: int) -> Quantization:
+    return Quantization(blockwise=Blockwise(scales, zero_points=-1, block_size=block))
+
+
+def _block_scales(spec: TensorSpec, seed: int) -> Array:
+    count = int(np.prod(spec.shape)) // spec.block
+    return np.random.default_rng(seed).uniform(0.01, 0.2, count).astype(np.float16)
+
+
 def _input_tensor(spec: In, name: str, seed: int) -> Tensor:
     if not spec.constant:
         return _tensor(spec, name, is_variable=spec.variable)
-    values = spec.values(seed)
-    return _tensor(spec, name, buffer=stored(values, spec.dtype))
+    return _tensor(spec, name, buffer=stored(spec.values(seed), spec.dtype))
 
 
 def _tensor(spec: TensorSpec, name: str, **more: Any) -> Tensor:

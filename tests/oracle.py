@@ -1,14 +1,17 @@
 """TFLite's own answer to a model: ai_edge_litert in a child process, because its kernels can abort.
 
 Run as a program, this file is that child: it reads pickled Requests from stdin and writes pickled Answers to stdout,
-each with its length in front.
+each with its length in front. A child of its own computes them, and is replaced when it dies, which is quicker than to
+start anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -23,6 +26,7 @@ import numpy as np
 
 LENGTH = struct.Struct("<Q")
 STDERR_TAIL_BYTES = 2000
+ABORTED = "aborted"
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """The outputs of each run, or why there are none ("aborted: ..." when the child died)."""
+    """The outputs of each run, or why there are none ("aborted: ..." when the child died).
+
+    types: LiteRT's names for the types of the outputs; "object" for strings.
+    """
 
     runs: list[list[np.ndarray]] = field(default_factory=list)
     tensors: dict[int, np.ndarray] = field(default_factory=dict)
     error: str = ""
+    types: Sequence[str] = ()
 
     @property
     def outputs(self) -> list[np.ndarray]:
@@ -88,7 +96,8 @@ def compute(request: Request) -> Answer:
                     tensors[detail["index"]] = _of_numpy(interpreter.get_tensor(detail["index"]))
                 except ValueError:
                     continue  # a tensor without memory: unused, or inside a control-flow body
-        return Answer(runs, tensors)
+        types = [np.dtype(detail["dtype"]).name for detail in interpreter.get_output_details()]
+        return Answer(runs, tensors, types=types)
     except (ValueError, RuntimeError) as error:
         return Answer(error=str(error) or type(error).__name__)
 
@@ -140,12 +149,12 @@ class Oracle:
             answer = pickle.loads(_receive(child.stdout.fileno(), size, deadline))
         except (BrokenPipeError, EOFError):
             self._stop()
-            return Answer(error=f"aborted: {self._last_words()}")
+            return Answer(error=f"{ABORTED}: {self._last_words()}")
         except TimeoutError:
             self._stop()
             return Answer(error=f"no answer within {self.timeout_s:g} s")
         assert isinstance(answer, Answer)
-        return answer
+        return Answer(error=f"{answer.error}: {self._last_words()}") if answer.error == ABORTED else answer
 
     def close(self) -> None:
         self._stop()
@@ -156,14 +165,19 @@ class Oracle:
             self._stderr.seek(0)
             self._stderr.truncate()
             self._child = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                start_new_session=True,
             )
         return self._child
 
     def _stop(self) -> None:
         if self._child is None:
             return
-        self._child.kill()
+        with contextlib.suppress(ProcessLookupError):  # dead already
+            os.killpg(self._child.pid, signal.SIGKILL)  # its children too
         self._child.wait()
         for pipe in (self._child.stdin, self._child.stdout):
             assert pipe is not None
@@ -195,16 +209,42 @@ def _receive(fd: int, size: int, deadline: float) -> bytes:
 
 def serve() -> None:
     """The child's loop. LiteRT prints to stdout too, so answers go through a copy and stdout becomes stderr."""
+    import ai_edge_litert.interpreter  # noqa: F401  (once for all children)
+
     sys.modules["oracle"] = sys.modules["__main__"]  # pickled classes say "oracle"
     for cls in (Request, Answer):
         cls.__module__ = "oracle"
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    while len(head := requests.read(LENGTH.size)) == LENGTH.size:
-        request = pickle.loads(requests.read(*LENGTH.unpack(head)))
-        message = pickle.dumps(compute(request))
-        answers.write(LENGTH.pack(len(message)) + message)
-        answers.flush()
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            answer_all(answers)
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        if status == 0:
+            return
+        send(answers, Answer(error=ABORTED))
+
+
+def answer_all(answers: IO[bytes]) -> None:
+    """Until the requests end. Unbuffered: a child that takes over must find the next request unread."""
+    requests = os.fdopen(os.dup(0), "rb", buffering=0)
+    while len(head := requests.read(LENGTH.size) or b"") == LENGTH.size:
+        (size,) = LENGTH.unpack(head)
+        message = bytearray()
+        while len(message) < size:
+            part = requests.read(size - len(message))
+            if not part:
+                return  # who asks is gone
+            message += part
+        send(answers, compute(pickle.loads(message)))
+
+
+def send(answers: IO[bytes], answer: Answer) -> None:
+    message = pickle.dumps(answer)
+    answers.write(LENGTH.pack(len(message)) + message)
+    answers.flush()
 
 
 if __name__ == "__main__":

@@ -150,7 +150,9 @@ def uses_compressed(case: Case, share: float, layout: Layout = ROWS[0]) -> bool:
         (fc.real((64, 64), 64, 64), 0.5, ROWS[0], True),
         (fc.real((1, 64), 64, 64), 0.5, ROWS[0], True),
         (fc.real((1, 64), 64, 64), 0.1, ROWS[0], False),
-        (fc.real((64, 64), 2, 64), 0.5, ROWS[0], False),  # too few units to lay the rows side by side for
+        (fc.real((64, 64), 2, 64), 0.5, ROWS[0], True),
+        (fc.quantized((64, 64), 4, 64), 0.9, ROWS[0], False),  # too few units to lay the rows side by side for
+        (fc.quantized((1, 64), 64, 64, dtype="int16", zero=0, out_zero=0), 0.5, ROWS[0], True),
         (fc.quantized((64, 64), 64, 64), 0.9, ROWS[0], True),
         (fc.quantized((64, 64), 64, 64), 0.5, ROWS[0], False),
         (fc.quantized((1, 64), 64, 64), 0.7, ROWS[0], False),
@@ -165,15 +167,26 @@ def test_the_faster_form_is_used(case: Case, share: float, layout: Layout, compr
 
 
 @pytest.mark.usefixtures("rule")
-def test_blocks_of_16_make_one_row_of_8_bit_numbers_worth_it() -> None:
-    blocks = np.repeat(np.random.default_rng(0).random((64, 4)) < 0.25, 16, axis=1)
-    case = fc.quantized((1, 64), 64, 64)
-    weights = case.graph().tensors[WEIGHTS]
+@pytest.mark.parametrize(
+    ("dtype", "density", "compressed"),
+    # With blocks of 16, of 4 and of 1.
+    [("int8", 0.25, (True, False, False)), ("int16", 0.6, (True, True, True))],
+)
+def test_blocks_of_16_are_for_one_row_of_8_bit_numbers(
+    dtype: str, density: float, compressed: tuple[bool, ...]
+) -> None:
+    kept = np.repeat(np.random.default_rng(0).random((64, 4)) < density, 16, axis=1)
+    zero = {} if dtype == "int8" else {"zero": 0, "out_zero": 0}
+    graph = fc.quantized((1, 64), 64, 64, dtype=dtype, **zero).graph()
+    weights = graph.tensors[WEIGHTS]
     assert weights.data is not None
-    for layout, compressed in ((ROWS[2], True), (ROWS[1], False), (ROWS[0], False)):
-        graph = replaced(case.graph(), WEIGHTS, sparse(weights, np.where(blocks, weights.data, np.int8(0)), layout))
-        made = _native.Program(Model.of(graph).native, pool=_native.ThreadPool(1))
-        assert (made.folded_bytes == 0) is compressed
+    found = []
+    of_4 = Layout(order=(0, 1, 2), compressed=(1,), blocks=[(1, 4)])
+    for layout in (ROWS[2], of_4, ROWS[0]):
+        pruned = replaced(graph, WEIGHTS, sparse(weights, np.where(kept, weights.data, np.int8(0)), layout))
+        made = _native.Program(Model.of(pruned).native, pool=_native.ThreadPool(1))
+        found.append(made.folded_bytes == 0)
+    assert tuple(found) == compressed
 
 
 # Memory.

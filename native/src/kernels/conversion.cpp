@@ -44,14 +44,14 @@ ChannelScales channel_scales(const Preparation& p, const Operand& operand, const
   return scales;
 }
 
-// Calls work(affine, begin, end) for runs of elements that have one scale, on all threads.
+// Calls work(channel, begin, end) for runs of elements that have one scale, on all threads.
 template <typename Work>
 void each_channel(const ChannelScales& scales, const Invocation& v, Work&& work) {
   v.parallel(scales.count, kElementGrain, [&](int64_t begin, int64_t end) {
     while (begin < end) {
       const int64_t row = begin / scales.inner;
       const int64_t stop = std::min(end, (row + 1) * scales.inner);
-      work(scales.channels[row % static_cast<int64_t>(scales.channels.size())], begin, stop);
+      work(static_cast<size_t>(row) % scales.channels.size(), begin, stop);
       begin = stop;
     }
   });
@@ -71,20 +71,28 @@ void quantize(const float* in, T* out, int64_t begin, int64_t end, Affine affine
   }
 }
 
+// Those of the output, of type T.
+template <typename T>
+ChannelScales output_scales(const Preparation& p) {
+  const Operand& output = p.output(0);
+  ChannelScales scales = channel_scales(p, output, p.input(0).shape);
+  for (const Affine& channel : scales.channels) {
+    p.require(channel.scale > 0, "a scale is 0");
+    p.require(
+        channel.zero_point >= std::numeric_limits<T>::min() && channel.zero_point <= std::numeric_limits<T>::max(),
+        "zero point ", channel.zero_point, " does not fit ", dtype_name(output.dtype));
+  }
+  return scales;
+}
+
 template <typename T>
 Compute quantize_floats(const Preparation& p, int64_t count) {
   const Operand& output = p.output(0);
   if (output.is_per_channel()) {
-    ChannelScales scales = channel_scales(p, output, p.input(0).shape);
-    for (const Affine& channel : scales.channels) {
-      p.require(channel.scale > 0, "a scale is 0");
-      p.require(
-          channel.zero_point >= std::numeric_limits<T>::min() && channel.zero_point <= std::numeric_limits<T>::max(),
-          "zero point ", channel.zero_point, " does not fit ", dtype_name(output.dtype));
-    }
+    ChannelScales scales = output_scales<T>(p);
     return [scales = std::move(scales)](const Invocation& v) {
-      each_channel(scales, v, [&](Affine affine, int64_t begin, int64_t end) {
-        quantize(v.in<float>(0), v.out<T>(0), begin, end, affine);
+      each_channel(scales, v, [&](size_t channel, int64_t begin, int64_t end) {
+        quantize(v.in<float>(0), v.out<T>(0), begin, end, scales.channels[channel]);
       });
     };
   }
@@ -94,15 +102,48 @@ Compute quantize_floats(const Preparation& p, int64_t count) {
   };
 }
 
+struct Requantization {
+  Multiplier multiplier;
+  int32_t zero_in, zero_out;
+
+  Requantization(Affine in, Affine out)
+      : multiplier(quantize_multiplier(static_cast<double>(in.scale) / static_cast<double>(out.scale))),
+        zero_in(in.zero_point),
+        zero_out(out.zero_point) {}
+
+  template <typename Out, typename In>
+  Out apply(In value) const {
+    const int64_t steps = int64_t{value} - zero_in;
+    return saturate<Out>(int64_t{rescale(static_cast<int32_t>(steps), multiplier)} + zero_out);
+  }
+};
+
+template <typename In, typename Out>
+Compute requantize_channels(const Preparation& p) {
+  const Operand &input = p.input(0), &output = p.output(0);
+  const bool many_in = input.is_per_channel(), many_out = output.is_per_channel();
+  const ChannelScales from = many_in ? channel_scales(p, input, input.shape) : ChannelScales();
+  const ChannelScales to = many_out ? output_scales<Out>(p) : ChannelScales();
+  const bool fits = !many_in || !many_out || (from.inner == to.inner && from.channels.size() == to.channels.size());
+  p.require(fits, "input and output have scales along different dimensions");
+  std::vector<Requantization> channels;
+  const ChannelScales& along = many_in ? from : to;
+  for (size_t c = 0; c < along.channels.size(); ++c)
+    channels.emplace_back(many_in ? from.channels[c] : Affine::of(input),
+                          many_out ? to.channels[c] : Affine::of(output));
+  return [along, channels = std::move(channels)](const Invocation& v) {
+    each_channel(along, v, [&](size_t channel, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) v.out<Out>(0)[i] = channels[channel].template apply<Out>(v.in<In>(0)[i]);
+    });
+  };
+}
+
 template <typename In, typename Out>
 Compute requantize(const Preparation& p, int64_t count) {
-  const Affine in = Affine::of(p.input(0)), out = Affine::of(p.output(0));
+  if (p.input(0).is_per_channel() || p.output(0).is_per_channel()) return requantize_channels<In, Out>(p);
   if (std::is_same_v<In, int16_t> && std::is_same_v<Out, int16_t>) require_symmetric(p);
-  const Multiplier multiplier = quantize_multiplier(static_cast<double>(in.scale) / static_cast<double>(out.scale));
-  return map_quantized<In, Out>(count, [=](In value) {
-    const int64_t steps = int64_t{value} - in.zero_point;
-    return saturate<Out>(int64_t{rescale(static_cast<int32_t>(steps), multiplier)} + out.zero_point);
-  });
+  const Requantization whole(Affine::of(p.input(0)), Affine::of(p.output(0)));
+  return map_quantized<In, Out>(count, [whole](In value) { return whole.apply<Out>(value); });
 }
 
 Compute prepare_quantize(Preparation& p) {
@@ -158,7 +199,8 @@ Compute dequantize(const Preparation& p, Reader reader) {
   const Operand& input = p.input(0);
   if (input.is_per_channel()) {
     return [run, scales = channel_scales(p, input, input.shape)](const Invocation& v) {
-      each_channel(scales, v, [&](Affine affine, int64_t begin, int64_t end) { run(v, affine, begin, end); });
+      each_channel(scales, v,
+                   [&](size_t channel, int64_t begin, int64_t end) { run(v, scales.channels[channel], begin, end); });
     };
   }
   return [run, affine = Affine::of(input), count = input.shape.elements()](const Invocation& v) {

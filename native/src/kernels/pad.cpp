@@ -15,9 +15,25 @@ struct Padding {
   Shape padded;
 };
 
+template <typename T>
+std::vector<int64_t> widened(std::span<const T> narrow) {
+  return {narrow.begin(), narrow.end()};
+}
+
+std::vector<int64_t> read_amounts(const Preparation& p) {
+  switch (p.input(1).dtype) {
+    case DType::int8:
+      return widened(p.value<int8_t>(1));
+    case DType::int16:
+      return widened(p.value<int16_t>(1));
+    default:
+      return p.integers(1);
+  }
+}
+
 Padding read_padding(Preparation& p) {
   const Shape& shape = p.input(0).shape;
-  const auto amounts = p.integers(1);
+  const auto amounts = read_amounts(p);
   p.require(p.input(1).shape == Shape{shape.rank(), 2}, "paddings of shape ", p.input(1).shape.text(),
             " for input of rank ", shape.rank());
   Padding padding;

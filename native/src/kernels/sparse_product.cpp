@@ -1,5 +1,5 @@
-// The rule, from `python -m benchmarks.sparse` on one thread of an x86-64 server with SSE2 code: below these shares of
-// values the compressed form was the faster one. It says nothing of memory, which is less for the compressed form.
+// The rule, from `python -m benchmarks.sparse` (also with --units 1 to 64) on one thread of an x86-64 server with SSE2
+// code: below these shares of values the compressed form was the faster one. That it needs less memory does not count.
 #include "kernels/sparse_product.h"
 
 #include <cstdlib>
@@ -8,16 +8,14 @@
 namespace subgraft {
 namespace {
 
-struct Densest {
-  double one_row, few_rows, many_rows;
+struct Limits {
+  double one_row, few_rows, many_rows;  // the densest weights that are worth it
+  double side_by_side;  // what laying out an element of the activations costs, in products of dense ones
 };
-constexpr Densest kReal{0.75, 0.9, 0.9};     // dense sums of floats cannot be vectors
-constexpr Densest kBytes{0.07, 0.18, 0.38};  // those of 8-bit numbers are
-constexpr Densest kWords{0.75, 0.9, 0.9};    // those of 16-bit numbers are not
-constexpr double kBlocksOfBytes = 0.35;
-
-// What it costs to lay rows of activations side by side, in weights for each of their elements.
-constexpr double kSideBySide = 2;
+constexpr Limits kReal{0.65, 0.9, 0.9, 0.5};   // dense sums of floats cannot be vectors
+constexpr Limits kBytes{0.07, 0.18, 0.38, 2};  // those of 8-bit numbers are,
+constexpr Limits kWords{0.75, 0.9, 0.9, 0.5};  // those of 16-bit numbers are not
+constexpr double kBlocksOfBytes = 0.35;        // one row, weights in blocks of kSparseBlock
 
 }  // namespace
 
@@ -25,14 +23,12 @@ bool sparse_wins(const SparseSizes& s, int64_t stored, bool in_blocks, DType act
   const char* asked = std::getenv("SUBGRAFT_SPARSE");
   if (asked && std::string_view(asked) == "always") return true;
   if (asked && std::string_view(asked) == "never") return false;
-  const Densest& densest = weights == DType::float32 ? kReal : activations == DType::int16 ? kWords : kBytes;
-  const double most = in_blocks             ? kBlocksOfBytes
-                      : s.rows == 1         ? densest.one_row
-                      : s.rows <= kFewLanes ? densest.few_rows
-                                            : densest.many_rows;
-  const double side_by_side = s.rows == 1 ? 0 : kSideBySide;
+  const Limits& limits = weights == DType::float32 ? kReal : activations == DType::int16 ? kWords : kBytes;
+  double densest = s.rows == 1 ? limits.one_row : s.rows <= kFewLanes ? limits.few_rows : limits.many_rows;
+  if (in_blocks && &limits == &kBytes) densest = kBlocksOfBytes;
+  const double side_by_side = s.rows == 1 ? 0 : limits.side_by_side;
   const double used = static_cast<double>(stored) + side_by_side * static_cast<double>(s.depth);
-  return used < most * static_cast<double>(s.units) * static_cast<double>(s.depth);
+  return used < densest * static_cast<double>(s.units) * static_cast<double>(s.depth);
 }
 
 }  // namespace subgraft

@@ -14,6 +14,13 @@ constexpr std::string_view kMoving[] = {
     "BROADCAST_TO", "CONCATENATION", "DYNAMIC_UPDATE_SLICE", "EXPAND_DIMS", "RESHAPE", "SLICE", "SQUEEZE", "TRANSPOSE",
 };
 
+constexpr std::string_view kWeighted[] = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"};  // input 1: the weights
+
+template <size_t Count>
+bool is_among(const std::string_view (&ops)[Count], std::string_view op) {
+  return std::find(std::begin(ops), std::end(ops), op) != std::end(ops);
+}
+
 bool is_packed(DType dtype) { return dtype == DType::int4 || dtype == DType::uint4 || dtype == DType::int2; }
 bool is_byte(DType dtype) { return dtype == DType::int8 || dtype == DType::uint8; }
 bool is_float(DType dtype) {
@@ -22,6 +29,13 @@ bool is_float(DType dtype) {
 
 bool any_packed(const std::vector<Operand>& operands) {
   return std::any_of(operands.begin(), operands.end(), [](const Operand& operand) { return is_packed(operand.dtype); });
+}
+
+// Weights of 4 or 2 bits that may differ in each run, the only packed input. Constants are unpacked once, by kernels.
+bool has_computed_weights(const std::vector<Operand>& inputs) {
+  if (inputs.size() < 2 || inputs[1].is_constant()) return false;
+  const DType weights = inputs[1].dtype;
+  return (weights == DType::int4 || weights == DType::int2) && inputs[1].is_quantized() && !is_packed(inputs[0].dtype);
 }
 
 // Throws where elements would change their type on the way. Positions and shapes are never of a byte.
@@ -49,9 +63,9 @@ PackedOperands::PackedOperands(const OpCode& op, std::vector<Operand>& inputs, s
   if (name == "CAST" || name == "QUANTIZE") {
     if (any_packed(outputs) && !inputs.empty() && !is_float(inputs[0].dtype))
       throw Unsupported(concat(name, " of ", dtype_name(inputs[0].dtype), " to ", dtype_name(outputs[0].dtype)));
-  } else if (std::find(std::begin(kMoving), std::end(kMoving), name) != std::end(kMoving)) {
+  } else if (is_among(kMoving, name)) {
     require_one_type(inputs, outputs);
-  } else {
+  } else if (!is_among(kWeighted, name) || !has_computed_weights(inputs)) {
     return;
   }
   const auto unpack = [](std::vector<Operand>& operands, std::vector<Packed>& packed, bool has_elements) {

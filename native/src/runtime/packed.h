@@ -1,4 +1,5 @@
-// Ops that only move or convert elements, on types of less than a byte: unpacked, computed byte by byte, packed again.
+// Ops that move or convert elements of less than a byte, or have weights of them that are not constant: unpacked,
+// computed byte by byte, packed again.
 #pragma once
 
 #include <vector>
