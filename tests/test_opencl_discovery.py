@@ -195,6 +195,13 @@ def test_the_library_in_this_process_comes_first_and_a_variable_replaces_all(tmp
     assert library.libraries({library.VARIABLE: "/my/lib.so"}, maps) == ["/my/lib.so"]
 
 
+def test_the_library_of_pyopencl_comes_before_what_others_have_loaded(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    other, ours = "/usr/lib/libOpenCL.so.1", "/venv/pyopencl/.libs/libOpenCL-55.so.1.0"
+    maps.write_text("".join(f"7f0{n}-7f0{n + 1} r-xp 0 08:01 1   {file}\n" for n, file in enumerate((other, ours))))
+    assert library.libraries({}, maps)[:2] == [ours, other]
+
+
 @pytest.mark.parametrize(
     "platform, platform_vendor, device_vendor, vendor",
     [
