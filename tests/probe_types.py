@@ -2,8 +2,8 @@
 
 Each op's cases are where the search begins. From every combination that TFLite takes it goes on to those that differ
 in the type of one tensor, or in one type wherever it stands, until nothing new is taken. Tensors of which some are
-quantized and some are not, where all or none can be, are not asked for. The answer is ours to judge: a kernel of TFLite
-that takes any type at a place does not look at it there, and only the types that cases show are kept.
+quantized and some are not, where all or none can be, are not asked for. Where a kernel takes any type, it does not look
+at it: there, only the types that cases show are kept.
 """
 
 from __future__ import annotations
