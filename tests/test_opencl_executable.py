@@ -112,7 +112,7 @@ def test_a_closed_one_says_so(opened: Opened) -> None:
 
 
 def test_every_tensor_may_have_a_buffer_of_its_own(opencl: TestDevice) -> None:
-    outcome = run(opencl, op_cases_drawn_elementwise.CASES[::60], arena=False)
+    outcome = run(opencl, op_cases_drawn_elementwise.CASES[::150], arena=False)
     assert outcome.taken and not outcome.wrong, outcome.report()
 
 
@@ -181,7 +181,7 @@ def test_what_no_half_holds_becomes_the_largest(opened: Opened) -> None:
 
 
 def test_elementwise_ops_with_halves_are_near(opencl: TestDevice) -> None:
-    outcome = run(opencl, op_cases_drawn_elementwise.CASES[::97], precision="fp16")
+    outcome = run(opencl, op_cases_drawn_elementwise.CASES[::170], precision="fp16")
     assert outcome.taken and not outcome.wrong, outcome.report()
 
 

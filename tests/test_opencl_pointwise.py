@@ -12,7 +12,7 @@ from op_cases import Case
 from opencl_cases import run
 from opencl_device import TestDevice
 
-BY_DEFAULT = 25  # every so many cases; all of them with -m conformance
+BY_DEFAULT = 40  # every so many cases; all of them with -m conformance
 CASES = [*op_cases_drawn_elementwise.CASES, *op_cases_conversion.CASES]
 TAKEN = 0.6  # of the cases at least; the others have 64-bit or empty tensors, mostly
 
