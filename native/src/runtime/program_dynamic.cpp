@@ -101,7 +101,7 @@ void Program::run_dynamic(Step& step) {
     if (output.home == Home::dynamic) size_output(t, *host.shapes[i]);
     output.shape = *host.shapes[i];
     if (host.is_published[i])
-      std::memcpy(output.data, host.published[i].data(), host.published[i].size());
+      std::copy(host.published[i].begin(), host.published[i].end(), output.data);
     else
       all_published = false;
   }

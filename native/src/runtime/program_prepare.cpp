@@ -1,6 +1,5 @@
 // The first half of making a program: every op prepared, constants folded.
 #include <algorithm>
-#include <cstring>
 #include <map>
 
 #include "runtime/body.h"
@@ -251,7 +250,7 @@ void Program::fold(const OpDef& op, const Compute& compute, const Preparation::H
       take(size);
       made.push_back(std::make_shared<Folded>(std::max<int64_t>(1, size), shape));
       if (host.is_published[i])
-        std::memcpy(made[i]->arena.data(), host.published[i].data(), host.published[i].size());
+        std::copy(host.published[i].begin(), host.published[i].end(), made[i]->arena.data());
       else
         all_published = false;
       results.push_back(made[i]->arena.data());
