@@ -1,6 +1,7 @@
 /* An OpenCL driver (ICD) of devices that are listed in $OPENCL_DRIVER and compute nothing: for tests of discovery.
  *
  * OPENCL_DRIVER: "platform;type,vendor,name,available[,extensions];type,..." with type 2 CPU, 4 GPU, 8 accelerator.
+ * A device named "lost" is listed and answers nothing else.
  * The functions stand in the table at the places that the ICD specification gives them (cl_khr_icd, dispatch table).
  */
 #include <stdint.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 
 enum { PLACES = 200, MOST_DEVICES = 8, TEXT = 256 };
-enum { SUCCESS = 0, DEVICE_NOT_FOUND = -1, INVALID_VALUE = -30, PLATFORM_NOT_FOUND = -1001 };
+enum { SUCCESS = 0, DEVICE_NOT_FOUND = -1, DEVICE_NOT_AVAILABLE = -2, INVALID_VALUE = -30, PLATFORM_NOT_FOUND = -1001 };
 enum { GET_PLATFORM_INFO = 1, GET_DEVICE_IDS = 2, GET_DEVICE_INFO = 3 };
 
 static void* table[PLACES];
@@ -68,6 +69,7 @@ static int device_info(struct device* device, uint32_t name, size_t room, void* 
   const uint64_t many = 1 << 30, floats = 0x0e;
   const size_t group = 256;
   void* the_platform = &platform;
+  if (strcmp(device->name, "lost") == 0) return DEVICE_NOT_AVAILABLE;
   switch (name) {
     case 0x1000: return give(&device->type, sizeof device->type, room, to, size_ret);
     case 0x1005: return give(sizes, sizeof sizes, room, to, size_ret);

@@ -80,6 +80,9 @@ cases that `pytest -m conformance` compares with TFLite, so every type here is o
 - *Edge TPU* is the first version of its runtime that has the op, in 8-bit models and within the limits of
   [edgetpu.md](edgetpu.md). *OpenCL* devices take the op within the limits of [opencl.md](opencl.md). The delegate
   `fake` takes every op.
+
+Every combination of types that TFLite takes, with its quantization, is in
+[litert_types.txt](../tests/litert_types.txt): ours takes it too and gives the same, or the line says why not.
 """
 
 

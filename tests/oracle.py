@@ -51,7 +51,7 @@ class Request:
 class Answer:
     """The outputs of each run, or why there are none ("aborted: ..." when the child died).
 
-    types: LiteRT's names for the types of the outputs; "object" for strings.
+    types: LiteRT's names for the types of the outputs; "bytes" for strings.
     """
 
     runs: list[list[np.ndarray]] = field(default_factory=list)

@@ -7,11 +7,11 @@ import pytest
 
 from opencl_cases import on_device, segment_of
 from opencl_device import TestDevice
-from subgraft.backends.opencl.constants import constant
+from subgraft.backends.opencl.constants import MOST_MADE_OF, constant, makes_constants
 from subgraft.backends.opencl.lowering import check, lower
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import Settings
-from subgraft.delegates import Graph, Op, Options, Tensor
+from subgraft.delegates import Graph, Op, Options, Tensor, Verdict
 
 SHAPE = (2, 3)
 WEIGHTS = np.array([[0.5, -1.25, 3], [7, 1, -2]], np.float16)
@@ -54,3 +54,26 @@ def test_what_no_op_on_the_device_reads_stays_on_the_cpu() -> None:
     alone = Graph(graph.tensors, graph.ops[:1], (), (2,), name="alone")
     verdict = check(alone.ops[0], alone)
     assert "no op that OpenCL takes reads them" in verdict.reasons[0]
+
+
+def remade(count: int, *, twice: bool) -> Graph:
+    """x * (a constant through so many RESHAPEs); twice: each reads the one before as its sizes too."""
+    tensors = [Tensor("x", (1,), "int32"), Tensor.constant("one", np.ones(1, np.int32))]
+    ops = []
+    for t in range(1, count + 1):
+        tensors.append(Tensor(f"t{t}", (1,), "int32"))
+        ops.append(Op("RESHAPE", (t, t if twice else 1), (t + 1,), Options({"new_shape": (1,)})))
+    tensors.append(Tensor("y", (1,), "int32"))
+    ops.append(Op("MUL", (0, count + 1), (count + 2,), Options({"fused_activation_function": "NONE"})))
+    return Graph(tensors, ops, (0,), (count + 2,), name="remade")
+
+
+def test_constants_that_are_read_twice_again_and_again_take_no_longer() -> None:
+    graph = remade(40, twice=True)
+    assert all(check(op, graph) for op in graph.ops)
+
+
+def test_what_thousands_of_ops_make_of_a_constant_is_no_constant_any_more() -> None:
+    graph = remade(2000, twice=False)
+    assert 0 < [makes_constants(op, graph) for op in graph.ops[:-1]].count(True) <= MOST_MADE_OF
+    assert all(isinstance(check(op, graph), Verdict) for op in graph.ops)

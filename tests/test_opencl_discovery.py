@@ -25,6 +25,23 @@ try:
 except Unavailable as error:
     print(json.dumps(error.reason))
 """
+FORKED = """
+import json, os
+from subgraft.backends.opencl import discovery
+from subgraft.delegates import Unavailable
+there = len(discovery.attached())
+out, into = os.pipe()
+child = os.fork()
+if child == 0:
+    try:
+        told = str(len(discovery.attached()))
+    except Unavailable as error:
+        told = error.reason
+    os.write(into, told.encode())
+    os._exit(0)
+os.waitpid(child, 0)
+print(json.dumps([there, os.read(out, 4096).decode()]))
+"""
 CAPS = Caps(
     vendor="NVIDIA", name="NVIDIA H100", driver="580.1", platform="NVIDIA CUDA", platform_version="OpenCL 3.0 CUDA 13",
     version="OpenCL 3.0 CUDA", kind="gpu", c_version=(1, 2), extensions=frozenset({"cl_khr_fp64"}), fma=True,
@@ -117,6 +134,23 @@ def test_a_driver_that_nobody_registered_is_found_and_others_stay(opencl: TestDe
     assert set(vendors) >= {"NVIDIA", *(v for v, *_ in in_child(LIST, environment | {"OPENCL_DRIVER": ""}))}
 
 
+def test_a_device_that_does_not_answer_hides_no_other(opencl: TestDevice, listed: Callable[..., Any]) -> None:
+    assert listed("X;4,NVIDIA,lost,1;4,Arm,Mali,1")[0] == ["Arm", "Mali", "gpu", ""]
+
+
+def test_where_no_device_answers_the_drivers_are_named(opencl: TestDevice, driver: Path, tmp_path: Path) -> None:
+    (tmp_path / "only.icd").write_text(f"{driver}\n")
+    environment = {"OPENCL_DRIVER": "X;4,NVIDIA,lost,1", "OCL_ICD_VENDORS": str(tmp_path / "only.icd")}
+    told = in_child(LIST, environment)
+    assert told == "the OpenCL drivers (X) do not say what their devices can do; reinstall them"
+
+
+def test_after_a_fork_the_child_is_told_so_instead_of_waiting_for_threads_of_its_parent(opencl: TestDevice) -> None:
+    told = in_child(FORKED, {})
+    assert told[0]
+    assert told[1].startswith("OpenCL was used in this process's parent before it forked")
+
+
 def test_a_driver_without_devices_is_named(opencl: TestDevice, listed: Callable[..., Any]) -> None:
     assert listed("NVIDIA CUDA").startswith("OpenCL drivers are here (NVIDIA CUDA), and none of them finds a device")
 
@@ -159,6 +193,13 @@ def test_the_library_in_this_process_comes_first_and_a_variable_replaces_all(tmp
     assert library.libraries({}, maps) == ["/opt/libOpenCL-55.so.1.0", *library.NAMES]
     assert library.libraries({}, tmp_path / "none") == list(library.NAMES)
     assert library.libraries({library.VARIABLE: "/my/lib.so"}, maps) == ["/my/lib.so"]
+
+
+def test_the_library_of_pyopencl_comes_before_what_others_have_loaded(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    other, ours = "/usr/lib/libOpenCL.so.1", "/venv/pyopencl/.libs/libOpenCL-55.so.1.0"
+    maps.write_text("".join(f"7f0{n}-7f0{n + 1} r-xp 0 08:01 1   {file}\n" for n, file in enumerate((other, ours))))
+    assert library.libraries({}, maps)[:2] == [ours, other]
 
 
 @pytest.mark.parametrize(

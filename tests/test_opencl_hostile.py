@@ -10,8 +10,12 @@ import pytest
 
 import op_tables
 from op_cases import Case
+from opencl_cases import segment_of
 from opencl_device import TestDevice
+from subgraft.backends.opencl.compiler import compile_segment
 from subgraft.backends.opencl.lowering import LOWERINGS, check, lower
+from subgraft.backends.opencl.opened import Opened
+from subgraft.backends.opencl.settings import Settings
 from subgraft.delegates import (
     DelegateError,
     Graph,
@@ -20,6 +24,7 @@ from subgraft.delegates import (
     Op,
     Options,
     Quantization,
+    Rejected,
     Tensor,
     Unsupported,
 )
@@ -188,3 +193,35 @@ def test_a_changed_op_is_refused_or_lowered(opencl: TestDevice) -> None:
 @pytest.mark.exhaustive
 def test_many_changed_ops_are_refused_or_lowered(opencl: TestDevice) -> None:
     assert not (found := crashes(opencl, range(1, 20))), "\n".join(found)
+
+
+def window(kind: str, tensors: list[Tensor], inputs: tuple[int, ...], **options: int) -> Graph:
+    plain = {"padding": "SAME", "fused_activation_function": "NONE", "stride_h": 1, "stride_w": 1, **options}
+    ends = (tuple(t for t in inputs if tensors[t].buffer is None), (len(tensors) - 1,))
+    return Graph(tensors, (Op(kind, inputs, ends[1], Options(plain)),), *ends, name="window")
+
+
+def test_a_transposed_convolution_of_endless_strides_stays_on_the_cpu() -> None:
+    tensors = [
+        Tensor.constant("shape", np.array((1, 1, 1, 2), np.int32)),
+        Tensor.constant("weights", np.ones((2, 3, 3, 3), np.float32)),
+        Tensor("x", (1, 1, 1, 3), "float32"),
+        Tensor("y", (1, 1, 1, 2), "float32"),
+    ]
+    huge = window("TRANSPOSE_CONV", tensors, (0, 1, 2), stride_h=2**31 - 1, stride_w=2**31 - 1)
+    assert "multiply to at most 4,096" in check(huge.ops[0], huge).reasons[0]
+    large = window("TRANSPOSE_CONV", tensors, (0, 1, 2), stride_h=64, stride_w=64)
+    assert check(large.ops[0], large)
+
+
+def test_a_padding_beyond_32_bits_is_rejected(opencl: TestDevice) -> None:
+    tensors = [
+        Tensor("x", (1, 4, 4, 4), "float32"),
+        Tensor.constant("weights", np.ones((4, 7, 5, 4), np.float32)),
+        Tensor("y", (1, 4, 4, 4), "float32"),
+    ]
+    dilated = {"dilation_h_factor": 2**30, "dilation_w_factor": 1}
+    opened = Opened(opencl.found, Settings.of(opencl.options()))
+    with pytest.raises(Rejected, match=r"before_y is 3,221,225,47\d, and kernels count in 32 bits"):
+        compile_segment(segment_of(window("CONV_2D", tensors, (0, 1), **dilated)), opened)
+    opened.close()

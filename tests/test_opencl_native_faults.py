@@ -118,7 +118,7 @@ class StandIn:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("stand_in") / "libOpenCL_stand_in.so"
+    path = tmp_path_factory.mktemp("stand_in") / "libstand_in_opencl.so"  # libOpenCL... would be taken for the real one
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", str(SOURCE), "-lpthread", "-o", str(path)], check=True)
     return path
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from opencl_device import Faults, TestDevice
-from subgraft.backends.opencl import OpenCl, measure
+from subgraft.backends.opencl import OpenCl, measure, selftest
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.trial import rescaled, rounding_shift
 from subgraft.delegates import Unavailable
@@ -36,6 +36,12 @@ def test_a_right_device_passes_and_remembers_it(opencl: TestDevice, tmp_path: Pa
     second = delegate(opencl, tmp_path, limits=limits)
     assert state(second, opencl).startswith("ready: ")
     assert {"f32", "int"} <= set(second._open(second._attached()[opencl.found.index]).caps.loops)
+
+
+def test_a_device_with_loops_that_were_not_tried_is_tried_again(opencl: TestDevice) -> None:
+    caps = opencl.found.caps
+    more = replace(caps, dot=(*caps.dot, "arm"))
+    assert selftest.fact_of(more) != selftest.fact_of(caps)
 
 
 def test_a_device_with_other_limits_is_tried_by_itself(opencl: TestDevice, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def test_the_cache_is_on_off_or_a_folder(given: object, cache: bool, folder: Pat
         ({"limits": "huge"}, "write device or small"),
         ({"loops": "f32,dp4a"}, "names 'dp4a', which is no inner loop; there are: mma"),
         ({"timeout_s": 0}, "seconds above 0"),
+        ({"cache": "~nobody-of-this-name/x"}, "of a user whose home is not known: write a path"),
         ({"speed": 11}, "no setting named 'speed'; there are: .*tune_s"),
         ({"cache_folder": "/tmp"}, "no setting named 'cache_folder'"),
     ],

@@ -53,6 +53,13 @@ def test_the_fastest_variant_is_taken_with_what_was_fused_into_the_launch(opencl
     assert (chosen.steps, chosen.result, chosen.ops) == (launch.steps, launch.result, launch.ops)
 
 
+def test_a_group_that_a_kernel_counts_on_is_not_changed(opencl: TestDevice) -> None:
+    gpu = replace(opencl.found.caps, kind="gpu", max_work_group=1024)
+    (launch,) = lower(segment(), gpu)
+    assert len(list(tune._distinct(launch, gpu))) > 1
+    assert list(tune._distinct(replace(launch, local=(64,)), gpu)) == [replace(launch, local=(64,))]
+
+
 def test_a_choice_is_remembered_and_costs_no_time_then(
     opencl: TestDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,7 +149,8 @@ def retyped(spec: In, text: str) -> In | None:
     if scale is None:
         return None
     least, most = (0, 1) if new in ("bool", "int2") else (1, 7)
-    keeps = new[0] in "fcb" and new != "bool" and spec.low is not None and spec.low >= -LARGE
+    is_small = spec.low is not None and spec.high is not None and max(abs(spec.low), abs(spec.high)) < LARGE
+    keeps = is_small and new[0] in "fcb" and new != "bool"
     low, high = (spec.low, spec.high) if keeps else (least, most)
     if new[0] in "fc" and not keeps:
         low = high = None
@@ -185,5 +186,5 @@ def asked(kind: str, wanted: Combination, oracle: Oracle) -> dict[str, list[Arra
     except (OverflowError, ValueError):  # values that the type cannot hold
         return {}
     answers = {name: oracle.ask(request) for name, request in requests.items()}
-    types = ["object" if type_of(text) == "string" else type_of(text) for text in wanted.outputs]
+    types = ["bytes" if type_of(text) == "string" else type_of(text) for text in wanted.outputs]
     return {name: a.outputs for name, a in answers.items() if not a.error and list(a.types) == types}

@@ -76,7 +76,7 @@ DEVIATIONS: Mapping[str, Deviation] = {
     "as-float32": Deviation(
         reason="TFLite takes every type that it does not list for float32",
         ops="MATRIX_DIAG|MATRIX_SET_DIAG",
-        types=r"^(?!(float32|int64|int32|int16|int8|uint8) )",
+        types=r"^(?!(float32|int64|int32|int16|int8|uint8)q? )",
         is_refused=False,
         always=True,
     ),
@@ -84,6 +84,13 @@ DEVIATIONS: Mapping[str, Deviation] = {
         reason="TFLite casts packed elements bit by bit into what happens to lie there",
         ops="BITCAST",
         message="BITCAST of u?int4",
+    ),
+    "text": Deviation(
+        reason="LiteRT's Python interface feeds the address of a string of rank 0",
+        ops="FILL|RESHAPE",
+        types=r"^(int\d+ )?string -> string",
+        is_refused=False,
+        always=True,
     ),
     "unset": Deviation(
         reason="TFLite leaves the output as it is when int16 has no quantization",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_LOWERED = 32  # segments whose launches wait to be compiled, with their packed weights
 OLDEST, NEWER = "-cl-std=CL1.2", "-cl-std=CL3.0"  # the latter for built-in functions that came with it
+MOST_NUMBER = (1 << 31) - 1  # a kernel's int
 GROUP = 64  # work items in a group where a launch does not say: a warp or wavefront of every GPU known divides it
 
 
@@ -73,11 +74,19 @@ def lowered(
             launches = lower(segment, opened.caps, half, fuses)
         except (ModelError, Unsupported, InvokeError, ValueError) as error:
             raise Rejected(f"an op's constants cannot be prepared for {opened.where}: {error}") from error
+        _check_numbers(launches)
     if again:
         opened.lowered[key] = segment.graph, launches
         while len(opened.lowered) > MOST_LOWERED:
             opened.lowered.pop(next(iter(opened.lowered)), None)
     return launches
+
+
+def _check_numbers(launches: Sequence[Launch]) -> None:
+    """Paddings and strides that no converter writes may pass what kernels count in. Raises Rejected."""
+    for number in (a for launch in launches for a in launch.everything if isinstance(a, Int)):
+        if not -MOST_NUMBER - 1 <= number.value <= MOST_NUMBER:
+            raise Rejected(f"{number.name} is {number.value:,}, and kernels count in 32 bits; deny its op (deny_nodes)")
 
 
 def record(

@@ -19,10 +19,16 @@ NAME = "opencl"
 SIMULATOR = "Oclgrind"
 RENDER_NODES = Path("/dev/dri")
 
+FORKED = (
+    "OpenCL was used in this process's parent before it forked, and drivers do not survive that; start processes with "
+    "multiprocessing's 'spawn', or fork before OpenCL is asked for devices"
+)
+
 # "1" · "gpu" · "NVIDIA" · "NVIDIA/H100" · "gpu:1", the second of those
 WANTED = re.compile(r"(?:(?P<vendor>[^/]+)/)?(?P<name>.+?)(?::(?P<number>\d+))?")
 
 _asking = threading.Lock()  # the loader looks for drivers once, when it is asked first
+_asked_by: set[int] = set()  # the process that it was asked in
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,10 @@ def attached(limits: str = "device") -> list[Found]:
         cause = PermissionError(f"may not open {', '.join(_closed())}") if platforms and _closed() else None
         raise Unavailable(_nothing(platforms)) from cause
     shrink = small if limits == "small" else _as_it_is
-    seen = [(handle, shrink(read(handle))) for handle in handles]
+    seen = [(handle, shrink(caps)) for handle in handles if (caps := _read(cl, handle)) is not None]
+    if not seen:
+        names = ", ".join(str(platform.name) for platform in platforms)
+        raise Unavailable(f"the OpenCL drivers ({names}) do not say what their devices can do; reinstall them")
     seen.sort(key=lambda one: (one[1].vendor == SIMULATOR, KINDS.index(one[1].kind)))
     return [Found(i, handle, caps, _problem(handle)) for i, (handle, caps) in enumerate(seen)]
 
@@ -141,6 +150,9 @@ def _as_it_is(caps: Caps) -> Caps:
 
 def _platforms(cl: Any) -> list[Any]:
     with _asking, drivers.registering(drivers.vendor_folders(), drivers.places()):
+        _asked_by.add(os.getpid())
+        if len(_asked_by) > 1:  # PoCL waits forever for threads that stayed behind; GPUs' drivers fail
+            raise Unavailable(FORKED)
         try:
             return list(cl.get_platforms())
         except cl.Error as error:  # PLATFORM_NOT_FOUND_KHR where there is no driver
@@ -155,6 +167,14 @@ def _devices(cl: Any, platform: Any) -> list[Any]:
         return list(platform.get_devices())
     except cl.Error:
         return []
+
+
+def _read(cl: Any, handle: Any) -> Caps | None:
+    """None for a device whose driver does not answer, as after its hardware is gone."""
+    try:
+        return read(handle)
+    except cl.Error:
+        return None
 
 
 def _problem(handle: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -9,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+log = logging.getLogger("subgraft")
 
 # What makes a loader look elsewhere: ocl-icd and Khronos' own, in this order of age.
 LOADER_VARIABLES = ("OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES")
@@ -124,10 +127,15 @@ def registering(
     """
     known = registered(vendors)
     extra = [] if told(environment) else unregistered(folders, known)
-    if not extra:
+    try:
+        place = tempfile.TemporaryDirectory(prefix="subgraft-icd-") if extra else None
+    except OSError as error:  # nothing can be written here
+        log.info("OpenCL's loader is not told of %s: %s", ", ".join(map(str, extra)), error)
+        place = None
+    if place is None:
         yield []
         return
-    with tempfile.TemporaryDirectory(prefix="subgraft-icd-") as folder:
+    with place as folder:
         for number, library in enumerate([*known, *map(str, extra)]):
             Path(folder, f"{number:02d}.icd").write_text(f"{library}\n")
         os.environ[REGISTER] = folder

@@ -73,7 +73,7 @@ MEANINGS: Mapping[str, _Meaning] = {
     "ILLEGAL_ACCESS": _Meaning(Lost, "broke a kernel off that touched memory which is not its own"),
     "EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST": _Meaning(Lost, "broke a command off"),
     "CLOSED": _Meaning(Closed, "was let go of"),
-    "FORKED": _Meaning(Closed, "was opened before this process was forked; load the model again here"),
+    "FORKED": _Meaning(Closed, "was opened before this process was forked; spawn processes instead of forking them"),
     "BUSY": _Meaning(Failed, "still runs this segment in another thread"),
     "MISSING_SYMBOL": _Meaning(Rejected, "has a libOpenCL without a function that is needed"),
     "NO_ANSWER": _Meaning(Lost, "said that all is well and gave nothing"),

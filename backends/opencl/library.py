@@ -43,9 +43,10 @@ def libraries(environment: Mapping[str, str] = os.environ, maps: Path = MAPS) ->
 
 
 def _mapped(maps: Path) -> Sequence[str]:
-    """The libOpenCL files in this process."""
+    """The libOpenCL files in this process, that of pyopencl's wheel before what others have loaded."""
     try:
         lines = maps.read_text(errors="replace").splitlines()
     except OSError:
         return ()  # no Linux
-    return [match[1] for line in lines if (match := LOADED.search(line))]
+    found = [match[1] for line in lines if (match := LOADED.search(line))]
+    return sorted(found, key=lambda file: f"/{PACKAGE}" not in file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -77,8 +77,7 @@ def no_state(op: Op, graph: Graph) -> bool:
 @rule
 def serves_the_device(op: Op, graph: Graph) -> bool:
     """it only makes constants, and no op that OpenCL takes reads them: the CPU makes them when the model is loaded"""
-    readers = (graph.ops[i] for t in op.outputs for i in graph.consumers().get(t, ()))
-    return any(bool(check(reader, graph)) for reader in readers)
+    return any(bool(check(reader, graph)) for reader in _readers(op, graph))
 
 
 @rule
@@ -284,6 +283,20 @@ def _upload(op: Op, build: Build) -> None:
         given = "float" if value.ctype in ("float", "half") else "int"
         build.add(Launch("pointwise", arguments, (value.count,), (), {"AT": "i"}, value, given))
     build.leave_out([build.op])
+
+
+def _readers(op: Op, graph: Graph) -> Iterator[Op]:
+    """The ops that read what this one makes, or what others make constants of it, and make no constants themselves."""
+    pending, seen = [op], set[int]()
+    while pending:
+        for i in (i for t in pending.pop().outputs for i in graph.consumers().get(t, ())):
+            if i in seen:
+                continue
+            seen.add(i)
+            if makes_constants(graph.ops[i], graph):
+                pending.append(graph.ops[i])
+            else:
+                yield graph.ops[i]
 
 
 def _activations(op: Op, graph: Graph) -> list[Tensor]:

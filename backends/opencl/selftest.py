@@ -5,10 +5,12 @@ Tried once for each device and driver, before it is used the first time; the out
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -51,7 +53,7 @@ def loops(opened: Opened) -> tuple[str, ...]:
     if outcome is None:
         outcome = _in_time(opened)
         fact = {"passed": list(outcome.passed), "failed": dict(outcome.failed)}
-        opened.store.put_fact(fact, FACT, opened.caps.identity)
+        opened.store.put_fact(fact, fact_of(opened.caps), opened.caps.identity)
     if not outcome.passed:
         raise Unavailable(f"{opened.where} computes wrongly, so it is not used: {_listed(outcome.failed)}")
     allowed = opened.settings.loops
@@ -75,8 +77,20 @@ def told(found: Found, settings: Settings) -> str:
     return f"ready: {', '.join(outcome.passed)}{wrong}"
 
 
+def fact_of(caps: Caps) -> str:
+    """What the outcome is kept as: that of these kernels and of these loops, so that others are tried anew."""
+    return " ".join((FACT, _kernels(), *caps.candidates()))
+
+
+@cache
+def _kernels() -> str:
+    """A digest of all kernels' texts."""
+    texts = sorted(file.read_bytes() for file in files(__package__).joinpath("kernels").iterdir() if file.is_file())
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+
+
 def _known(store: Store, caps: Caps) -> Outcome | None:
-    fact = store.fact(FACT, caps.identity)
+    fact = store.fact(fact_of(caps), caps.identity)
     if fact is None:
         return None
     passed, failed = fact.get("passed"), fact.get("failed")

@@ -77,7 +77,10 @@ def _cache(value: object) -> dict[str, Any]:
     text = str(value).strip()
     if text.lower() in (*YES, *NO):
         return {"cache": flag("cache", text)}
-    return {"cache": True, "cache_folder": Path(text).expanduser()}
+    try:
+        return {"cache": True, "cache_folder": Path(text).expanduser()}
+    except RuntimeError:
+        raise ValueError(f"option 'cache' is {value!r}, of a user whose home is not known: write a path") from None
 
 
 READERS: Mapping[str, Callable[[str, object], Any]] = {

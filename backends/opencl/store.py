@@ -118,8 +118,11 @@ class Store:
                 total -= stat.st_size
 
 
-def default_folder() -> Path:
-    """$XDG_CACHE_HOME/subgraft/opencl, or ~/.cache/subgraft/opencl."""
+def default_folder() -> Path | None:
+    """$XDG_CACHE_HOME/subgraft/opencl, or ~/.cache/subgraft/opencl. None for a user without a home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".cache"  # a relative one is ignored, as XDG says
+    try:
+        root = Path(base) if base.startswith("/") else Path.home() / ".cache"  # a relative one is ignored, as XDG says
+    except RuntimeError:
+        return None
     return root / "subgraft" / "opencl"

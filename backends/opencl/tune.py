@@ -77,7 +77,7 @@ def _alternatives(launch: Launch, caps: Caps) -> Iterable[Launch]:
                 ops=launch.ops,
                 work=launch.work,
             )
-    elif not caps.is_cpu and len(launch.items) == 1:
+    elif launch.local is None and not caps.is_cpu and len(launch.items) == 1:  # with one, its text counts on it
         for size in GROUPS:
             if size <= caps.max_work_group:
                 yield replace(launch, local=(size,))

@@ -22,11 +22,19 @@ from subgraft.backends.opencl.ops.products import Product
 from subgraft.backends.opencl.windows import Window, window
 from subgraft.delegates import Graph, Op, rule
 
+MOST_PHASES = 64 * 64  # each adds a bias for every channel
+
 
 @rule
 def constant_shape(op: Op, graph: Graph) -> bool:
     """the shape of its output must be a constant"""
     return bool(op.inputs) and op.inputs[0] >= 0 and is_constant(op.inputs[0], graph)
+
+
+@rule
+def few_phases(op: Op, graph: Graph) -> bool:
+    """its strides must multiply to at most 4,096: each phase of them is a convolution of its own"""
+    return not has_usable_window(op) or op.options.stride_h * op.options.stride_w <= MOST_PHASES
 
 
 @rule
@@ -48,8 +56,8 @@ def fitting_shapes(op: Op, graph: Graph) -> bool:
 
 
 RULES = (
-    operand_count, matching_types, constant_shape, constant_parameters, fitting_shapes, addressable, usable_scales,
-    clamping_activation,
+    operand_count, matching_types, constant_shape, constant_parameters, few_phases, fitting_shapes, addressable,
+    usable_scales, clamping_activation,
 )  # fmt: skip
 
 
