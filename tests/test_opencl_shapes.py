@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import op_cases_concatenation
@@ -16,7 +17,8 @@ import op_cases_resize
 import op_cases_slice
 import op_cases_softmax
 import op_cases_transpose
-from op_cases import Case
+import subgraft
+from op_cases import Case, const, out, x
 from opencl_cases import run
 from opencl_device import TestDevice
 
@@ -73,3 +75,21 @@ def test_small_groups_and_separate_buffers_make_no_difference(family: str, openc
     outcome = run(opencl, cases, limits="small", arena=False)
     assert not outcome.wrong, outcome.report()
     assert outcome.taken, outcome.report()
+
+
+@pytest.mark.parametrize("kind", ["SOFTMAX", "MEAN"])
+def test_groups_that_share_a_row_do_not_disturb_each_other(kind: str, opencl: TestDevice) -> None:
+    """Many runs: what threads of the device mix up they mix up now and then."""
+    given = x(300, 9 if kind == "SOFTMAX" else 300, dtype="uint8", scale=0.1)
+    if kind == "SOFTMAX":
+        case = Case(kind, [given], [out("uint8", scale=1 / 256)], {"beta": 1.0})
+    else:
+        case = Case(kind, [given, const([1])], [out("uint8", scale=0.1)])
+    with (
+        subgraft.load(case.model(), delegates=[opencl.delegate()], fallback=False) as session,
+        subgraft.load(case.model()) as cpu,
+    ):
+        feed = {next(iter(session.inputs)): case.feed()[0]}
+        expected = next(iter(cpu.run(feed).values()))
+        wrong = sum(not np.array_equal(next(iter(session.run(feed).values())), expected) for _ in range(200))
+    assert wrong == 0

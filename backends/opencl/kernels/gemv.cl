@@ -9,9 +9,9 @@
 
 __kernel void NAME(PARAMETERS) {
   __local TOTAL_TYPE shares[UNITS * LANES];
+  // Nobody returns before a barrier, not even whole groups: PoCL then mixes up their items.
   const int lane = get_local_id(0), lanes = get_local_size(0);
   const int unit = get_group_id(0) * UNITS, row = get_group_id(1);
-  if (unit >= units || row >= rows) return;  // all items of the group alike
 
 #ifdef PACKED
   uint sums[UNITS];

@@ -9,8 +9,8 @@
 
 __kernel void NAME(PARAMETERS) {
   __local float lows[LANES], highs[LANES];
-  const int lane = get_local_id(0), lanes = get_local_size(0), row = get_group_id(0);
-  if (row >= rows) return;  // all items of the group alike
+  // Nobody returns before a barrier, not even whole groups: PoCL then mixes up their items.
+  const int lane = get_local_id(0), lanes = get_local_size(0), row = min((int)get_group_id(0), rows - 1);
   float lowest = 0.0f, highest = 0.0f;
   for (int i = lane; i < count; i += lanes) {
     const float v = LOAD(x, row * count + i);
@@ -25,11 +25,12 @@ __kernel void NAME(PARAMETERS) {
   highs[lane] = highest;
   for (int half_way = lanes / 2; half_way > 0; half_way /= 2) {
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (lane >= half_way) continue;
-    lows[lane] = fmin(lows[lane], lows[lane + half_way]);
-    highs[lane] = fmax(highs[lane], highs[lane + half_way]);
+    if (lane < half_way) {
+      lows[lane] = fmin(lows[lane], lows[lane + half_way]);
+      highs[lane] = fmax(highs[lane], highs[lane + half_way]);
+    }
   }
-  if (lane != 0) return;
+  if (lane != 0 || (int)get_group_id(0) != row) return;
   lowest = lows[0];
   highest = highs[0];
   if (lowest == highest) {

@@ -26,8 +26,8 @@
 __kernel void NAME(PARAMETERS) {
 #if GROUP > 1
   __local ELEMENT parts[GROUP];
+  // Nobody returns before a barrier, not even whole groups: PoCL then mixes up their items.
   const int lane = get_local_id(0), lanes = get_local_size(0), i = get_global_id(1);
-  if (get_group_id(0) > 0 || i >= outputs) return;
 #else
   const int lane = 0, lanes = 1, i = get_global_id(0);
   if (i >= outputs) return;
@@ -65,7 +65,7 @@ __kernel void NAME(PARAMETERS) {
     barrier(CLK_LOCAL_MEM_FENCE);
     if (lane < half_lanes) parts[lane] = JOIN_TWO(parts[lane], parts[lane + half_lanes]);
   }
-  if (lane > 0) return;
+  if (get_global_id(0) > 0) return;
   all = parts[0];
 #endif
   EPILOGUE(i, all);

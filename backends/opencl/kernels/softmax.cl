@@ -17,9 +17,11 @@
 __kernel void NAME(PARAMETERS) {
   __local ELEMENT maxima[GROUP];
   __local SUM sums[GROUP];
-  const int lane = get_local_id(0), lanes = get_local_size(0), row = get_global_id(1);
-  if (get_group_id(0) > 0 || row >= rows) return;
-  const int first = row * depth, last = first + depth;
+  // Nobody returns before a barrier, not even whole groups: PoCL then mixes up their items.
+  const int lane = get_local_id(0), lanes = get_local_size(0);
+  const int first = get_global_id(1) * depth, last = first + depth;
+  // Several groups of a row all know its sum, and share out its results.
+  const int step = get_global_size(0);
 
   ELEMENT most = LOAD(x, first);
   for (int i = first + lane; i < last; i += lanes) most = max(most, LOAD(x, i));
@@ -42,13 +44,13 @@ __kernel void NAME(PARAMETERS) {
   sum = sums[0];
 
 #if FLOAT
-  for (int i = first + lane; i < last; i += lanes) EPILOGUE(i, EXPONENTIAL(LOAD(x, i)) / sum);
+  for (int i = first + get_global_id(0); i < last; i += step) EPILOGUE(i, EXPONENTIAL(LOAD(x, i)) / sum);
 #elif EIGHT
   const int zeros = (int)clz((ulong)sum) - 32;
   const uint one_to_two = zeros >= 0 ? (uint)((ulong)sum << zeros) : (uint)((ulong)sum >> -zeros);
   const int scale = one_over_one_plus((int)(one_to_two - 0x80000000u));
   const int exponent = 12 - zeros + 31 - 8;
-  for (int i = first + lane; i < last; i += lanes) {
+  for (int i = first + get_global_id(0); i < last; i += step) {
     const int share = doubling_high_product(scale, EXPONENTIAL(LOAD(x, i)));
     // Beyond 31 bits every share is under half a step.
     EPILOGUE(i, exponent > 31 ? low : min(rounding_shift(share, min(exponent, 31)) + low, high));
@@ -59,7 +61,7 @@ __kernel void NAME(PARAMETERS) {
   const int over_one = (int)(((sum << (zeros - 1)) + (1u << 13)) >> 14) - (1 << 15) - (1 << 16);
   const int scale = interpolate(POINTER(reciprocals), clamp(over_one, -32768, 32767));
   const int right = 31 - zeros;
-  for (int i = first + lane; i < last; i += lanes) {
+  for (int i = first + get_global_id(0); i < last; i += step) {
     const int share = (EXPONENTIAL(LOAD(x, i)) * scale + ((1 << right) >> 1)) >> right;
     EPILOGUE(i, clamp(share, 0, 32767));
   }

@@ -81,7 +81,7 @@ def shared(product: Product, loop: Loop) -> Launch:
     operands = products.operands(product, loop, lambda weights: _rows(weights, loop))
     groups = -(-units // UNITS)
     steps = -(-depth // loops.BYTES_A_WORD)
-    sizes = {"rows": rows, "depth": depth, "units": units, "steps": steps}
+    sizes = {"depth": depth, "units": units, "steps": steps}
     macros = {"TN": 4, "UNITS": UNITS, "LANES": LANES, **product.layer.finish.macros(), **operands.macros}
     if depth % loops.BYTES_A_WORD == 0:
         macros["DEPTH4"] = ""

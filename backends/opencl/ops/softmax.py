@@ -91,7 +91,7 @@ def softmax(op: Op, build: Build) -> None:
     build.add(
         Launch(
             "softmax",
-            (In("x", given), Int("rows", rows), Int("depth", depth), *arguments),
+            (In("x", given), Int("depth", depth), *arguments),
             (group, rows),
             (),
             {"GROUP": group, **macros},
