@@ -244,3 +244,13 @@ def test_a_kernel_that_does_not_end_in_time_is_left_behind(
         assert "no answer within 0.2 s" in str(session.report)
         opencl_faults.mend()
         time.sleep(2.0)
+
+
+def test_a_device_that_cannot_be_measured_has_no_cost(opencl: TestDevice, opencl_faults: Faults) -> None:
+    made = OpenCl(prefer="speed", cache=False)
+    made.choose(opencl.found.id)
+    graph = Model.of(make.chain("NEG")).graphs[0]
+    opencl_faults.fail("clFinish", OUT_OF_RESOURCES)
+    assert made.cost(graph.segment([0])) is None
+    opencl_faults.mend()
+    assert made.cost(graph.segment([0])) is not None

@@ -22,6 +22,7 @@ from subgraft.delegates import (
     Chooses,
     Cost,
     Delegate,
+    DelegateError,
     Describes,
     Device,
     Executable,
@@ -30,7 +31,6 @@ from subgraft.delegates import (
     Health,
     Op,
     Refines,
-    Rejected,
     Segment,
     Timed,
     Unavailable,
@@ -110,9 +110,9 @@ class OpenCl:
         half = self.settings.precision == "fp16"
         try:
             work = [launch.work for launch in lowered(segment, opened, half, again=True)]
-        except Rejected:
+            return measure.cost(segment, work, measure.measured(opened))
+        except DelegateError:
             return None  # compile() says why
-        return measure.cost(segment, work, measure.measured(opened))
 
     def compile(self, segment: Segment, device: Device) -> Executable:
         """Raises DelegateError: Rejected where the segment is at fault."""
