@@ -21,6 +21,7 @@ from subgraft.interpreter import Model
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if path.exists())
+NEEDS_OPENCL = "opencl.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,7 +32,9 @@ def blocks(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
+def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch, request):
+    if page.name == NEEDS_OPENCL:
+        request.getfixturevalue("opencl")  # skips without a device
     (tmp_path / "model.tflite").write_bytes(Model.of(make.chain("ADD", "TANH", "MUL")).to_bytes())
     for folder in ("examples", "src"):
         (tmp_path / folder).symlink_to(ROOT / folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from subgraft.backends.opencl.ops.layer import Layer
 from subgraft.backends.opencl.ops.loops import Loop
 from subgraft.backends.opencl.windows import Window
 from subgraft.delegates import Array
-
-if TYPE_CHECKING:
-    pass
 
 NUMPY = {"float": np.float32, "half": np.float16, "char": np.int8, "uchar": np.uint8, "short": np.int16}
 
