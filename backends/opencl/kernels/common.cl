@@ -25,6 +25,16 @@ static inline float4 within_half4(float4 x) {
   return (float4)(within_half(x.x), within_half(x.y), within_half(x.z), within_half(x.w));
 }
 
+// What a kernel's AXIS(k) does for each axis, from the innermost: JOIN(AXES_, RANK).
+#define AXES_1 AXIS(0)
+#define AXES_2 AXES_1 AXIS(1)
+#define AXES_3 AXES_2 AXIS(2)
+#define AXES_4 AXES_3 AXIS(3)
+#define AXES_5 AXES_4 AXIS(4)
+#define AXES_6 AXES_5 AXIS(5)
+#define AXES_7 AXES_6 AXIS(6)
+#define AXES_8 AXES_7 AXIS(7)
+
 #define LOAD_float(p, i) ((p)[i])
 #define LOAD_half(p, i) vload_half(i, p)
 #define LOAD_char(p, i) ((int)(p)[i])

@@ -7,28 +7,7 @@ __kernel void NAME(PARAMETERS) {
   const int i = get_global_id(0);
   if (i >= count) return;
   int rest = i, from = base;
-  AXIS(0)
-#if RANK > 1
-  AXIS(1)
-#endif
-#if RANK > 2
-  AXIS(2)
-#endif
-#if RANK > 3
-  AXIS(3)
-#endif
-#if RANK > 4
-  AXIS(4)
-#endif
-#if RANK > 5
-  AXIS(5)
-#endif
-#if RANK > 6
-  AXIS(6)
-#endif
-#if RANK > 7
-  AXIS(7)
-#endif
+  JOIN(AXES_, RANK)
   EPILOGUE(i, LOAD(x, from));
 }
 #undef AXIS

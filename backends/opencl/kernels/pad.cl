@@ -10,28 +10,7 @@ __kernel void NAME(PARAMETERS) {
   if (i >= count) return;
   int rest = i, from = 0, at;
   bool inside = true;
-  AXIS(0)
-#if RANK > 1
-  AXIS(1)
-#endif
-#if RANK > 2
-  AXIS(2)
-#endif
-#if RANK > 3
-  AXIS(3)
-#endif
-#if RANK > 4
-  AXIS(4)
-#endif
-#if RANK > 5
-  AXIS(5)
-#endif
-#if RANK > 6
-  AXIS(6)
-#endif
-#if RANK > 7
-  AXIS(7)
-#endif
+  JOIN(AXES_, RANK)
   EPILOGUE(i, inside ? LOAD(x, from) : value);
 }
 #undef AXIS
