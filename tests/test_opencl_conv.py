@@ -85,7 +85,6 @@ def test_what_surrounds_tensor_cores_has_the_bits_of_the_cpu(opencl: TestDevice)
     check(replace(device, found=replace(device.found, caps=many_units)), chosen, taken=1)
 
 
-@pytest.mark.conformance
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 @pytest.mark.parametrize("loop", [*LOOPS, "mma_emulated"])
@@ -94,7 +93,6 @@ def test_every_case_has_the_bits_of_the_cpu(opencl: TestDevice, kind: str, loop:
     check(like(opencl, loop, device), cases(kind))
 
 
-@pytest.mark.conformance
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("kind", KINDS)

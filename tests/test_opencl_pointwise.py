@@ -12,7 +12,7 @@ from op_cases import Case
 from opencl_cases import run
 from opencl_device import TestDevice
 
-BY_DEFAULT = 40  # every so many cases; all of them with -m conformance
+BY_DEFAULT = 40  # every so many cases; all of them with -m exhaustive
 CASES = [*op_cases_drawn_elementwise.CASES, *op_cases_conversion.CASES]
 TAKEN = 0.6  # of the cases at least; the others have 64-bit or empty tensors, mostly
 
@@ -29,7 +29,6 @@ def test_elementwise_ops_have_the_bits_of_the_cpu(opencl: TestDevice) -> None:
     check(opencl, CASES[::BY_DEFAULT])
 
 
-@pytest.mark.conformance
 @pytest.mark.exhaustive
 def test_every_elementwise_case_has_the_bits_of_the_cpu(opencl: TestDevice) -> None:
     assert check(opencl, CASES) >= 2000

@@ -60,7 +60,6 @@ def test_a_sample_has_the_cpus_answers(family: str, opencl: TestDevice) -> None:
     assert all(outcome.taken_of(kind) >= SAMPLE // 4 for kind in FAMILIES[family]), outcome.report()
 
 
-@pytest.mark.conformance
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", [kind for kinds in FAMILIES.values() for kind in kinds])
 def test_every_case_has_the_cpus_answers(kind: str, opencl: TestDevice) -> None:

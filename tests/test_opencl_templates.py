@@ -49,15 +49,16 @@ TEMPLATES = {
     "conversion": ("CAST", "DEQUANTIZE", "QUANTIZE"),
 }  # fmt: skip
 
-pytestmark = [pytest.mark.conformance, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 
+@pytest.mark.parametrize("limits", ["device", "small"])
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_two_thousand_cases_have_the_cpus_answers(template: str, opencl: TestDevice) -> None:
+def test_two_thousand_cases_have_the_cpus_answers(template: str, limits: str, opencl: TestDevice) -> None:
     cases = drawn(TEMPLATES[template])
     taken = 0
     for _ in range(MOST // ROUND):
-        outcome = run(opencl, list(islice(cases, ROUND)))
+        outcome = run(opencl, list(islice(cases, ROUND)), limits=limits)
         assert not outcome.wrong, outcome.report()
         taken += len(outcome.taken)
         if taken >= WANTED:

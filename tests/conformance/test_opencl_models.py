@@ -41,14 +41,13 @@ def test_a_model_has_the_cpus_answers(path: str, opencl: TestDevice) -> None:
     compare(EVERY[path], opencl)
 
 
-@pytest.mark.conformance
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("path", [path for path in EVERY if path not in SAMPLE])
-def test_every_model_has_the_cpus_answers(path: str, opencl: TestDevice) -> None:
-    compare(EVERY[path], opencl)
+@pytest.mark.parametrize("limits", ["device", "small"])
+@pytest.mark.parametrize("path", EVERY)
+def test_every_model_has_the_cpus_answers(path: str, limits: str, opencl: TestDevice) -> None:
+    compare(EVERY[path], opencl, limits=limits)
 
 
-@pytest.mark.conformance
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("path", CUT)
 def test_every_boundary_of_a_segment_may_be_anywhere(path: str, opencl: TestDevice) -> None:
@@ -60,9 +59,8 @@ def test_every_boundary_of_a_segment_may_be_anywhere(path: str, opencl: TestDevi
             compare(case, opencl, runs=1, only_nodes=list(ops))
 
 
-@pytest.mark.parametrize("limits", ["small"])
-def test_a_device_with_small_limits_has_the_cpus_answers(limits: str, opencl: TestDevice) -> None:
-    compare(EVERY[SAMPLE[0]], opencl, limits=limits)
+def test_a_device_with_small_limits_has_the_cpus_answers(opencl: TestDevice) -> None:
+    compare(EVERY[SAMPLE[0]], opencl, limits="small")
 
 
 def test_one_buffer_for_each_tensor_makes_no_difference(opencl: TestDevice) -> None:
