@@ -16,5 +16,6 @@ void bind_usb_loopback(pybind11::module_& module);
 void bind_edgetpu(pybind11::module_& module);
 void bind_kernel_tables(pybind11::module_& module);
 void bind_opencl(pybind11::module_& module);
+void bind_instruction_sets(pybind11::module_& module);
 
 }  // namespace subgraft

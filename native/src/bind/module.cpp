@@ -13,4 +13,5 @@ PYBIND11_MODULE(_native, module) {
   subgraft::bind_edgetpu(module);
   subgraft::bind_kernel_tables(module);
   subgraft::bind_opencl(module);
+  subgraft::bind_instruction_sets(module);
 }
