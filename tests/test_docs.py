@@ -1,8 +1,8 @@
 """Every ```python and ```console block of README.md and docs/ runs and does what it shows.
 
 The python blocks of a page run one after the other in one namespace, in a folder with a `model.tflite`, `benchmarks/`,
-`examples/` and `src/`. In a console block a line that begins with "$ " is run in the shell and the lines below it are what it
-prints; "..." stands for anything. Blocks that cannot run here have another language, such as ```sh.
+`examples/` and `src/`. In a console block a line that begins with "$ " is run in the shell and the lines below it are
+what it prints; "..." stands for anything. Blocks that cannot run here have another language, such as ```sh.
 """
 
 from __future__ import annotations
