@@ -1,4 +1,4 @@
-"""Products of 8-bit activations and weights: every instruction set computes what the reference kernels do, bit for bit."""
+"""Products of 8-bit activations and weights: every instruction set computes what the reference does, bit for bit."""
 
 from __future__ import annotations
 
