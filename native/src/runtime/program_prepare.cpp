@@ -180,6 +180,7 @@ void Program::prepare_op(int index, const Kernel& kernel) {
 
   Step step;
   step.op = index;
+  step.def = &op;
   if (shapes_known) {
     try {
       const OpCode& code = request_.model->opcodes[op.opcode];
@@ -212,8 +213,13 @@ void Program::prepare_op(int index, const Kernel& kernel) {
     fold(op, step.compute, host);
     return;
   }
+  step.has_effects = host.has_effects;
   step.scratch = std::move(host.scratch);
   step.shares = std::move(host.shares);
+  step.views = std::move(host.views);
+  step.parts = std::move(host.parts);
+  for (const int t : op.outputs)
+    if (t >= 0) values_[t].maker = static_cast<int>(steps_.size());
   steps_.push_back(std::move(step));
   step_ops_.push_back(index);
 }
