@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -96,6 +97,7 @@ class Program {
     std::shared_ptr<const void> holder;            // of constants made here and of memory sized while running
     std::shared_ptr<const SparseConstant> sparse;  // of a constant that has no data until it is spelled out
     bool is_shared_constant = false;               // the bytes depend on the model alone
+    bool is_folded = false;                        // a constant that an op computed
     int storage = -1;                              // index into storages_ (homes arena and external)
     int64_t offset = 0;                            // bytes from the storage's begin
     int maker = -1;                                // the step that writes it
@@ -103,9 +105,9 @@ class Program {
   // One piece of memory and the tensors that lie in it, in place of each other or side by side.
   struct Storage {
     ArenaBlock block;
-    bool is_external = false;   // the caller's
-    bool is_kept = false;       // a tensor in it must outlive the run
-    bool holds_input = false;   // of the program
+    bool is_external = false;  // the caller's
+    bool is_kept = false;      // a tensor in it must outlive the run
+    bool holds_input = false;  // of the program
     std::vector<int> tensors;
   };
   // An op whose shapes depend on values, as it was prepared while running.
@@ -138,6 +140,8 @@ class Program {
   void prepare_op(int op, const Kernel& kernel);
   // A sparse constant goes to the kernel as it is where that asks for it, and gets dense memory elsewhere.
   void offer_sparse(size_t input, int tensor, const Kernel& kernel, Preparation::Host& host);
+  std::optional<Unpadded> unpadded(int tensor, int& inside);
+  void let_go(const OpDef& op, const Preparation::Host& host);
   // Dense memory for sparse constants that the prepared kernel reads.
   void spell_out_unless_kept(const OpDef& op, const Preparation::Host& host);
   // Whether the op has no element to compute, however long the dimensions beside the zero are, and no state to change.
@@ -183,6 +187,7 @@ class Program {
   ProgramRequest request_;
   const SubgraphDef& graph_;
   std::vector<Value> values_;  // per tensor of the subgraph
+  std::vector<int> readers_;   // per tensor: how many inputs of ops and of the caller it still is
   std::vector<Step> steps_;
   std::vector<int> step_ops_;
   std::vector<Call> calls_;

@@ -102,8 +102,7 @@ std::vector<int> Program::last_uses() const {
 
 void Program::make_storages(const std::vector<int>& last_use) {
   const auto is_placed = [&](int t) {
-    return t >= 0 && values_[t].storage < 0 &&
-           (values_[t].home == Home::arena || values_[t].home == Home::external);
+    return t >= 0 && values_[t].storage < 0 && (values_[t].home == Home::arena || values_[t].home == Home::external);
   };
   for (const int t : request_.inputs)
     if (is_placed(t)) storages_[static_cast<size_t>(add_storage(t, -1, kForever))].holds_input = true;
@@ -177,8 +176,8 @@ void Program::place_parts(Step& step) {
   }
   int64_t made = 0;
   for (const Within& part : step.parts) made += bytes(step.def->inputs[static_cast<size_t>(part.input)]);
-  const bool all = placed > 0 && placed == step.parts.size() && step.def->outputs.size() == 1 &&
-                   made == bytes(step.def->outputs[0]);
+  const bool all =
+      placed > 0 && placed == step.parts.size() && step.def->outputs.size() == 1 && made == bytes(step.def->outputs[0]);
   if (all && !step.has_effects) step.in_place = true;
 }
 
@@ -227,8 +226,8 @@ void Program::connect() {
     if (storage.is_external) continue;
     for (const int t : storage.tensors) {
       values_[t].data = arena_.data() + storage.block.offset + values_[t].offset;
-      placements_.push_back({t, storage.block.offset + values_[t].offset, bytes(t), storage.block.first,
-                             storage.block.last});
+      placements_.push_back(
+          {t, storage.block.offset + values_[t].offset, bytes(t), storage.block.first, storage.block.last});
     }
   }
   std::sort(placements_.begin(), placements_.end(), [](const auto& a, const auto& b) { return a.tensor < b.tensor; });
