@@ -1,5 +1,6 @@
 #include "kernels/depthwise_fast.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <string>
@@ -19,6 +20,7 @@ constexpr int64_t kOutputCost = 4, kVectorGain = 4;
 
 // A layer with everything it needs that is constant.
 struct QuantizedLayer {
+  const QuantizedDepthwiseKernel* kernel;
   QuantizedDepthwise layer;
   DepthwiseTable table;
   std::vector<std::byte> zeros;
@@ -42,17 +44,19 @@ std::string kind_of(const Preparation& p, const ConvGeometry& g) {
 }
 
 template <typename T>
-Compute run_quantized(Preparation& p, const ConvGeometry& g, const QuantizedDepthwiseKernel* kernel,
+Compute run_quantized(Preparation& p, const ConvGeometry& g,
                       DepthwiseSums (*sums_of)(Preparation& p, const ConvGeometry& g)) {
   const auto shared = p.shared<std::optional<QuantizedLayer>>(1, kind_of(p, g), [&]() -> std::optional<QuantizedLayer> {
     const DepthwiseSums sums = sums_of(p, g);
+    const QuantizedDepthwiseKernel* kernel = quantized_depthwise(*std::ranges::max_element(sums.weights));
+    if (!kernel) return std::nullopt;
     const int64_t activation = p.options().integer("fused_activation_function");
-    const auto layer = plan_depthwise(g, *kernel, sums, std::is_signed_v<T>, p.output(0).zero_point(),
-                                      output_range<T>(p, activation));
+    const auto layer =
+        plan_depthwise(g, *kernel, sums, std::is_signed_v<T>, p.output(0).zero_point(), output_range<T>(p, activation));
     if (!layer) return std::nullopt;
     const auto zero = static_cast<std::byte>(sums.input_zero_point);
     const uint32_t zeros = (static_cast<uint32_t>(zero) ^ (std::is_signed_v<T> ? 0x80 : 0)) * 0x01010101u;
-    return QuantizedLayer{*layer, depthwise_table(*layer, *kernel, sums),
+    return QuantizedLayer{kernel, *layer, depthwise_table(*layer, *kernel, sums),
                           std::vector<std::byte>(static_cast<size_t>(int64_t{g.x.in} * g.channels_in), zero), zeros};
   });
   if (!*shared) return {};
@@ -61,13 +65,13 @@ Compute run_quantized(Preparation& p, const ConvGeometry& g, const QuantizedDept
   return [=](const Invocation& v) {
     const QuantizedLayer& made = **shared;
     const QuantizedDepthwise& layer = made.layer;
-    const QuantizedDepthwiseCall call{&layer, v.in<T>(0), made.table.front().bytes, made.zeros.data(), made.zero,
-                                      v.out<T>(0)};
+    const QuantizedDepthwiseCall call{&layer,    v.in<T>(0), made.table.front().bytes, made.zeros.data(),
+                                      made.zero, v.out<T>(0)};
     const int64_t tasks = int64_t{layer.blocks} * layer.batches * layer.pairs;
     const int64_t work = int64_t{layer.rows} * layer.out_width * layer.block;
     std::atomic<int> taken{0};
     v.parallel(tasks, grain_of(work * kOutputCost), [&](int64_t begin, int64_t end) {
-      kernel->run(call, begin, end, v.scratch<std::byte>(buffers) + taken++ * bytes);
+      made.kernel->run(call, begin, end, v.scratch<std::byte>(buffers) + taken++ * bytes);
     });
   };
 }
@@ -109,15 +113,11 @@ DepthwiseSums uint8_sums(Preparation& p, const ConvGeometry& g) {
 }  // namespace
 
 Compute fast_depthwise_int8(Preparation& p, const ConvGeometry& g) {
-  const QuantizedDepthwiseKernel* kernel = quantized_depthwise();
-  if (!kernel || !has_constants(p)) return {};
-  return run_quantized<int8_t>(p, g, kernel, int8_sums);
+  return has_constants(p) && quantized_depthwise(INT8_MAX) ? run_quantized<int8_t>(p, g, int8_sums) : Compute();
 }
 
 Compute fast_depthwise_uint8(Preparation& p, const ConvGeometry& g) {
-  const QuantizedDepthwiseKernel* kernel = quantized_depthwise();
-  if (!kernel || !has_constants(p)) return {};
-  return run_quantized<uint8_t>(p, g, kernel, uint8_sums);
+  return has_constants(p) && quantized_depthwise(UINT8_MAX) ? run_quantized<uint8_t>(p, g, uint8_sums) : Compute();
 }
 
 Compute fast_depthwise_float(Preparation& p, const ConvGeometry& g) {

@@ -121,8 +121,8 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
   layer.dilation_y = g.y.dilation;
   layer.before_y = g.y.before;
   layer.rows = static_cast<int32_t>(paired);
-  layer.pairs = layer.rows == 1 ? layer.out_height
-                                : static_cast<int32_t>(round_up(layer.out_height, 2 * g.y.dilation) / 2);
+  layer.pairs =
+      layer.rows == 1 ? layer.out_height : static_cast<int32_t>(round_up(layer.out_height, 2 * g.y.dilation) / 2);
   layer.groups = static_cast<int32_t>(groups);
   layer.steps = layer.filter_width * layer.groups;
   plan_columns(g, layer);

@@ -12,8 +12,12 @@ const FloatDepthwiseKernel* float_depthwise_avx512();
 const QuantizedDepthwiseKernel* quantized_depthwise_avx512vnni();
 #endif
 
-const QuantizedDepthwiseKernel* quantized_depthwise() {
+const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight) {
 #if defined(SUBGRAFT_AVX512)
+  static constexpr Variant<QuantizedDepthwiseKernel> paired[] = {
+      {InstructionSet::avx512, quantized_depthwise_avx512},
+  };
+  if (largest_weight > kDepthwiseLargestWeight) return best(paired);
   static constexpr Variant<QuantizedDepthwiseKernel> variants[] = {
       {InstructionSet::avx512, quantized_depthwise_avx512},
 #if defined(SUBGRAFT_AVX512VNNI)
@@ -22,6 +26,7 @@ const QuantizedDepthwiseKernel* quantized_depthwise() {
   };
   return best(variants);
 #else
+  (void)largest_weight;
   return nullptr;
 #endif
 }

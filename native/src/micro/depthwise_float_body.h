@@ -50,8 +50,7 @@ struct Sharing {
 
 inline Sharing share_inputs(int64_t first, int64_t count, int64_t multiplier) {
   int32_t index[kLanes] = {};
-  for (int64_t i = 0; i < count; ++i)
-    index[i] = static_cast<int32_t>((first + i) / multiplier - first / multiplier);
+  for (int64_t i = 0; i < count; ++i) index[i] = static_cast<int32_t>((first + i) / multiplier - first / multiplier);
   return {load(index), index[count - 1] + int64_t{1}};
 }
 
@@ -72,8 +71,7 @@ void sum_any(const FloatDepthwiseCall& call, const float* image, int64_t y, int6
   const int64_t from_channel = shared ? channels.first / layer.multiplier : channels.first;
   const int64_t step = layer.stride_x * layer.channels_in;
   Floats sums[count];
-  const Floats start =
-      call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
+  const Floats start = call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
   for (int t = 0; t < count; ++t) sums[t] = start;
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     const int64_t in_y = y * layer.stride_y - layer.before_y + r * layer.dilation_y;
@@ -92,8 +90,7 @@ void sum_any(const FloatDepthwiseCall& call, const float* image, int64_t y, int6
     }
   }
   const Clamp clamp{broadcast(layer.min), broadcast(layer.max)};
-  for (int t = 0; t < count; ++t)
-    store_channels<whole>(out + t * layer.channels, clamp(sums[t]), channels.count);
+  for (int t = 0; t < count; ++t) store_channels<whole>(out + t * layer.channels, clamp(sums[t]), channels.count);
 }
 
 // Outputs of a row whose taps are all inside the image horizontally.
@@ -156,8 +153,7 @@ struct Square {
     Floats w[filter * filter];
     for (int i = 0; i < filter * filter; ++i)
       w[i] = load_channels<whole>(call.weights + i * pitch + channels.first, channels.count);
-    const Floats start =
-        call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
+    const Floats start = call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
     const Clamp clamp{broadcast(layer.min), broadcast(layer.max)};
     const float* from[kInRows];
     for (int r = 0; r < kInRows; ++r) from[r] = row[r] + channels.first + inside.begin * advance[r];
@@ -188,7 +184,8 @@ struct Square {
       for (int r = 0; r < kInRows; ++r) from[r] += kTile * advance[r];
     }
     for (int r = 0; r < rows; ++r) {
-      sum_singly<whole, false>(call, image, y + r, {0, inside.begin}, channels, Sharing{}, out + r * layer.out_width * pitch);
+      sum_singly<whole, false>(call, image, y + r, {0, inside.begin}, channels, Sharing{},
+                               out + r * layer.out_width * pitch);
       sum_singly<whole, false>(call, image, y + r, {x, layer.out_width}, channels, Sharing{},
                                out + r * layer.out_width * pitch);
     }
@@ -219,14 +216,12 @@ void any_row(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps
   int64_t c = 0;
   for (; c + kLanes <= layer.channels; c += kLanes)
     any_channels<true, shared>(call, image, y, inside, {c, kLanes}, out + c);
-  if (c < layer.channels)
-    any_channels<false, shared>(call, image, y, inside, {c, layer.channels - c}, out + c);
+  if (c < layer.channels) any_channels<false, shared>(call, image, y, inside, {c, layer.channels - c}, out + c);
 }
 
 inline int square_filter(const RealLayer& layer) {
   const bool is_square = layer.filter_height == layer.filter_width && layer.stride_x == layer.stride_y &&
-                         layer.dilation_x == 1 && layer.dilation_y == 1 && layer.multiplier == 1 &&
-                         layer.stride_x <= 2;
+                         layer.dilation_x == 1 && layer.dilation_y == 1 && layer.multiplier == 1 && layer.stride_x <= 2;
   return is_square && (layer.filter_width == 3 || layer.filter_width == 5) ? layer.filter_width : 0;
 }
 

@@ -47,8 +47,7 @@ inline Ints load_vector(const std::byte* p) { return _mm512_loadu_si512(p); }
 inline Ints multiply_high(Ints x, Ints even, Ints odd, Ints add_even, Ints add_odd) {
   const __m512i low = _mm512_add_epi64(_mm512_mul_epu32(x, even), add_even);
   const __m512i high = _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(x, 32), odd), add_odd);
-  return _mm512_castps_si512(
-      _mm512_mask_movehdup_ps(_mm512_castsi512_ps(high), 0x5555, _mm512_castsi512_ps(low)));
+  return _mm512_castps_si512(_mm512_mask_movehdup_ps(_mm512_castsi512_ps(high), 0x5555, _mm512_castsi512_ps(low)));
 }
 inline Ints decrease_where_less(Ints x, Ints limit) {
   return _mm512_mask_add_epi32(x, _mm512_cmplt_epi32_mask(x, limit), x, _mm512_set1_epi32(-1));

@@ -28,25 +28,25 @@ struct QuantizedDepthwise {
   int32_t filter_height = 0, filter_width = 0;
   int64_t stride_y = 1, stride_x = 1, dilation_y = 1, before_y = 0;
 
-  int32_t rows = 1;     // of outputs, summed together: dilation_y apart
-  int32_t pairs = 0;    // groups of `rows` rows
-  int32_t groups = 0;   // of four rows of the input
-  int32_t block = 0;    // channels that are computed together
+  int32_t rows = 1;    // of outputs, summed together: dilation_y apart
+  int32_t pairs = 0;   // groups of `rows` rows
+  int32_t groups = 0;  // of four rows of the input
+  int32_t block = 0;   // channels that are computed together
   int32_t blocks = 0;
   int32_t unit = 1;     // pixels after which the vectors repeat: unit * block channels fill them
   int32_t vectors = 0;  // of a full block
   int32_t strip = 0;    // columns of outputs that the buffer has room for
   int32_t parts = 1;    // vectors of weights for one step
-  int32_t steps = 0;  // dot products of one output: filter_width * groups
+  int32_t steps = 0;    // dot products of one output: filter_width * groups
   int32_t planes = 0;
   DepthwisePlane plane[kDepthwiseColumns];
   int64_t tap_plane[kDepthwiseColumns] = {}, tap_column[kDepthwiseColumns] = {};  // column: from the plane's `low`
 
   int64_t record_bytes = 0;  // of one vector in `table`
   int64_t buffer_bytes = 0;
-  bool is_signed = true;   // of input and output: int8
+  bool is_signed = true;    // of input and output: int8
   bool is_careful = false;  // sums may reach the ends of 32 bits, or shifts go to the left
-  int32_t zero_point = 0;  // of the output
+  int32_t zero_point = 0;   // of the output
   int32_t min = 0, max = 0;
 };
 
@@ -68,12 +68,15 @@ struct QuantizedDepthwiseCall {
 
 // How one instruction set computes a layer.
 struct QuantizedDepthwiseKernel {
-  int lanes;      // of 32 bits
+  int lanes;       // of 32 bits
   bool is_paired;  // weights are 16 bits: [even rows][odd rows]; else 8 bits, in two parts where they need more
   // The groups of rows from `begin` to `end` of blocks * batches * pairs; buffer: layer->buffer_bytes, aligned to 64.
   void (*run)(const QuantizedDepthwiseCall& call, int64_t begin, int64_t end, std::byte* buffer);
 };
 
-const QuantizedDepthwiseKernel* quantized_depthwise();  // null: the reference has to do
+// Null: the reference has to do. Two parts of 8 bits hold weights up to kDepthwiseLargestWeight; larger ones need a
+// kernel that is_paired.
+inline constexpr int32_t kDepthwiseLargestWeight = 254;
+const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight);
 
 }  // namespace subgraft

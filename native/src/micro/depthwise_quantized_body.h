@@ -125,8 +125,8 @@ void measure(const Layer& layer, int64_t width, Distances& distances) {
   }
   for (int tap = 0; tap < layer.filter_width; ++tap)
     for (int group = 0; group < layer.groups; ++group)
-      distances.step[tap * layer.groups + group] = group * group_bytes + distances.plane[layer.tap_plane[tap]] +
-                                                   4 * width * layer.tap_column[tap];
+      distances.step[tap * layer.groups + group] =
+          group * group_bytes + distances.plane[layer.tap_plane[tap]] + 4 * width * layer.tap_column[tap];
 }
 
 // Consecutive vectors of one place in the unit.
@@ -223,8 +223,7 @@ void convolve_block(const QuantizedDepthwiseCall& call, Block block, const Sourc
   const int64_t row_distance = int64_t{layer.dilation_y} * layer.out_width * layer.channels * bytes;
   for (block.x = 0; block.x < layer.out_width; block.x += block.columns) {
     block.columns = layer.strip < layer.out_width - block.x ? layer.strip : layer.out_width - block.x;
-    const int64_t group_bytes =
-        layer.groups > 1 ? distances.step[1] - distances.step[0] : 0;
+    const int64_t group_bytes = layer.groups > 1 ? distances.step[1] - distances.step[0] : 0;
     for (int group = 0; group < layer.groups; ++group)
       for (int p = 0; p < layer.planes; ++p)
         copy_plane(layer, layer.plane[p], block, rows.row + 4 * group, call.zero,
@@ -270,8 +269,8 @@ void run_quantized(const QuantizedDepthwiseCall& call, int64_t begin, int64_t en
     Block block{};
     block.first = number * layer.block;
     block.width = layer.block < layer.channels - block.first ? layer.block : layer.channels - block.first;
-    std::byte* to = static_cast<std::byte*>(call.out) +
-                    (batch * layer.out_height + y) * layer.out_width * layer.channels * bytes;
+    std::byte* to =
+        static_cast<std::byte*>(call.out) + (batch * layer.out_height + y) * layer.out_width * layer.channels * bytes;
     convolve_block(call, block, rows, active, bytes, to, buffer);
   }
 }
