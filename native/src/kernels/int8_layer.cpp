@@ -11,8 +11,8 @@ int32_t wrap(uint32_t value) { return static_cast<int32_t>(value); }
 
 }  // namespace
 
-Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const int32_t> bias, DType in, int32_t x_zero,
-                     int32_t w_zero, DType out, const Int8Scales& scales)
+Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, int64_t rows, std::span<const int32_t> bias, DType in,
+                     int32_t x_zero, int32_t w_zero, DType out, const Int8Scales& scales)
     : gemm_(int8_gemm()),
       finish_(finish_sums()),
       weights_(std::move(weights)),
@@ -21,7 +21,7 @@ Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const 
       zero_point_(scales.zero_point),
       range_(scales.range) {
   if (in == DType::uint8) w_zero -= kSignBit;  // as the packed weights are
-  is_signed_ = in == DType::int8 && w_zero == 0 && gemm_->multiply_signed;
+  is_signed_ = in == DType::int8 && w_zero == 0 && gemm_->multiply_signed && rows >= gemm_->least_rows;
   flip_ = in == DType::int8 && !is_signed_ ? kSignBit : 0;
   if (flip_) x_zero += kSignBit;
   row_factor_ = -w_zero;

@@ -28,10 +28,10 @@ struct Int8Scales {
 // The product of rows of activations with constant weights, and the last step.
 class Int8Layer {
  public:
-  // bias: of each channel, or empty. Zero points are those of the file; w_zero is that of the weights as they are
-  // stored.
-  Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const int32_t> bias, DType in, int32_t x_zero,
-            int32_t w_zero, DType out, const Int8Scales& scales);
+  // rows: of the op. bias: of each channel, or empty. Zero points are those of the file; w_zero is that of the weights
+  // as they are stored.
+  Int8Layer(std::shared_ptr<const PackedInt8> weights, int64_t rows, std::span<const int32_t> bias, DType in,
+            int32_t x_zero, int32_t w_zero, DType out, const Int8Scales& scales);
 
   const Int8Gemm& gemm() const { return *gemm_; }
   uint8_t flip() const { return flip_; }  // what bytes of activations are xored with on their way to a panel
