@@ -3,6 +3,7 @@
 #include "kernels/conv_math.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/requantize.h"
 #include "kernels/sparse_product.h"
 #include "kernels/weights.h"
@@ -50,6 +51,10 @@ Compute conv_float(Preparation& p, const ConvGeometry& g) {
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
   const SparseProduct<float> sparse = sparse_weights<float>(p, g);
+  if (!sparse) {
+    p.spell_out(1);
+    if (Compute fast = fast_conv_float(p, g)) return fast;
+  }
   return [=](const Invocation& v) {
     const AddBias finish{biased ? v.in<float>(2) : nullptr, range, v.out<float>(0)};
     if (sparse) return convolve_sparse<float>(v, g, sparse, v.in<float>(0), RealProduct(), finish);

@@ -8,6 +8,7 @@
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/requantize.h"
 #include "kernels/sparse_product.h"
 #include "kernels/weights.h"
@@ -49,6 +50,8 @@ Compute fc_float(Preparation& p, const FullyConnectedSizes& s) {
   };
   if (const SparseProduct<float> sparse(p, sparse_sizes(s)); sparse)
     return multiply_sparse<float, float>(s, sparse, RealProduct(), finish_of);
+  p.spell_out(1);
+  if (Compute fast = fast_fully_connected_float(p, s)) return fast;
   const auto weights = [](const Invocation& v) { return v.in<float>(1); };
   return multiply_all<float, float>(s, weights, RealProduct(), finish_of);
 }
