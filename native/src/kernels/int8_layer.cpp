@@ -1,5 +1,7 @@
 #include "kernels/int8_layer.h"
 
+#include <cmath>
+
 #include "core/sub_byte.h"
 
 namespace subgraft {
@@ -33,6 +35,7 @@ Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, int64_t rows, st
     sum += static_cast<uint32_t>(depth()) * static_cast<uint32_t>(x_zero) * static_cast<uint32_t>(w_zero);
     initial_[channel] = wrap(sum);
   }
+  prepare_quick(bias, scales, w_zero);
   if (is_real_) {
     scales_ = scales.real;
     scales_.resize(padded);
@@ -46,9 +49,32 @@ Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, int64_t rows, st
   }
 }
 
+// Whether finish_sums.h's QuickScale is exact is known from the largest sum that the weights allow.
+void Int8Layer::prepare_quick(std::span<const int32_t> bias, const Int8Scales& scales, int32_t w_zero) {
+  constexpr double kUnit = 1 << kQuickBits, kMostSum = INT32_MAX, kMostUnits = 1 << 30;
+  if (out_ == DType::int16) return;
+  const int64_t padded = blocks() * kInt8Channels;
+  std::vector<float> factors(padded), offsets(padded);
+  for (int64_t channel = 0; channel < channels(); ++channel) {
+    const double real =
+        is_real_ ? scales.real[channel] : std::ldexp(scales.fixed[channel].value, scales.fixed[channel].shift - 31);
+    const int64_t magnitude = weights_->magnitude(channel) + depth() * std::abs(int64_t{w_zero});
+    const double most = 255.0 * magnitude + (bias.empty() ? 0.0 : std::abs(static_cast<double>(bias[channel])));
+    if (most > kMostSum || most * real * kUnit > kMostUnits) return;
+    if (!is_real_ && scales.fixed[channel].shift > 0) return;
+    factors[channel] = static_cast<float>(real * kUnit);
+    if (!is_real_ && scales.fixed[channel].shift < 0)
+      offsets[channel] = static_cast<float>(std::ldexp(kUnit, scales.fixed[channel].shift - 1));
+  }
+  quick_scales_ = std::move(factors);
+  if (!is_real_ && range_.min < zero_point_) quick_offsets_ = std::move(offsets);
+}
+
 void Int8Layer::finish(const SumBlock& block, int64_t channel, std::byte* out, int64_t out_stride) const {
+  const QuickScale quick{quick_scales_.empty() ? nullptr : quick_scales_.data() + channel,
+                         quick_offsets_.empty() ? nullptr : quick_offsets_.data() + channel};
   if (is_real_) {
-    const RealScale scale{nullptr, scales_.data() + channel, zero_point_, range_.min, range_.max};
+    const RealScale scale{nullptr, scales_.data() + channel, zero_point_, range_.min, range_.max, quick};
     if (out_ == DType::int8) return finish_->real_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
     if (out_ == DType::uint8) return finish_->real_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
     return finish_->real_to_int16(block, scale, reinterpret_cast<int16_t*>(out), out_stride);

@@ -46,6 +46,7 @@ class Int8Layer {
            int64_t out_stride, int32_t* sums) const;
 
  private:
+  void prepare_quick(std::span<const int32_t> bias, const Int8Scales& scales, int32_t w_zero);
   void finish(const SumBlock& block, int64_t channel, std::byte* out, int64_t out_stride) const;
 
   const Int8Gemm* gemm_;
@@ -61,6 +62,7 @@ class Int8Layer {
   // Of each channel, padded to whole blocks.
   std::vector<int32_t> initial_, multipliers_, shifts_;
   std::vector<double> scales_;
+  std::vector<float> quick_scales_, quick_offsets_;  // empty: sums or multipliers are too large; or see QuickScale
 };
 
 constexpr int64_t kInt8MaxRows = 64;     // of one block of outputs
