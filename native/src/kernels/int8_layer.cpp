@@ -67,20 +67,21 @@ void Int8Layer::prepare_quick(std::span<const int32_t> bias, const Int8Scales& s
       offsets[channel] = static_cast<float>(std::ldexp(kUnit, scales.fixed[channel].shift - 1));
   }
   quick_scales_ = std::move(factors);
-  if (!is_real_ && range_.min < zero_point_) quick_offsets_ = std::move(offsets);
+  if (!is_real_) quick_offsets_ = std::move(offsets);
 }
 
 void Int8Layer::finish(const SumBlock& block, int64_t channel, std::byte* out, int64_t out_stride) const {
   const QuickScale quick{quick_scales_.empty() ? nullptr : quick_scales_.data() + channel,
-                         quick_offsets_.empty() ? nullptr : quick_offsets_.data() + channel};
+                         quick_offsets_.empty() ? nullptr : quick_offsets_.data() + channel,
+                         !is_real_ && range_.min < zero_point_};
   if (is_real_) {
     const RealScale scale{nullptr, scales_.data() + channel, zero_point_, range_.min, range_.max, quick};
     if (out_ == DType::int8) return finish_->real_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
     if (out_ == DType::uint8) return finish_->real_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
     return finish_->real_to_int16(block, scale, reinterpret_cast<int16_t*>(out), out_stride);
   }
-  const FixedScale scale{nullptr,   multipliers_.data() + channel, shifts_.data() + channel, zero_point_, range_.min,
-                         range_.max};
+  const FixedScale scale{
+      nullptr, multipliers_.data() + channel, shifts_.data() + channel, zero_point_, range_.min, range_.max, quick};
   if (out_ == DType::int8) return finish_->fixed_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
   finish_->fixed_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
 }

@@ -62,7 +62,7 @@ class Int8Layer {
   // Of each channel, padded to whole blocks.
   std::vector<int32_t> initial_, multipliers_, shifts_;
   std::vector<double> scales_;
-  std::vector<float> quick_scales_, quick_offsets_;  // empty: sums or multipliers are too large; or see QuickScale
+  std::vector<float> quick_scales_, quick_offsets_;  // empty: sums or multipliers are too large
 };
 
 constexpr int64_t kInt8MaxRows = 64;     // of one block of outputs

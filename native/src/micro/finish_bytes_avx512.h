@@ -24,7 +24,7 @@ struct QuickBlock {
 };
 
 // Four vectors of sums become 64 bytes, of one row or of several: `vectors` are of one row.
-template <bool is_signed, bool has_offsets, bool has_terms, int vectors>
+template <bool is_signed, bool has_signs, bool has_terms, int vectors>
 void finish_columns(const QuickBlock& q, int64_t channel, uint8_t* out, int64_t out_stride) {
   constexpr int kRows = vectors == 1 ? 4 : vectors == 2 ? 2 : 1, kBytes = 64 / kRows;
   constexpr int32_t kUnit = 1 << kQuickBits;
@@ -33,14 +33,13 @@ void finish_columns(const QuickBlock& q, int64_t channel, uint8_t* out, int64_t 
   const __mmask64 wanted = channels == 64 ? ~__mmask64{0} : (__mmask64{1} << channels) - 1;
   const __m512i sign = _mm512_set1_epi32(INT32_MIN), sure = _mm512_set1_epi32(kUnit - 2 * kQuickDoubt);
   const __m512i shift = _mm512_set1_epi32(kUnit / 2 + kQuickDoubt + q.zero_point * kUnit);
-  const __m512 real_shift = _mm512_cvtepi32_ps(shift);
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i low = _mm512_set1_epi8(static_cast<char>(q.min)), high = _mm512_set1_epi8(static_cast<char>(q.max));
-  __m512 scales[vectors];
-  __m512i offsets[vectors];
+  __m512 scales[vectors], offsets[vectors];
   for (int i = 0; i < vectors; ++i) {
     scales[i] = _mm512_loadu_ps(q.scale.scales + channel + 16 * i);
-    offsets[i] = has_offsets ? _mm512_loadu_si512(q.scale.offsets + channel + 16 * i) : _mm512_setzero_si512();
+    offsets[i] = q.scale.offsets ? _mm512_loadu_ps(q.scale.offsets + channel + 16 * i) : _mm512_setzero_ps();
+    if constexpr (!has_signs) offsets[i] = _mm512_add_ps(offsets[i], _mm512_cvtepi32_ps(shift));
   }
   for (int64_t row = 0; row < b.rows; row += kRows) {
     const int64_t rows = b.rows - row < kRows ? b.rows - row : kRows;
@@ -52,12 +51,12 @@ void finish_columns(const QuickBlock& q, int64_t channel, uint8_t* out, int64_t 
         __m512i x = _mm512_load_si512(b.sums + at * b.stride + channel + 16 * i);
         if constexpr (has_terms) x = _mm512_add_epi32(x, _mm512_set1_epi32(b.row_terms[at]));
         __m512i t;
-        if constexpr (has_offsets) {
-          const __m512i offset = _mm512_ternarylogic_epi32(x, sign, offsets[i], 0xea);  // (x & sign) | offset
+        if constexpr (has_signs) {
+          const __m512i offset = _mm512_ternarylogic_epi32(x, sign, _mm512_castps_si512(offsets[i]), 0xea);
           t = _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(x), scales[i], _mm512_castsi512_ps(offset)));
           t = _mm512_add_epi32(t, shift);
         } else {
-          t = _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(x), scales[i], real_shift));
+          t = _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(x), scales[i], offsets[i]));
         }
         certain = _mm512_mask_test_epi32_mask(certain, t, sure);
         whole[r * vectors + i] = _mm512_srai_epi32(t, kQuickBits);
@@ -92,26 +91,26 @@ void finish_columns(const QuickBlock& q, int64_t channel, uint8_t* out, int64_t 
   }
 }
 
-template <bool is_signed, bool has_offsets, bool has_terms>
+template <bool is_signed, bool has_signs, bool has_terms>
 void finish_all_columns(const QuickBlock& q, uint8_t* out, int64_t out_stride) {
   for (int64_t channel = 0; channel < q.sums.channels; channel += 64) {
     const int64_t left = (q.sums.channels - channel + 15) / 16;
     uint8_t* to = out + channel;
     if (left >= 4)
-      finish_columns<is_signed, has_offsets, has_terms, 4>(q, channel, to, out_stride);
+      finish_columns<is_signed, has_signs, has_terms, 4>(q, channel, to, out_stride);
     else if (left == 3)
-      finish_columns<is_signed, has_offsets, has_terms, 3>(q, channel, to, out_stride);
+      finish_columns<is_signed, has_signs, has_terms, 3>(q, channel, to, out_stride);
     else if (left == 2)
-      finish_columns<is_signed, has_offsets, has_terms, 2>(q, channel, to, out_stride);
+      finish_columns<is_signed, has_signs, has_terms, 2>(q, channel, to, out_stride);
     else
-      finish_columns<is_signed, has_offsets, has_terms, 1>(q, channel, to, out_stride);
+      finish_columns<is_signed, has_signs, has_terms, 1>(q, channel, to, out_stride);
   }
 }
 
 template <bool is_signed>
 void finish_quickly(const QuickBlock& q, uint8_t* out, int64_t out_stride) {
-  if (q.scale.offsets && q.sums.row_terms) return finish_all_columns<is_signed, true, true>(q, out, out_stride);
-  if (q.scale.offsets) return finish_all_columns<is_signed, true, false>(q, out, out_stride);
+  if (q.scale.signs && q.sums.row_terms) return finish_all_columns<is_signed, true, true>(q, out, out_stride);
+  if (q.scale.signs) return finish_all_columns<is_signed, true, false>(q, out, out_stride);
   if (q.sums.row_terms) return finish_all_columns<is_signed, false, true>(q, out, out_stride);
   finish_all_columns<is_signed, false, false>(q, out, out_stride);
 }

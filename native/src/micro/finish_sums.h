@@ -21,9 +21,9 @@ struct SumBlock {
 constexpr int kQuickBits = 14;
 constexpr int kQuickDoubt = 2;
 struct QuickScale {
-  const float* scales;  // multipliers in those units; null: not to be used
-  const float*
-      offsets;  // the offsets of positive sums; null: of no account, as no negative result is left after the clamp
+  const float* scales;   // multipliers in those units; null: not to be used
+  const float* offsets;  // of positive sums, in those units; null: zeros
+  bool signs;  // offsets of negative sums are negative; false: of no account, the clamp takes such results away
 };
 
 // Arrays of one number for each channel are readable up to a multiple of 16 channels, and point at the block's first.
