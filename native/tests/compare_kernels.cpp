@@ -129,9 +129,16 @@ class Comparison {
   std::shared_ptr<ThreadPool> one_ = std::make_shared<ThreadPool>(1), several_ = std::make_shared<ThreadPool>(2);
 };
 
+void tell_sets() {
+  std::string names;
+  for (const InstructionSet set : available_instruction_sets()) names += concat(" ", name_of(set));
+  std::printf("instruction sets:%s\n", names.c_str());
+}
+
 bool run(const Request& request) {
   Comparison comparison(request);
   bool is_good = true, found_any = false;
+  if (!request.lists) tell_sets();
   for (const Draw& draw : all_draws()) {
     if (!is_wanted(request, draw.op)) continue;
     found_any = true;
