@@ -22,8 +22,11 @@ std::span<const int32_t> constant_bias(const Preparation& p, int i, int64_t chan
   return {reinterpret_cast<const int32_t*>(p.input(i).constant), static_cast<size_t>(channels)};
 }
 
+bool can_convolve(const Preparation& p, const ConvGeometry& g) {
+  return has_int8_kernels(p, 1, 2) && g.pixels() > 0 && g.taps() <= kMostDepth;
+}
+
 Compute convolve_int8(Preparation& p, const ConvGeometry& g, int32_t w_zero, const Int8Scales& scales) {
-  if (!has_int8_kernels(p, 1, 2) || g.pixels() == 0 || g.taps() > kMostDepth) return {};
   const std::span<const int32_t> bias = constant_bias(p, 2, g.channels_out);
   const int64_t channels = g.channels_out / g.groups;
   std::vector<Int8Layer> layers;
@@ -97,7 +100,14 @@ Int8Convolution phase_of(Preparation& p, const TransposedGeometry& g, int64_t ro
 
 }  // namespace
 
-Compute fast_conv_int8(Preparation& p, const ConvGeometry& g, const Int8Scales& scales) {
+Compute fast_conv_int8(Preparation& p, const ConvGeometry& geometry, const Int8Scales& scales) {
+  if (!can_convolve(p, geometry)) return {};
+  ConvGeometry g = geometry;
+  const Preparation::Border border = p.absorb_border(0);
+  g.y.in -= static_cast<int32_t>(border.top + border.bottom);
+  g.y.before += border.top;
+  g.x.in -= static_cast<int32_t>(border.left + border.right);
+  g.x.before += border.left;
   return convolve_int8(p, g, p.input(0).dtype == DType::uint8 ? p.input(1).zero_point() : 0, scales);
 }
 
@@ -112,7 +122,7 @@ Compute fast_fully_connected_int8(Preparation& p, const FullyConnectedSizes& s, 
   g.channels_out = static_cast<int32_t>(s.units);
   g.y.in = g.y.out = g.y.filter = g.x.filter = 1;
   g.x.in = g.x.out = static_cast<int32_t>(s.rows);
-  return convolve_int8(p, g, w_zero, scales);
+  return can_convolve(p, g) ? convolve_int8(p, g, w_zero, scales) : Compute();
 }
 
 Compute fast_transpose_conv_int8(Preparation& p, const TransposedGeometry& g, const Int8Scales& scales) {
