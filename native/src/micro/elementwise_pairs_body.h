@@ -2,6 +2,7 @@
 #pragma once
 
 #include "micro/elementwise.h"
+#include "micro/scaling_body.h"
 
 namespace subgraft {
 namespace {
@@ -131,9 +132,6 @@ struct Minimum : Plain<T> {
   }
 };
 
-// int32 wraps around: lanes without a sign do so by definition.
-typedef uint32_t Words __attribute__((vector_size(sizeof(Ints))));
-
 struct ClampedInts : Plain<int32_t> {
   explicit ClampedInts(const void* parameters)
       : low(ints(static_cast<const IntRange*>(parameters)->low)),
@@ -161,71 +159,13 @@ struct SquaredDifferenceOfInts : Plain<int32_t> {
   }
 };
 
-// x / 2^shift, ties away from zero, where x is far enough from the largest number.
-inline Ints rounding_shift_right(Ints x, int32_t shift) {
-  if (shift == 0) return x;
-  return (x + (x >> 31) + ints(1 << (shift - 1))) >> shift;
-}
-
-// One input of 16 bits at most, with `bits` more bits, on the common scale.
-template <int bits>
-class InputScale {
- public:
-  InputScale(Scaling scaling, int32_t zero_point)
-      : zero_(ints(zero_point)),
-        high_(ints(upper(scaling.multiplier))),
-        low_(ints(scaling.multiplier - upper(scaling.multiplier) * 65536)),
-        right_(scaling.right),
-        is_half_(scaling.multiplier == 1 << 30 && scaling.right == 0) {}
-
-  // (x * 2^bits * multiplier + 2^30) >> 31 from products of 16 bits, then the right shift.
-  Ints operator()(Ints x) const {
-    const Ints difference = x - zero_;
-    if (is_half_) return bits > 0 ? difference << (bits > 0 ? bits - 1 : 0) : halved(difference);
-    const Ints high = multiply_16_bits(difference, high_), low = multiply_16_bits(difference, low_);
-    constexpr int drop = 31 - bits;
-    Ints product;
-    if constexpr (drop <= 16)
-      product = (high << (16 - drop)) + ((low + (1 << (drop - 1))) >> drop);
-    else
-      product = (high + (1 << (drop - 17)) + (low >> 16)) >> (drop - 16);
-    return rounding_shift_right(product, right_);
-  }
-
- private:
-  static int32_t upper(int32_t multiplier) { return (multiplier + 0x8000) >> 16; }
-  static Ints halved(Ints x) { return (x + 1) >> 1; }
-
-  Ints zero_, high_, low_;
-  int32_t right_;
-  bool is_half_;
-};
-
-class OutputScale {
- public:
-  explicit OutputScale(const QuantizedPair& pair)
-      : multiplier_(ints(pair.output.multiplier)),
-        zero_(ints(pair.output_zero_point)),
-        low_(ints(pair.range.low)),
-        high_(ints(pair.range.high)),
-        left_(pair.output.left),
-        right_(pair.output.right) {}
-
-  Ints operator()(Ints x) const {
-    const Ints scaled = rounding_shift_right(doubling_high_multiply(x << left_, multiplier_), right_);
-    return min(max(scaled + zero_, low_), high_);
-  }
-
- private:
-  Ints multiplier_, zero_, low_, high_;
-  int32_t left_, right_;
-};
+inline OutputScale output_scale(const QuantizedPair& pair) { return {pair.output, pair.output_zero_point, pair.range}; }
 
 template <typename T, int bits>
 struct OnCommonScale : Plain<T> {
   explicit OnCommonScale(const void* parameters) : OnCommonScale(*static_cast<const QuantizedPair*>(parameters)) {}
   explicit OnCommonScale(const QuantizedPair& pair)
-      : a(pair.input[0], pair.zero_point[0]), b(pair.input[1], pair.zero_point[1]), output(pair) {}
+      : a(pair.input[0], pair.zero_point[0]), b(pair.input[1], pair.zero_point[1]), output(output_scale(pair)) {}
   Ints first(Ints x) const { return a(x); }
   Ints second(Ints x) const { return b(x); }
   InputScale<bits> a, b;
@@ -259,7 +199,7 @@ struct QuantizedMultiply : Plain<T> {
   explicit QuantizedMultiply(const void* parameters)
       : QuantizedMultiply(*static_cast<const QuantizedPair*>(parameters)) {}
   explicit QuantizedMultiply(const QuantizedPair& pair)
-      : a(ints(pair.zero_point[0])), b(ints(pair.zero_point[1])), output(pair) {}
+      : a(ints(pair.zero_point[0])), b(ints(pair.zero_point[1])), output(output_scale(pair)) {}
   Ints first(Ints x) const { return x - a; }
   Ints second(Ints x) const { return x - b; }
   Ints operator()(Ints x, Ints y) const { return output(multiply_16_bits(x, y)); }

@@ -101,6 +101,17 @@ inline Ints multiply_16_bits(Ints a, Ints b) {
   return (Ints)_mm256_madd_epi16((__m256i)a, _mm256_and_si256((__m256i)b, _mm256_set1_epi32(0xffff)));
 }
 
+// Lane i of the result is lane i ^ distance: 1, 2 or 4.
+template <int distance>
+inline Floats exchange(Floats x) {
+  if constexpr (distance == 4) return (Floats)_mm256_permute2f128_ps((__m256)x, (__m256)x, 1);
+  return (Floats)_mm256_permute_ps((__m256)x, distance == 2 ? 0x4e : 0xb1);
+}
+template <int distance>
+inline Ints exchange(Ints x) {
+  return (Ints)exchange<distance>((Floats)x);
+}
+
 // The 32 bits at each offset in bytes.
 inline Ints gather(const void* base, Ints offsets) {
   return (Ints)_mm256_i32gather_epi32(static_cast<const int*>(base), (__m256i)offsets, 1);

@@ -95,6 +95,18 @@ inline Ints multiply_16_bits(Ints a, Ints b) {
   return (Ints)_mm512_madd_epi16((__m512i)a, _mm512_and_si512((__m512i)b, _mm512_set1_epi32(0xffff)));
 }
 
+// Lane i of the result is lane i ^ distance: 1, 2, 4 or 8.
+template <int distance>
+inline Floats exchange(Floats x) {
+  if constexpr (distance == 8) return (Floats)_mm512_shuffle_f32x4((__m512)x, (__m512)x, 0x4e);
+  if constexpr (distance == 4) return (Floats)_mm512_shuffle_f32x4((__m512)x, (__m512)x, 0xb1);
+  return (Floats)_mm512_permute_ps((__m512)x, distance == 2 ? 0x4e : 0xb1);
+}
+template <int distance>
+inline Ints exchange(Ints x) {
+  return (Ints)exchange<distance>((Floats)x);
+}
+
 // The 32 bits at each offset in bytes.
 inline Ints gather(const void* base, Ints offsets) { return (Ints)_mm512_i32gather_epi32((__m512i)offsets, base, 1); }
 
