@@ -125,7 +125,7 @@ struct Gelu : WithoutParameters {
     p = fma(p, t, floats(0.22563823481644962f));
     const Floats power = exp(square * -0.5f);
     const Floats half_erfc = fma(power, error * -0.5f, power) * (p * t) * 0.5f;
-    return x < 0.0f ? x * half_erfc : fma(x, -half_erfc, x);
+    return x < 0.0f ? x * half_erfc : fma(size, -half_erfc, x);
   }
 };
 
