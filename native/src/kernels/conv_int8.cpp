@@ -110,7 +110,7 @@ struct Convolution {
   int out_bytes;
   int panels, sums;  // scratch slots
 
-  int64_t panel_bytes() const { return rows * stride + 64; }
+  int64_t panel_bytes() const { return std::max<int64_t>(rows, groups[0].layer.gemm().least_rows) * stride + 64; }
 
   void piece(const Invocation& v, int64_t index, const Int8Pieces& pieces) const {
     const auto part = pieces.part(index);
@@ -124,7 +124,7 @@ struct Convolution {
         const int64_t end = std::min(row + rows, part.row_end);
         const uint8_t* x = panel;
         int64_t x_stride = stride;
-        if (direct && readable_after(end)) {
+        if (direct && end - row >= gemm.least_rows && readable_after(end)) {
           x = v.in<uint8_t>(0) + row * g.depth;
           x_stride = g.depth;
         } else {
@@ -164,8 +164,8 @@ Compute convolve_int8(Preparation& p, const ConvGeometry& g, int32_t w_zero, con
     const int64_t first = i * channels;
     std::span<const int32_t> bias;
     if (biased) bias = {reinterpret_cast<const int32_t*>(p.input(2).constant) + first, static_cast<size_t>(channels)};
-    c.groups.push_back({Int8Layer(packed_weights(p, 1, channels, g.taps(), i), bias, p.input(0).dtype, x_zero, w_zero,
-                                  p.output(0).dtype, part_of(scales, first, channels)),
+    c.groups.push_back({Int8Layer(packed_weights(p, 1, channels, g.taps(), i), g.pixels(), bias, p.input(0).dtype,
+                                  x_zero, w_zero, p.output(0).dtype, part_of(scales, first, channels)),
                         int64_t{i} * g.depth, first});
   }
   const Int8Layer& layer = c.groups[0].layer;

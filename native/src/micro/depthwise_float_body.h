@@ -17,8 +17,10 @@ struct Taps {
 
 // The filter elements that meet an axis of `size` at `origin`.
 inline Taps taps_inside(int64_t origin, int64_t size, int64_t filter, int64_t dilation) {
-  const int64_t begin = origin >= 0 ? 0 : (-origin + dilation - 1) / dilation;
-  const int64_t most = origin >= size ? 0 : (size - 1 - origin) / dilation + 1;
+  // Divisions take longer than the sums of a small filter.
+  const auto divide = [&](int64_t x) { return dilation == 1 ? x : x / dilation; };
+  const int64_t begin = origin >= 0 ? 0 : divide(-origin + dilation - 1);
+  const int64_t most = origin >= size ? 0 : divide(size - 1 - origin) + 1;
   const int64_t end = most < filter ? most : filter;
   return {begin < end ? begin : end, end};
 }
@@ -129,9 +131,14 @@ void any_channels(const FloatDepthwiseCall& call, const float* image, int64_t y,
       taps_inside(y * layer.stride_y - layer.before_y, layer.in_height, layer.filter_height, layer.dilation_y);
   sum_singly<whole, shared>(call, image, y, {0, inside.begin}, channels, sharing, out);
   int64_t x = inside.begin;
-  for (; x + kTile <= inside.end; x += kTile)
-    sum_any<kTile, whole, shared>(call, image, y, x, rows, {0, layer.filter_width}, channels, sharing,
-                                  out + x * layer.channels);
+  if (inside.end - x >= kTile) {
+    for (; x < inside.end; x += kTile) {
+      if (x + kTile > inside.end) x = inside.end - kTile;
+      sum_any<kTile, whole, shared>(call, image, y, x, rows, {0, layer.filter_width}, channels, sharing,
+                                    out + x * layer.channels);
+    }
+    x = inside.end;
+  }
   sum_singly<whole, shared>(call, image, y, {x, layer.out_width}, channels, sharing, out);
 }
 
@@ -142,12 +149,50 @@ struct Square {
   static constexpr int kInColumns = (kTile - 1) * stride + filter;
   static_assert(kInColumns <= kDepthwiseZeroColumns);
 
-  const float* row[kInRows];
-  int64_t advance[kInRows];  // for one column of outputs; 0 for rows of zeros
+  const float* row[kInRows];  // where column 0 of the image would be; zeros for rows outside
+  int64_t step[kInRows];      // from one column to the next; 0 for zeros
+  int64_t first_x;            // the column of the image that output 0 begins with
 
+  // from: one value for each row, its columns `pitch` apart.
+  [[gnu::always_inline]] static void sum_tile(const float* const* from, int64_t pitch, const Floats* w, Floats start,
+                                              Channels channels, bool whole, Floats (*sums)[kTile]) {
+    for (int r = 0; r < rows; ++r)
+      for (int t = 0; t < kTile; ++t) sums[r][t] = start;
+#pragma GCC unroll 128
+    for (int i = 0; i < kInRows * kInColumns; ++i) {
+      const int row = i / kInColumns, column = i % kInColumns;
+      const float* at = from[row] + column * pitch;
+      const Floats value = whole ? load(at) : load_part(at, channels.count, broadcast(0.f));
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+        for (int t = 0; t < kTile; ++t) {
+          const int tap_row = row - r * stride, tap = column - t * stride;
+          if (tap_row < 0 || tap_row >= filter || tap < 0 || tap >= filter) continue;
+          sums[r][t] = multiply_add(value, w[tap_row * filter + tap], sums[r][t]);
+        }
+      }
+    }
+  }
+
+  // The values that a tile at output x needs, with zeros beside the image.
   template <bool whole>
-  void channels(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps inside, Channels channels,
-                float* out) const {
+  void copy_patch(const RealLayer& layer, int64_t x, Channels channels, float* patch) const {
+    const int64_t column = first_x + x * stride, left = layer.in_width - column;
+    const int begin = static_cast<int>(column < 0 ? -column : 0);
+    const int end = static_cast<int>(left < kInColumns ? left : kInColumns);
+    for (int r = 0; r < kInRows; ++r) {
+      const float* at = row[r] + channels.first + column * step[r];
+      float* to = patch + r * kInColumns * kLanes;
+      for (int c = 0; c < begin; ++c) store(to + c * kLanes, broadcast(0.f));
+      for (int c = begin; c < end; ++c) store(to + c * kLanes, load_channels<whole>(at + c * step[r], channels.count));
+      for (int c = end > begin ? end : begin; c < kInColumns; ++c) store(to + c * kLanes, broadcast(0.f));
+    }
+  }
+
+  // At least kTile outputs a row.
+  template <bool whole>
+  void channels(const FloatDepthwiseCall& call, Taps inside, Channels channels, float* out) const {
     const RealLayer& layer = *call.layer;
     const int64_t pitch = layer.channels;
     Floats w[filter * filter];
@@ -155,39 +200,22 @@ struct Square {
       w[i] = load_channels<whole>(call.weights + i * pitch + channels.first, channels.count);
     const Floats start = call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
     const Clamp clamp{broadcast(layer.min), broadcast(layer.max)};
-    const float* from[kInRows];
-    for (int r = 0; r < kInRows; ++r) from[r] = row[r] + channels.first + inside.begin * advance[r];
-    int64_t x = inside.begin;
-    for (; x + kTile <= inside.end; x += kTile) {
+    alignas(64) float patch[kInRows * kInColumns * kLanes];
+    for (int64_t next = 0; next < layer.out_width; next += kTile) {
+      const int64_t x = next + kTile <= layer.out_width ? next : layer.out_width - kTile;
       Floats sums[rows][kTile];
-      for (int r = 0; r < rows; ++r)
-        for (int t = 0; t < kTile; ++t) sums[r][t] = start;
-#pragma GCC unroll 16
-      for (int r = 0; r < kInRows; ++r) {
-#pragma GCC unroll 16
-        for (int c = 0; c < kInColumns; ++c) {
-          const Floats value = load_channels<whole>(from[r] + c * pitch, channels.count);
-#pragma GCC unroll 16
-          for (int to = 0; to < rows; ++to) {
-#pragma GCC unroll 16
-            for (int t = 0; t < kTile; ++t) {
-              const int tap_row = r - to * stride, tap = c - t * stride;
-              if (tap_row < 0 || tap_row >= filter || tap < 0 || tap >= filter) continue;
-              sums[to][t] = multiply_add(value, w[tap_row * filter + tap], sums[to][t]);
-            }
-          }
-        }
+      const float* from[kInRows];
+      if (x >= inside.begin && x + kTile <= inside.end) {
+        for (int r = 0; r < kInRows; ++r) from[r] = row[r] + channels.first + (first_x + x * stride) * step[r];
+        sum_tile(from, pitch, w, start, channels, whole, sums);
+      } else {
+        copy_patch<whole>(layer, x, channels, patch);
+        for (int r = 0; r < kInRows; ++r) from[r] = patch + r * kInColumns * kLanes;
+        sum_tile(from, kLanes, w, start, channels, true, sums);
       }
       for (int r = 0; r < rows; ++r)
         for (int t = 0; t < kTile; ++t)
           store_channels<whole>(out + (r * layer.out_width + x + t) * pitch, clamp(sums[r][t]), channels.count);
-      for (int r = 0; r < kInRows; ++r) from[r] += kTile * advance[r];
-    }
-    for (int r = 0; r < rows; ++r) {
-      sum_singly<whole, false>(call, image, y + r, {0, inside.begin}, channels, Sharing{},
-                               out + r * layer.out_width * pitch);
-      sum_singly<whole, false>(call, image, y + r, {x, layer.out_width}, channels, Sharing{},
-                               out + r * layer.out_width * pitch);
     }
   }
 };
@@ -197,17 +225,17 @@ template <int filter, int stride, int rows>
 void square_rows(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps inside, float* out) {
   const RealLayer& layer = *call.layer;
   using Tile = Square<filter, stride, rows>;
-  Tile tile;
-  const int64_t first_y = y * stride - layer.before_y, first_x = -layer.before_x;
+  Tile one;
+  one.first_x = -layer.before_x;
   for (int r = 0; r < Tile::kInRows; ++r) {
-    const bool is_inside = first_y + r >= 0 && first_y + r < layer.in_height;
-    tile.row[r] = is_inside ? image + ((first_y + r) * layer.in_width + first_x) * layer.channels : call.zeros;
-    tile.advance[r] = is_inside ? stride * layer.channels : 0;
+    const int64_t in = y * stride - layer.before_y + r;
+    const bool is_inside = in >= 0 && in < layer.in_height;
+    one.row[r] = is_inside ? image + in * layer.in_width * layer.channels : call.zeros;
+    one.step[r] = is_inside ? layer.channels : 0;
   }
   int64_t c = 0;
-  for (; c + kLanes <= layer.channels; c += kLanes)
-    tile.template channels<true>(call, image, y, inside, {c, kLanes}, out + c);
-  if (c < layer.channels) tile.template channels<false>(call, image, y, inside, {c, layer.channels - c}, out + c);
+  for (; c + kLanes <= layer.channels; c += kLanes) one.template channels<true>(call, inside, {c, kLanes}, out + c);
+  if (c < layer.channels) one.template channels<false>(call, inside, {c, layer.channels - c}, out + c);
 }
 
 template <bool shared>
@@ -221,36 +249,45 @@ void any_row(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps
 
 inline int square_filter(const RealLayer& layer) {
   const bool is_square = layer.filter_height == layer.filter_width && layer.stride_x == layer.stride_y &&
-                         layer.dilation_x == 1 && layer.dilation_y == 1 && layer.multiplier == 1 && layer.stride_x <= 2;
+                         layer.dilation_x == 1 && layer.dilation_y == 1 && layer.multiplier == 1 &&
+                         layer.stride_x <= 2 && layer.out_width >= kTile;
   return is_square && (layer.filter_width == 3 || layer.filter_width == 5) ? layer.filter_width : 0;
 }
 
 int rows_together(const RealLayer& layer) { return square_filter(layer) == 3 && layer.stride_x == 1 ? 2 : 1; }
 
+using SquareRows = void (*)(const FloatDepthwiseCall&, const float*, int64_t, Taps, float*);
+
+template <int filter, int stride>
+SquareRows choose_square(int rows) {
+  if constexpr (filter == 3 && stride == 1)
+    if (rows == 2) return square_rows<filter, stride, 2>;
+  return square_rows<filter, stride, 1>;
+}
+
+SquareRows choose_square(const RealLayer& layer, int rows) {
+  if (square_filter(layer) == 3) return layer.stride_x == 1 ? choose_square<3, 1>(rows) : choose_square<3, 2>(rows);
+  return layer.stride_x == 1 ? choose_square<5, 1>(rows) : choose_square<5, 2>(rows);
+}
+
 void run_float(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
   const RealLayer& layer = *call.layer;
-  const int rows = rows_together(layer), filter = square_filter(layer);
+  const int rows = rows_together(layer);
   const int64_t groups = (layer.out_height + rows - 1) / rows;
   const Taps inside = interior(layer);
+  const bool is_square = square_filter(layer) > 0;
+  const SquareRows all = is_square ? choose_square(layer, rows) : nullptr;
+  const SquareRows last = is_square ? choose_square(layer, 1) : nullptr;
   for (int64_t group = begin; group < end; ++group) {
     const int64_t batch = group / groups, y = (group - batch * groups) * rows;
     const float* image = call.in + batch * layer.in_height * layer.in_width * layer.channels_in;
     float* out = call.out + (batch * layer.out_height + y) * layer.out_width * layer.channels;
-    if (filter == 3 && layer.stride_x == 1) {
-      if (y + 1 < layer.out_height)
-        square_rows<3, 1, 2>(call, image, y, inside, out);
-      else
-        square_rows<3, 1, 1>(call, image, y, inside, out);
-    } else if (filter == 3) {
-      square_rows<3, 2, 1>(call, image, y, inside, out);
-    } else if (filter == 5) {
-      layer.stride_x == 1 ? square_rows<5, 1, 1>(call, image, y, inside, out)
-                          : square_rows<5, 2, 1>(call, image, y, inside, out);
-    } else if (layer.multiplier == 1) {
+    if (is_square)
+      (y + rows <= layer.out_height ? all : last)(call, image, y, inside, out);
+    else if (layer.multiplier == 1)
       any_row<false>(call, image, y, inside, out);
-    } else {
+    else
       any_row<true>(call, image, y, inside, out);
-    }
   }
 }
 

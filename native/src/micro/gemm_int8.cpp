@@ -6,6 +6,7 @@
 namespace subgraft {
 
 const Int8Gemm* int8_gemm_avx512vnni();
+const Int8Gemm* int8_gemm_amx();
 const FinishSums* finish_sums_avx512();
 
 namespace {
@@ -14,6 +15,9 @@ constexpr Variant<Int8Gemm> kInt8Gemms[] = {
     {InstructionSet::generic, [] { return static_cast<const Int8Gemm*>(nullptr); }},
 #if defined(SUBGRAFT_AVX512VNNI)
     {InstructionSet::avx512vnni, int8_gemm_avx512vnni},
+#endif
+#if defined(SUBGRAFT_AMX)
+    {InstructionSet::amx, int8_gemm_amx},
 #endif
 };
 

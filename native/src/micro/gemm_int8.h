@@ -31,6 +31,7 @@ struct Int8Piece {
 // 32 bits: what dot products of four bytes take, and a tile of 16 x 64 bytes.
 struct Int8Gemm {
   int rows;                                       // of a product that fills the registers: what to hand over at once
+  int least_rows;                                 // products of fewer rows read and write as many as this
   void (*multiply_unsigned)(const Int8Product&);  // x is uint8_t
   // x is int8_t. Null where the set has no such products: x ^ 0x80 is handed over as unsigned then, and `initial` has
   // 128 times the sum of the channel's weights less (weight_sums of PackedInt8).
