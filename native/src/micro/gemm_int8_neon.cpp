@@ -87,7 +87,7 @@ void multiply(const Int8Product& p) {
 }
 
 constexpr int kRows = 16;
-constexpr Int8Gemm kGemm{kRows, multiply<true>, multiply<false>, copy_pieces, sum_rows, nullptr, nullptr};
+constexpr Int8Gemm kGemm{kRows, 1, multiply<true>, multiply<false>, copy_runs, sum_rows, nullptr, nullptr};
 
 }  // namespace
 

@@ -10,20 +10,31 @@
 namespace subgraft {
 namespace {
 
-void copy_pieces(const Int8Piece* pieces, int64_t count, uint8_t flip, uint8_t* panel) {
-  const uint8x16_t flips = vdupq_n_u8(flip);
-  for (int64_t i = 0; i < count; ++i) {
-    const uint8_t* from = pieces[i].from;
-    uint8_t* to = panel + pieces[i].to;
-    int64_t left = pieces[i].bytes;
-    for (; left >= 16; left -= 16, from += 16, to += 16) vst1q_u8(to, veorq_u8(vld1q_u8(from), flips));
-    if (left >= 8) {
-      vst1_u8(to, veor_u8(vld1_u8(from), vget_low_u8(flips)));
-      left -= 8;
-      from += 8;
-      to += 8;
+// 0 to 15 bytes.
+[[gnu::always_inline]] inline void copy_few(const uint8_t* from, uint8_t* to, int64_t bytes, uint8x16_t flip) {
+  if (bytes >= 8) {
+    // Two words that overlap.
+    vst1_u8(to, veor_u8(vld1_u8(from), vget_low_u8(flip)));
+    vst1_u8(to + bytes - 8, veor_u8(vld1_u8(from + bytes - 8), vget_low_u8(flip)));
+    return;
+  }
+  for (int64_t k = 0; k < bytes; ++k) to[k] = from[k] ^ vgetq_lane_u8(flip, 0);
+}
+
+void copy_runs(const Int8Runs& r) {
+  const uint8x16_t flip = vdupq_n_u8(r.flip);
+  const uint8_t* position = r.from;
+  for (int64_t i = 0; i < r.positions; ++i, position += r.step) {
+    uint8_t* to = r.to + i * r.to_stride;
+    const uint8_t* row = position;
+    for (int64_t y = 0; y < r.y_runs; ++y, row += r.y_step) {
+      const uint8_t* from = row;
+      for (int64_t x = 0; x < r.x_runs; ++x, from += r.x_step, to += r.bytes) {
+        int64_t k = 0;
+        for (; k + 16 <= r.bytes; k += 16) vst1q_u8(to + k, veorq_u8(vld1q_u8(from + k), flip));
+        copy_few(from + k, to + k, r.bytes - k, flip);
+      }
     }
-    for (int64_t k = 0; k < left; ++k) to[k] = from[k] ^ flip;
   }
 }
 
