@@ -114,10 +114,7 @@ class Int8Matmul {
   }
 
   void copy_rows(const uint8_t* from, int64_t rows, uint8_t* panel) const {
-    Int8Piece pieces[kInt8MaxRows];
-    for (int64_t r = 0; r < rows; ++r)
-      pieces[r] = {from + r * sizes_.depth, static_cast<int32_t>(r * stride_), static_cast<int32_t>(sizes_.depth)};
-    gemm_->copy_pieces(pieces, rows, flip_, panel);
+    gemm_->copy_runs({from, rows, sizes_.depth, 1, 0, 1, 0, sizes_.depth, flip_, panel, stride_});
   }
 
   void finish(const SumBlock& block, int8_t* out) const {
