@@ -146,8 +146,8 @@ CASES = [
     dynamic(
         "real/mobilenet_v2_035_96_embedder_with_metadata.tflite",
         UNIT,
-        deviation="sums of floats are added in another order; where such a value is next to a tie, the quantization in the "
-        "next layer rounds it to the other side. XNNPACK's differ by 4.3e-2, LiteRT's built-in kernels by 3.1e-2",
+        deviation="sums of floats are added in another order; where such a value is next to a tie, the quantization in "
+        "the next layer rounds it to the other side. XNNPACK's differ by 4.3e-2, LiteRT's built-in kernels by 3.1e-2",
         allowed=1e-1,
     ),
     real("real/model_1.tflite"),
