@@ -4,42 +4,51 @@
 
 namespace subgraft {
 
-#if defined(SUBGRAFT_AVX512)
 const QuantizedDepthwiseKernel* quantized_depthwise_avx512();
-const FloatDepthwiseKernel* float_depthwise_avx512();
-#endif
-#if defined(SUBGRAFT_AVX512VNNI)
 const QuantizedDepthwiseKernel* quantized_depthwise_avx512vnni();
-#endif
+const QuantizedDepthwiseKernel* quantized_depthwise_neon();
+const QuantizedDepthwiseKernel* quantized_depthwise_dotprod();
+const QuantizedDepthwiseKernel* quantized_depthwise_i8mm();
+const FloatDepthwiseKernel* float_depthwise_avx512();
+const FloatDepthwiseKernel* float_depthwise_neon();
 
 const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight) {
-#if defined(SUBGRAFT_AVX512)
   static constexpr Variant<QuantizedDepthwiseKernel> paired[] = {
+      {InstructionSet::generic, [] { return static_cast<const QuantizedDepthwiseKernel*>(nullptr); }},
+#if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, quantized_depthwise_avx512},
+#endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, quantized_depthwise_neon},
+#endif
   };
-  if (largest_weight > kDepthwiseLargestWeight) return best(paired);
-  static constexpr Variant<QuantizedDepthwiseKernel> variants[] = {
-      {InstructionSet::avx512, quantized_depthwise_avx512},
+  static constexpr Variant<QuantizedDepthwiseKernel> with_dots[] = {
+      {InstructionSet::generic, [] { return static_cast<const QuantizedDepthwiseKernel*>(nullptr); }},
 #if defined(SUBGRAFT_AVX512VNNI)
       {InstructionSet::avx512vnni, quantized_depthwise_avx512vnni},
 #endif
-  };
-  return best(variants);
-#else
-  (void)largest_weight;
-  return nullptr;
+#if defined(SUBGRAFT_DOTPROD)
+      {InstructionSet::dotprod, quantized_depthwise_dotprod},
 #endif
+#if defined(SUBGRAFT_I8MM)
+      {InstructionSet::i8mm, quantized_depthwise_i8mm},
+#endif
+  };
+  const QuantizedDepthwiseKernel* const found = largest_weight > kDepthwiseLargestWeight ? nullptr : best(with_dots);
+  return found ? found : best(paired);
 }
 
 const FloatDepthwiseKernel* float_depthwise() {
-#if defined(SUBGRAFT_AVX512)
   static constexpr Variant<FloatDepthwiseKernel> variants[] = {
+      {InstructionSet::generic, [] { return static_cast<const FloatDepthwiseKernel*>(nullptr); }},
+#if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, float_depthwise_avx512},
+#endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, float_depthwise_neon},
+#endif
   };
   return best(variants);
-#else
-  return nullptr;
-#endif
 }
 
 }  // namespace subgraft

@@ -109,6 +109,13 @@ inline int32_t largest(Ints x) { return vmaxvq_s32(x); }
 inline float sum_of(Floats x) { return vaddvq_f32(x); }
 inline int64_t sum_of(Ints x) { return vaddlvq_s32(x); }
 
+inline Floats magnitude(Floats x) { return vabsq_f32(x); }
+// y with the sign of x; y > 0.
+inline Floats with_sign(Floats y, Floats x) { return vbslq_f32(vdupq_n_u32(0x80000000), x, y); }
+inline Ints truncated(Floats x) { return vcvtq_s32_f32(x); }
+inline float smallest(Floats x) { return vminvq_f32(x); }
+inline Ints flipped(Ints x, Ints by) { return veorq_s32(x, by); }
+
 // The high half of 2ab, rounded to nearest with ties upwards.
 inline Ints doubling_high_multiply(Ints a, Ints b) { return vqrdmulhq_s32(a, b); }
 
