@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_6
-from subgraft.backends.nnapi.draft import Draft, Refused
+from subgraft.backends.nnapi.draft import TYPES, Draft, Operand, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
-from subgraft.backends.nnapi.ops.elementwise import same_types
-from subgraft.backends.nnapi.ops.windows import CONVOLUTION, bias, fused, same_quantization_of_images, weights
+from subgraft.backends.nnapi.ops.elementwise import same_quantization, same_types
+from subgraft.backends.nnapi.ops.windows import CONVOLUTION, bias, fused, image_only, same_quantization_of_images, weights
 from subgraft.delegates import Graph, Op, rule
 
 
@@ -156,10 +156,25 @@ def axes(op: Op, draft: Draft) -> int:
     return draft.integers(np.unique(data.reshape(-1) % len(draft.graph.tensors[op.inputs[0]].shape)))
 
 
-@lowers("MEAN", levels=floats(LEVEL_2, LEVEL_3), rules=(*REDUCED, same_quantization_of_images))
+@rule
+def same_types_of_data(op: Op, graph: Graph) -> bool:
+    """its input and output must have one type"""
+    return same_types(image_only(op), graph)
+
+
+@lowers("MEAN", levels=floats(LEVEL_2, LEVEL_3), rules=(*REDUCED, same_types_of_data))
 def mean(op: Op, draft: Draft) -> None:
     keep = draft.integer(int(op.options.keep_dims))  # an INT32 here, a BOOL in all other reductions
-    draft.write("MEAN", [draft.tensor(op.inputs[0]), axes(op, draft), keep], draft.tensor(op.outputs[0]))
+    x, out = draft.tensor(op.inputs[0]), draft.tensor(op.outputs[0])
+    if same_quantization(image_only(op), draft.graph):
+        draft.write("MEAN", [x, axes(op, draft), keep], out)
+        return
+    # NNAPI keeps scale and zero point; from one to another leads a way through floats.
+    shapes = [draft.graph.tensors[t].shape for t in (op.inputs[0], op.outputs[0])]
+    real, reduced = (draft.add(Operand(TYPES["float32"], shape)) for shape in shapes)
+    draft.write("DEQUANTIZE", [x], real)
+    draft.write("MEAN", [real, axes(op, draft), keep], reduced)
+    draft.write("QUANTIZE", [reduced], out)
 
 
 def reduce(op: Op, draft: Draft) -> None:

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,7 +16,6 @@
 #include "bind/unlocked.h"
 #include "core/errors.h"
 #include "nnapi/runner.h"
-#include "subgraft.h"
 
 namespace py = pybind11;
 
@@ -160,7 +158,6 @@ class BoundRunner {
   }
 
   const Runner& runner() const { return *runner_; }
-  py::capsule capsule() const;
 
  private:
   static std::vector<py::array> arrays(const py::sequence& given, const std::vector<Port>& ports, const char* noun,
@@ -184,36 +181,6 @@ class BoundRunner {
   const std::vector<Port> inputs_, outputs_;
   std::shared_ptr<Runner> runner_;
 };
-
-// What a "subgraft.executable" capsule points at.
-struct Executable {
-  subgraft_executable table;
-  std::shared_ptr<Runner> runner;
-};
-
-int run_executable(void* self, const void* const* inputs, void* const* outputs, char* reason, size_t reason_size) {
-  try {
-    static_cast<Executable*>(self)->runner->run(inputs, outputs);
-    return 0;
-  } catch (const std::exception& error) {
-    std::snprintf(reason, reason_size, "%s", error.what());
-  } catch (...) {
-    std::snprintf(reason, reason_size, "an NNAPI execution ended with an unknown exception");
-  }
-  return 1;
-}
-
-py::capsule BoundRunner::capsule() const {
-  auto made = std::make_unique<Executable>();
-  made->table = {SUBGRAFT_EXECUTABLE_VERSION, made.get(), run_executable};
-  made->runner = runner_;
-  static_assert(offsetof(Executable, table) == 0, "the capsule points at the table, its destructor at the whole");
-  py::capsule capsule(made.get(), SUBGRAFT_EXECUTABLE_CAPSULE, [](PyObject* object) {
-    delete static_cast<Executable*>(PyCapsule_GetPointer(object, SUBGRAFT_EXECUTABLE_CAPSULE));
-  });
-  (void)made.release();
-  return capsule;
-}
 
 template <typename T>
 std::string c_name() {
@@ -389,7 +356,6 @@ void bind_nnapi(py::module_& module) {
       .def("run", &BoundRunner::run, py::arg("inputs"), py::arg("outputs"),
            "Computes once. A transient failure is tried again, an output gets more room, a driver that died gets the "
            "model once more; NnapiError for what is left.")
-      .def("capsule", &BoundRunner::capsule, "For the native executor. Lives on when this runner is gone.")
       .def_property_readonly(
           "durations",
           [](const BoundRunner& self) {
