@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from opencl_device import Faults, TestDevice, open_device
 from oracle import Oracle
 from subgraft.backends.opencl.library import VARIABLE
+
+NATIVE = Path(__file__).resolve().parents[1] / "native"
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +23,26 @@ def oracle() -> Iterator[Oracle]:
     child = Oracle()
     yield child
     child.close()
+
+
+@pytest.fixture(scope="session")
+def native_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder of the core and of the native test programs, for every test that runs or looks at one."""
+    cmake, ninja = shutil.which("cmake"), shutil.which("ninja")
+    if cmake is None or ninja is None:
+        pytest.skip("needs cmake and ninja; pip install cmake ninja")
+    build = tmp_path_factory.mktemp("native")
+    options = ["-G", "Ninja", "-DSUBGRAFT_NATIVE_TESTS=ON", "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O1"]
+    subprocess.run([cmake, "-S", str(NATIVE), "-B", str(build), *options], check=True, capture_output=True)
+    jobs = str(len(os.sched_getaffinity(0)))
+    subprocess.run([ninja, "-C", str(build), "-j", jobs], check=True, capture_output=True)
+    return build
+
+
+@pytest.fixture(scope="session")
+def native_programs(native_build: Path) -> Path:
+    """The folder of the native test programs."""
+    return native_build / "tests"
 
 
 @pytest.fixture(scope="session", autouse=True)

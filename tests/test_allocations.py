@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,8 +11,6 @@ import pytest
 import subgraft
 from shared_models import MODELS, needs_shared
 from subgraft.delegates import Graph, Op, Options, Tensor
-
-NATIVE = Path(__file__).resolve().parents[1] / "native"
 
 # One of each kind: int8, uint8, float, dynamic range, float16 weights, LSTM, transformer, thousands of ops,
 # sparse weights.
@@ -38,22 +34,8 @@ COUNTED = [
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the native test programs."""
-    cmake, ninja = shutil.which("cmake"), shutil.which("ninja")
-    if cmake is None or ninja is None:
-        pytest.skip("needs cmake and ninja; pip install cmake ninja")
-    build = tmp_path_factory.mktemp("native")
-    options = ["-G", "Ninja", "-DSUBGRAFT_NATIVE_TESTS=ON", "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O1"]
-    subprocess.run([cmake, "-S", str(NATIVE), "-B", str(build), *options], check=True, capture_output=True)
-    jobs = str(len(os.sched_getaffinity(0)))
-    subprocess.run([ninja, "-C", str(build), "-j", jobs], check=True, capture_output=True)
-    return build / "tests"
-
-
-@pytest.fixture(scope="module")
-def counter(programs: Path) -> Path:
-    return programs / "count_allocations"
+def counter(native_programs: Path) -> Path:
+    return native_programs / "count_allocations"
 
 
 @needs_shared
@@ -89,18 +71,20 @@ def test_an_op_whose_shapes_stay_what_the_last_run_found_allocates_nothing(count
     assert counted(counter, tmp_path / "tiled.tflite", Graph(tensors, ops, (0, 1), (3,))) == 0
 
 
-def test_an_opencl_command_list_allocates_nothing(programs: Path, tmp_path: Path) -> None:
+def test_an_opencl_command_list_allocates_nothing(native_programs: Path, tmp_path: Path) -> None:
     """With a stand-in for the driver; what a real one allocates is its own."""
     library = tmp_path / "libOpenCL_stand_in.so"
     source = str(Path(__file__).with_name("stand_in_opencl.c"))
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", source, "-lpthread", "-o", str(library)], check=True)
-    command = [str(programs / "count_opencl_allocations"), str(library)]
+    command = [str(native_programs / "count_opencl_allocations"), str(library)]
     child = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert child.returncode == 0, child.stdout + child.stderr
     assert child.stdout.split() == ["0", "10"]
 
 
-def test_an_edge_tpu_inference_allocates_nothing(programs: Path) -> None:
-    child = subprocess.run([str(programs / "count_engine_allocations")], capture_output=True, text=True, timeout=60)
+def test_an_edge_tpu_inference_allocates_nothing(native_programs: Path) -> None:
+    child = subprocess.run(
+        [str(native_programs / "count_engine_allocations")], capture_output=True, text=True, timeout=60
+    )
     assert child.returncode == 0, child.stdout + child.stderr
     assert child.stdout.split() == ["0", "5000", "0", "480"]

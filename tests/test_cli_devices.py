@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
+from subgraft import _native
 from subgraft.backends.fake import Fake
 from subgraft.cli import main
 from subgraft.cli.exit_codes import ExitCode
@@ -103,6 +107,30 @@ def test_as_json_everything_is_there(installed: Callable[..., None], capsys: pyt
     assert (first["temperature_c_experimental"], first["emulated"]) == (42.04, False)
     assert second["problem"].startswith("no permission")
     assert result["unavailable"] == [{"delegate": "none", "reason": "there is no such thing here; plug one in"}]
+
+
+def test_the_instruction_set_of_the_kernels_is_told(
+    installed: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed(fake=Fake)
+    before = _native.instruction_set()
+    try:
+        _native.limit_instruction_set("generic")
+        assert main(["devices"]) == ExitCode.OK
+        assert "CPU: kernels for generic; this processor has generic" in capsys.readouterr().out
+        assert main(["devices", "--json"]) == ExitCode.OK
+    finally:
+        _native.limit_instruction_set(before)
+    told = {"instruction_set": "generic", "instruction_sets": list(_native.instruction_sets())}
+    assert json.loads(capsys.readouterr().out)["cpu"] == told
+
+
+def test_a_wrong_limit_of_the_instruction_set_is_a_wrong_command_line() -> None:
+    command = [sys.executable, "-m", "subgraft", "devices", "fake"]
+    environment = {**os.environ, "SUBGRAFT_ISA": "mmx"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == ExitCode.USAGE
+    assert "SUBGRAFT_ISA: instruction set 'mmx' is none" in ended.stderr
 
 
 def test_one_device_can_be_named_also_one_that_is_listed_only_when_it_is_asked_for(

@@ -1,8 +1,8 @@
 """Every ```python and ```console block of README.md and docs/ runs and does what it shows.
 
-The python blocks of a page run one after the other in one namespace, in a folder with a `model.tflite`, `examples/`
-and `src/`. In a console block a line that begins with "$ " is run in the shell and the lines below it are what it
-prints; "..." stands for anything. Blocks that cannot run here have another language, such as ```sh.
+The python blocks of a page run one after the other in one namespace, in a folder with a `model.tflite`, `benchmarks/`,
+`examples/` and `src/`. In a console block a line that begins with "$ " is run in the shell and the lines below it are
+what it prints; "..." stands for anything. Blocks that cannot run here have another language, such as ```sh.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch, request):
     if page.name == NEEDS_OPENCL:
         request.getfixturevalue("opencl")  # skips without a device
     (tmp_path / "model.tflite").write_bytes(Model.of(make.chain("ADD", "TANH", "MUL")).to_bytes())
-    for folder in ("examples", "src"):
+    for folder in ("benchmarks", "examples", "src"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "page"}

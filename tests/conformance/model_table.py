@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 # DEQUANTIZE made of them, must be equal.
 TOLERANCES = {"integer": 0.0, "float": 1e-5, "dynamic": 1e-4}
 
+TOKEN_DTYPES = ("int32", "int64")  # indices, mostly: an input of these needs its Values
+
 
 @dataclass(frozen=True, kw_only=True)
 class Values:

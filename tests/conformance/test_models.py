@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +11,17 @@ import pytest
 from PIL import Image
 
 import subgraft
+from model_inputs import oracle_model, random_values
 from model_table import CASES, ELSEWHERE, ModelCase
 from op_cases import Array
 from oracle import Oracle, Request
 from shared_models import MODELS, SHARED, needs_shared
-from subgraft.delegates import Graph, Op, Tensor, Unsupported
+from subgraft.delegates import Graph, Unsupported
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 
 RANDOM_INPUTS = 5
 PICTURES = ("grace_hopper.bmp", "cat.bmp", "parrot.jpg")
-TOKEN_DTYPES = ("int32", "int64")
 
 pytestmark = [pytest.mark.conformance, needs_shared]
 
@@ -37,7 +36,7 @@ def test_a_model_equals_tflite(case: ModelCase, oracle: Oracle) -> None:
     interpreter = loaded(case)
     model = Model.open(MODELS / case.path)
     runs = [*random_runs(case, model.graphs[0]), *picture_runs(case, model.graphs[0])]
-    answer = oracle.ask(Request(oracle_model(case, model), runs, resolver=case.oracle))
+    answer = oracle.ask(Request(oracle_model(case, MODELS / case.path, model), runs, resolver=case.oracle))
     assert not answer.error, f"the oracle refuses: {answer.error}"
     for i, (inputs, theirs) in enumerate(zip(runs, answer.runs, strict=True)):
         found = differences(run(interpreter, inputs), theirs, case.tolerance)
@@ -90,22 +89,6 @@ def random_runs(case: ModelCase, graph: Graph) -> list[list[Array]]:
     ]
 
 
-def random_values(case: ModelCase, place: int, tensor: Tensor, rng: np.random.Generator) -> Array:
-    dtype = np.dtype(tensor.dtype)
-    values = case.values.get(place)
-    if dtype.kind == "b":
-        return rng.integers(0, 2, tensor.shape).astype(dtype)
-    if dtype.kind in "iu":
-        assert values or tensor.dtype not in TOKEN_DTYPES, f"{case.path}: what may input {place} hold?"
-        low, high = (values.low, values.high) if values else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        return rng.integers(int(low), int(high), tensor.shape, dtype, endpoint=True)
-    if values:
-        return rng.uniform(values.low, values.high, tensor.shape).astype(dtype)
-    if case.pictures:
-        return rng.uniform(*case.pictures, tensor.shape).astype(dtype)
-    return rng.standard_normal(tensor.shape).astype(dtype)
-
-
 def picture_runs(case: ModelCase, graph: Graph) -> list[list[Array]]:
     if case.pictures is None:
         return []
@@ -123,36 +106,6 @@ def picture_runs(case: ModelCase, graph: Graph) -> list[list[Array]]:
         else:
             runs.append([pixels if tensor.dtype == "uint8" else (pixels.astype("int16") - 128).astype("int8")])
     return runs
-
-
-def oracle_model(case: ModelCase, model: Model) -> bytes:
-    if not case.repaired and not case.older and not case.in_floats:
-        return (MODELS / case.path).read_bytes()
-    graph = model.graphs[0]
-    tensors, ops = list(graph.tensors), [replace(op, version=case.older.get(op.kind, op.version)) for op in graph.ops]
-    if case.repaired:
-        tensors = [
-            replace(t, quantization=replace(t.quantization, axis=0)) if t.quantization and len(t.shape) == 1 else t
-            for t in tensors
-        ]
-    graph = Graph(tensors, ops, graph.inputs, graph.outputs)
-    return Model.of(with_floats(graph, case.in_floats)).to_bytes()
-
-
-def with_floats(graph: Graph, kind: str) -> Graph:
-    """The graph with ops of this kind computing in floats."""
-    tensors, ops = list(graph.tensors), []
-    for op in graph.ops:
-        if op.kind != kind:
-            ops.append(op)
-            continue
-        first = len(tensors)
-        tensors += [Tensor(f"{tensors[t].name} real", tensors[t].shape, "float32") for t in (*op.inputs, *op.outputs)]
-        inputs = range(first, first + len(op.inputs))
-        ops += [Op("DEQUANTIZE", (t,), (real,), version=3) for t, real in zip(op.inputs, inputs, strict=True)]
-        ops.append(replace(op, inputs=tuple(inputs), outputs=(len(tensors) - 1,), version=1))
-        ops.append(Op("QUANTIZE", (len(tensors) - 1,), op.outputs, version=2))
-    return Graph(tensors, ops, graph.inputs, graph.outputs)
 
 
 def differences(ours: list[Array], theirs: list[Array], tolerance: float) -> str:
@@ -180,7 +133,9 @@ def first_difference(case: ModelCase, model: Model, inputs: list[Array], oracle:
     """The first op in the order of execution that makes another tensor than the oracle's, in its first run."""
     if _native.missing_kernels(model.native):
         return "ops of control flow: no tensors in between"
-    answer = oracle.ask(Request(oracle_model(case, model), [inputs], resolver=case.oracle, every_tensor=True))
+    answer = oracle.ask(
+        Request(oracle_model(case, MODELS / case.path, model), [inputs], resolver=case.oracle, every_tensor=True)
+    )
     program = _native.Program(model.native, pool=_native.ThreadPool(1), keep_all=True)
     program.call(inputs)
     graph = model.graphs[0]

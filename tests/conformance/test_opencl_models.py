@@ -10,12 +10,12 @@ import pytest
 
 import subgraft
 from macs import share
+from model_inputs import random_values
 from model_table import CASES, ModelCase, integer
 from op_cases import Array
 from opencl_device import TestDevice
 from shared_models import MODELS, needs_shared
 from subgraft.interpreter.model import Model
-from test_models import random_values
 
 TOLERANCE = 1e-4  # of the output's range, where floats are computed; more only where model_table.py says why
 IMAGE_SHARE = 0.8  # of the multiply-accumulates of a model that takes an image

@@ -34,21 +34,26 @@ Joint join_along(const Shape& joined, int axis, const std::vector<int32_t>& size
   return joint;
 }
 
-Compute run_join(Joint joint) {
+Compute run_join(Preparation& p, Joint joint) {
+  if (joint.rows == 1)
+    for (size_t i = 0; i < joint.parts.size(); ++i) p.part(static_cast<int>(i), 0, joint.parts[i].offset);
   return [joint = std::move(joint)](const Invocation& v) {
     v.parallel(joint.rows, row_grain(joint.row_bytes), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         std::byte* out = v.out<std::byte>(0) + row * joint.row_bytes;
         for (size_t i = 0; i < joint.parts.size(); ++i) {
           const auto [offset, bytes] = joint.parts[i];
-          if (bytes > 0) std::memcpy(out + offset, v.in<std::byte>(static_cast<int>(i)) + row * bytes, bytes);
+          const std::byte* in = v.in<std::byte>(static_cast<int>(i)) + row * bytes;
+          if (bytes > 0 && in != out + offset) std::memcpy(out + offset, in, bytes);
         }
       }
     });
   };
 }
 
-Compute run_split(Joint joint, int input) {
+Compute run_split(Preparation& p, Joint joint, int input) {
+  if (joint.rows == 1)
+    for (size_t i = 0; i < joint.parts.size(); ++i) p.view(static_cast<int>(i), input, joint.parts[i].offset);
   return [joint = std::move(joint), input](const Invocation& v) {
     v.parallel(joint.rows, row_grain(joint.row_bytes), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
@@ -136,7 +141,7 @@ Compute prepare_concatenation(Preparation& p) {
   p.set_output(0, joined);
   Joint joint = join_along(joined, axis, sizes, element_bytes);
   if (dtype == DType::uint8 && any_differs_in_scale(p)) return run_rescaling_join(p, std::move(joint));
-  return run_join(std::move(joint));
+  return run_join(p, std::move(joint));
 }
 
 Compute prepare_pack(Preparation& p) {
@@ -156,7 +161,7 @@ Compute prepare_pack(Preparation& p) {
   dims.insert(dims.begin() + axis, count);
   const Shape joined(dims);
   p.set_output(0, joined);
-  return run_join(join_along(joined, axis, std::vector<int32_t>(count, 1), element_bytes));
+  return run_join(p, join_along(joined, axis, std::vector<int32_t>(count, 1), element_bytes));
 }
 
 Compute prepare_unpack(Preparation& p) {
@@ -174,7 +179,7 @@ Compute prepare_unpack(Preparation& p) {
     require_same_scale(p, p.input(0), p.output(i));
     p.set_output(i, Shape(dims));
   }
-  return run_split(join_along(shape, axis, std::vector<int32_t>(count, 1), element_bytes), 0);
+  return run_split(p, join_along(shape, axis, std::vector<int32_t>(count, 1), element_bytes), 0);
 }
 
 // One output for each size.
@@ -185,7 +190,7 @@ Compute split(Preparation& p, int input, int axis, const std::vector<int32_t>& s
     element_bytes = moved_bytes(p, p.input(input), p.output(i));
     p.set_output(i, shape.with(axis, sizes[i]));
   }
-  return run_split(join_along(shape, axis, sizes, element_bytes), input);
+  return run_split(p, join_along(shape, axis, sizes, element_bytes), input);
 }
 
 void require_num_splits(const Preparation& p) {

@@ -1,7 +1,9 @@
 // CONV_2D: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with 8-bit or 4-bit weights.
+#include "kernels/conv_int8.h"
 #include "kernels/conv_math.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/requantize.h"
 #include "kernels/sparse_product.h"
 #include "kernels/weights.h"
@@ -49,6 +51,10 @@ Compute conv_float(Preparation& p, const ConvGeometry& g) {
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
   const SparseProduct<float> sparse = sparse_weights<float>(p, g);
+  if (!sparse) {
+    p.spell_out(1);
+    if (Compute fast = fast_conv_float(p, g)) return fast;
+  }
   return [=](const Invocation& v) {
     const AddBias finish{biased ? v.in<float>(2) : nullptr, range, v.out<float>(0)};
     if (sparse) return convolve_sparse<float>(v, g, sparse, v.in<float>(0), RealProduct(), finish);
@@ -98,10 +104,21 @@ Compute prepare_hybrid(Preparation& p, const ConvGeometry& g) {
   return conv_hybrid<Dequantize>(p, g, std::move(scales), false);
 }
 
+// Rows of activations times packed weights, where the processor has kernels for that; empty otherwise.
+template <typename T>
+Compute conv_8_bits(Preparation& p, const ConvGeometry& g, const std::vector<Multiplier>& multipliers) {
+  return fast_conv_int8(p, g,
+                        {.fixed = multipliers,
+                         .real = {},
+                         .zero_point = p.output(0).zero_point(),
+                         .range = output_range<T>(p, p.options().integer("fused_activation_function"))});
+}
+
 Compute conv_int8(Preparation& p, const ConvGeometry& g) {
   require_symmetric(p, 1);
-  const Requantization<int8_t, int32_t> requantization(
-      p, quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift));
+  const auto multipliers = quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift);
+  const Requantization<int8_t, int32_t> requantization(p, multipliers);
+  if (Compute fast = conv_8_bits<int8_t>(p, g, multipliers)) return fast;
   const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(0).zero_point())};
   const SignedWeights weights(p, 1);
   const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
@@ -116,8 +133,9 @@ Compute conv_int8(Preparation& p, const ConvGeometry& g) {
 
 Compute conv_uint8(Preparation& p, const ConvGeometry& g) {
   if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
-  const Requantization<uint8_t, int32_t> requantization(
-      p, std::vector<Multiplier>(g.channels_out, quantize_multiplier(effective_scale(p, 1))));
+  const std::vector<Multiplier> multipliers(g.channels_out, quantize_multiplier(effective_scale(p, 1)));
+  const Requantization<uint8_t, int32_t> requantization(p, multipliers);
+  if (Compute fast = conv_8_bits<uint8_t>(p, g, multipliers)) return fast;
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
                                                       static_cast<int16_t>(p.input(1).zero_point())};
   return [=](const Invocation& v) {

@@ -1,4 +1,5 @@
 // DEPTHWISE_CONV_2D: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with 8-bit weights.
+#include "kernels/depthwise_fast.h"
 #include "kernels/depthwise_math.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
@@ -11,6 +12,7 @@ namespace {
 int64_t pixel_grain(const ConvGeometry& g) { return grain_of(g.taps() * g.channels_out); }
 
 Compute depthwise_float(Preparation& p, const ConvGeometry& g) {
+  if (Compute fast = fast_depthwise_float(p, g)) return fast;
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
   return [=](const Invocation& v) {
@@ -45,6 +47,7 @@ Compute depthwise_hybrid(Preparation& p, ConvGeometry g) {
 }
 
 Compute depthwise_int8(Preparation& p, const ConvGeometry& g) {
+  if (Compute fast = fast_depthwise_int8(p, g)) return fast;
   const Requantization<int8_t, int32_t> requantization(
       p, quantize_multipliers(effective_scales(p, 1, 3, g.channels_out), kMaxShift));
   const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(0).zero_point())};
@@ -59,6 +62,7 @@ Compute depthwise_int8(Preparation& p, const ConvGeometry& g) {
 
 Compute depthwise_uint8(Preparation& p, const ConvGeometry& g) {
   if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
+  if (Compute fast = fast_depthwise_uint8(p, g)) return fast;
   const Requantization<uint8_t, int32_t> requantization(
       p, std::vector<Multiplier>(g.channels_out, quantize_multiplier(effective_scale(p, 1))));
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),

@@ -4,9 +4,11 @@
 
 #include <cstring>
 
+#include "kernels/conv_int8.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/requantize.h"
 #include "kernels/sparse_product.h"
 #include "kernels/weights.h"
@@ -48,6 +50,8 @@ Compute fc_float(Preparation& p, const FullyConnectedSizes& s) {
   };
   if (const SparseProduct<float> sparse(p, sparse_sizes(s)); sparse)
     return multiply_sparse<float, float>(s, sparse, RealProduct(), finish_of);
+  p.spell_out(1);
+  if (Compute fast = fast_fully_connected_float(p, s)) return fast;
   const auto weights = [](const Invocation& v) { return v.in<float>(1); };
   return multiply_all<float, float>(s, weights, RealProduct(), finish_of);
 }
@@ -104,6 +108,16 @@ auto requantize_real(Preparation& p, const FullyConnectedSizes& s) {
   };
 }
 
+// Rows of activations times packed weights, where the processor has kernels for that; empty otherwise.
+template <typename Out>
+Compute fc_8_bits(Preparation& p, const FullyConnectedSizes& s, int32_t w_zero) {
+  return fast_fully_connected_int8(p, s, w_zero,
+                                   {.fixed = {},
+                                    .real = effective_scales(p, 1, 0, s.units),
+                                    .zero_point = p.output(0).zero_point(),
+                                    .range = output_range<Out>(p, p.options().integer("fused_activation_function"))});
+}
+
 Compute fc_int8(Preparation& p, const FullyConnectedSizes& s) {
   const auto x_zero = static_cast<int16_t>(p.input(0).zero_point());
   const auto w_zero = static_cast<int16_t>(weight_zero(p));
@@ -113,6 +127,7 @@ Compute fc_int8(Preparation& p, const FullyConnectedSizes& s) {
     if (const SparseProduct<int8_t> sparse(p, sparse_sizes(s)); sparse)
       return multiply_sparse<uint32_t, int8_t>(s, sparse, product, finish);
   }
+  if (Compute fast = fc_8_bits<int8_t>(p, s, w_zero)) return fast;
   const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
   if (w_zero == 0) return multiply_all<uint32_t, int8_t>(s, weights, CenteredProduct<int8_t>{x_zero}, finish);
   return multiply_all<uint32_t, int8_t>(s, weights, BothCenteredProduct<int8_t, int8_t>{x_zero, w_zero}, finish);
@@ -122,6 +137,7 @@ Compute fc_int8(Preparation& p, const FullyConnectedSizes& s) {
 template <typename Out>
 Compute fc_uint8(Preparation& p, const FullyConnectedSizes& s) {
   if (p.input(1).is_per_channel()) p.unsupported("uint8 weights with a scale for each channel");
+  if (Compute fast = fc_8_bits<Out>(p, s, p.input(1).zero_point())) return fast;
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
                                                       static_cast<int16_t>(p.input(1).zero_point())};
   const auto weights = [](const Invocation& v) { return v.in<uint8_t>(1); };

@@ -4,6 +4,7 @@
 #include "kernels/families.h"
 #include "kernels/log_softmax_math.h"
 #include "kernels/rows.h"
+#include "micro/softmax.h"
 
 namespace subgraft {
 namespace {
@@ -20,10 +21,16 @@ Compute log_softmax8(Preparation& p, const Rows& rows) {
 Compute prepare_log_softmax(Preparation& p) {
   const Rows rows = prepare_rows(p);
   const DType in = p.input(0).dtype, out = p.output(0).dtype;
-  if (in == DType::float32 && out == in)
+  if (in == DType::float32 && out == in) {
+    if (const SoftmaxRows* fast = softmax_rows())
+      return [rows, run = fast->log](const Invocation& v) {
+        rows.compute_many<float, float>(v,
+                                        [&](const float* x, float* y, int64_t count) { run(x, y, count, rows.depth); });
+      };
     return [rows](const Invocation& v) {
       rows.compute<float, float>(v, [&](const float* x, float* y) { log_softmax_row(x, y, rows.depth); });
     };
+  }
   if (in == DType::int8 && out == in) return log_softmax8<int8_t>(p, rows);
   if (in == DType::uint8 && out == in) return log_softmax8<uint8_t>(p, rows);
   p.unsupported("input ", dtype_name(in), " with output ", dtype_name(out));

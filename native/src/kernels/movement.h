@@ -64,8 +64,9 @@ inline int64_t stride_of(const Shape& shape, int axis) {
   return shape.elements() == 0 ? 0 : shape.product(axis + 1, shape.rank());
 }
 
-// Copies input to output.
-inline Compute run_copy(const StridedCopy& copy, int input = 0) {
+// Copies input to output, which may lie in it where the elements are next to each other.
+inline Compute run_copy(Preparation& p, const StridedCopy& copy, int input = 0) {
+  if (copy.is_contiguous()) p.view(0, input, copy.in_offset_bytes());
   return [copy, input](const Invocation& v) {
     const std::byte* in = v.in<std::byte>(input);
     std::byte* out = v.out<std::byte>(0);

@@ -29,7 +29,7 @@ Compute prepare_tile(Preparation& p) {
     copy.add(times[i], 0, out_stride * shape[i]);
     copy.add(shape[i], stride_of(shape, i), out_stride);
   }
-  return run_copy(copy);
+  return run_copy(p, copy);
 }
 
 Compute prepare_broadcast_to(Preparation& p) {
@@ -49,7 +49,7 @@ Compute prepare_broadcast_to(Preparation& p) {
   StridedCopy copy(element_bytes);
   for (int i = 0; i < output.rank(); ++i)
     copy.add(output[i], input[i] == 1 ? 0 : stride_of(input, i), stride_of(output, i));
-  return run_copy(copy);
+  return run_copy(p, copy);
 }
 
 Compute prepare_reverse(Preparation& p) {
@@ -72,7 +72,7 @@ Compute prepare_reverse(Preparation& p) {
     copy.add(shape[i], reverse[i] ? -stride : stride, stride);
   }
   copy.start_at(offset, 0);
-  return run_copy(copy);
+  return run_copy(p, copy);
 }
 
 int64_t read_block_size(const Preparation& p) {
@@ -117,7 +117,7 @@ Compute prepare_space_to_depth(Preparation& p) {
   p.set_output(0, Shape{shape[0], static_cast<int32_t>(blocks.height), static_cast<int32_t>(blocks.width),
                         static_cast<int32_t>(shape[3] * block * block)});
   if (shape.elements() == 0) return [](const Invocation&) {};
-  return run_copy(blocks.copy(element_bytes, true));
+  return run_copy(p, blocks.copy(element_bytes, true));
 }
 
 Compute prepare_depth_to_space(Preparation& p) {
@@ -132,7 +132,7 @@ Compute prepare_depth_to_space(Preparation& p) {
   p.set_output(0, Shape{shape[0], static_cast<int32_t>(shape[1] * block), static_cast<int32_t>(shape[2] * block),
                         static_cast<int32_t>(blocks.depth)});
   if (shape.elements() == 0) return [](const Invocation&) {};
-  return run_copy(blocks.copy(element_bytes, false));
+  return run_copy(p, blocks.copy(element_bytes, false));
 }
 
 // The spatial dimensions of SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND; an input of rank 3 has a width of 1.

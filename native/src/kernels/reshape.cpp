@@ -18,6 +18,7 @@ Compute same_bytes(Preparation& p, const Shape& shape) {
   p.require(shape.elements() == input.shape.elements(), "cannot turn shape ", input.shape.text(), " into ",
             shape.text());
   p.set_output(0, shape);
+  p.view(0, 0);
   p.share(0, 0);
   const size_t size = static_cast<size_t>(shape.elements()) * bits / 8;
   return [size](const Invocation& v) {
@@ -124,6 +125,7 @@ Compute prepare_bitcast(Preparation& p) {
   }
   const Shape output(dims);
   p.set_output(0, output);
+  if (to <= from) p.view(0, 0);  // larger elements need more alignment than the input's may have
   p.share(0, 0);
   const size_t size = static_cast<size_t>(output.elements()) * to / 8;
   return [size](const Invocation& v) {

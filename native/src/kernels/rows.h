@@ -15,12 +15,22 @@ struct Rows {
   // row(input, output) for every row, on all threads.
   template <typename In, typename Out, typename Row>
   void compute(const Invocation& v, Row&& row) const {
-    constexpr int64_t kGrainElements = 4096;
+    compute_pieces<In, Out>(v, 4096, [&](const In* in, Out* out, int64_t rows) {
+      for (; rows > 0; --rows, in += depth, out += depth) row(in, out);
+    });
+  }
+  // The same for kernels on vectors: rows(input, output, how many).
+  template <typename In, typename Out, typename Many>
+  void compute_many(const Invocation& v, Many&& rows) const {
+    compute_pieces<In, Out>(v, 32768, rows);
+  }
+
+ private:
+  template <typename In, typename Out, typename Many>
+  void compute_pieces(const Invocation& v, int64_t grain_elements, Many&& rows) const {
     if (depth == 0) return;
-    const In* in = v.in<In>(0);
-    Out* out = v.out<Out>(0);
-    v.parallel(count, std::max<int64_t>(1, kGrainElements / depth), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) row(in + i * depth, out + i * depth);
+    v.parallel(count, std::max<int64_t>(1, grain_elements / depth), [&](int64_t begin, int64_t end) {
+      rows(v.in<In>(0) + begin * depth, v.out<Out>(0) + begin * depth, end - begin);
     });
   }
 };

@@ -30,7 +30,7 @@ Compute prepare_slice(Preparation& p) {
   StridedCopy copy(element_bytes);
   for (int i = 0; i < shape.rank(); ++i) copy.add(output[i], stride_of(shape, i), stride_of(output, i));
   copy.start_at(offset, 0);
-  return run_copy(copy);
+  return run_copy(p, copy);
 }
 
 // One dimension of the input as STRIDED_SLICE takes it.
@@ -152,7 +152,7 @@ Compute prepare_strided_slice(Preparation& p) {
     copy.add(ranges[i].count, ranges[i].stride * in_stride, out_strides[i]);
   }
   copy.start_at(in_offset, 0);
-  return run_copy(copy);
+  return run_copy(p, copy);
 }
 
 }  // namespace

@@ -51,22 +51,33 @@ inline ExpTable exp_table(double real) {
   return table;
 }
 
+// What a row of `sum` is multiplied by: value / 2^exponent, from Q0 to units of an output of so many bits.
+struct ShareScale {
+  static constexpr int kSumIntegerBits = 12;
+  int32_t value;
+  int exponent;
+
+  ShareScale(int64_t sum, int output_bits) {
+    const fixed::Reciprocal scale = fixed::reciprocal<kSumIntegerBits>(sum);
+    value = scale.value;
+    exponent = scale.bits_over_unit + 31 - output_bits;
+  }
+};
+
 template <typename In, typename Out>
 void softmax_row(const In* in, Out* out, int64_t depth, const ExpTable& table) {
-  constexpr int kSumIntegerBits = 12;
   constexpr int32_t low = std::numeric_limits<Out>::min(), high = std::numeric_limits<Out>::max();
   const int32_t max = *std::max_element(in, in + depth);
   int64_t sum = 0;
-  for (int64_t i = 0; i < depth; ++i) sum += fixed::rescale<0, kSumIntegerBits>(table[max - in[i]]);
-  const fixed::Reciprocal scale = fixed::reciprocal<kSumIntegerBits>(sum);
-  const int exponent = scale.bits_over_unit + 31 - fixed::kBits<Out>;
-  if (exponent > 31) {  // every share is under half a step
+  for (int64_t i = 0; i < depth; ++i) sum += fixed::rescale<0, ShareScale::kSumIntegerBits>(table[max - in[i]]);
+  const ShareScale scale(sum, fixed::kBits<Out>);
+  if (scale.exponent > 31) {  // every share is under half a step
     std::fill(out, out + depth, static_cast<Out>(low));
     return;
   }
   for (int64_t i = 0; i < depth; ++i) {
     const int32_t share = doubling_high_multiply(scale.value, table[max - in[i]]);
-    out[i] = static_cast<Out>(std::min(rounding_shift_right(share, exponent) + low, high));
+    out[i] = static_cast<Out>(std::min(rounding_shift_right(share, scale.exponent) + low, high));
   }
 }
 
@@ -116,6 +127,20 @@ struct Softmax16 {
 
 inline int16_t saturate16(int64_t x) { return static_cast<int16_t>(std::clamp<int64_t>(x, INT16_MIN, INT16_MAX)); }
 
+// The same for int16, where exponentials are Q0 and their sum Q16.15.
+struct Softmax16Scale {
+  int64_t value;
+  int shift;
+
+  Softmax16Scale(int64_t sum, const InterpolationTable& one_over_one_plus) {
+    sum = std::clamp<int64_t>(sum, 1, INT32_MAX);
+    const int leading_zeros = __builtin_clz(static_cast<uint32_t>(sum));
+    const int64_t over_one = (((sum << (leading_zeros - 1)) + (1 << 13)) >> 14) - (1 << 15) - (1 << 16);
+    value = one_over_one_plus(saturate16(over_one));
+    shift = 31 - leading_zeros;
+  }
+};
+
 inline void softmax_row(const int16_t* in, int16_t* out, int64_t depth, const Softmax16& p) {
   const int32_t max = *std::max_element(in, in + depth);
   int64_t sum = 0;  // Q16.15
@@ -123,13 +148,9 @@ inline void softmax_row(const int16_t* in, int16_t* out, int64_t depth, const So
     out[i] = p.exp(saturate16(int64_t{rescale(in[i] - max, p.multiplier)} + 32767));
     sum += out[i];
   }
-  sum = std::clamp<int64_t>(sum, 1, INT32_MAX);
-  const int leading_zeros = __builtin_clz(static_cast<uint32_t>(sum));
-  const int64_t over_one = (((sum << (leading_zeros - 1)) + (1 << 13)) >> 14) - (1 << 15) - (1 << 16);
-  const int64_t scale = p.one_over_one_plus(saturate16(over_one));
-  const int shift = 31 - leading_zeros;
+  const Softmax16Scale scale(sum, p.one_over_one_plus);
   for (int64_t i = 0; i < depth; ++i) {
-    const int64_t share = (out[i] * scale + ((int64_t{1} << shift) >> 1)) >> shift;
+    const int64_t share = (out[i] * scale.value + ((int64_t{1} << scale.shift) >> 1)) >> scale.shift;
     out[i] = static_cast<int16_t>(std::clamp<int64_t>(share, 0, INT16_MAX));
   }
 }

@@ -43,6 +43,11 @@ void StridedCopy::add(int64_t size, int64_t in_stride, int64_t out_stride) {
   dim_[dims_++] = {size, in_stride, out_stride};
 }
 
+bool StridedCopy::is_contiguous() const {
+  const bool in_order = dims_ == 0 || (dims_ == 1 && dim_[0].in_stride == 1 && dim_[0].out_stride == 1);
+  return in_order && !empty_ && out_offset_ == 0;
+}
+
 void StridedCopy::start_at(int64_t in_offset, int64_t out_offset) {
   in_offset_ = in_offset;
   out_offset_ = out_offset;

@@ -24,6 +24,9 @@ class StridedCopy {
   // Rows can be copied independently of each other. A row is never empty: without elements there are no rows.
   int64_t rows() const { return empty_ ? 0 : rows_; }
   int64_t row_bytes() const { return inner_size() * element_bytes_; }
+  // Whether the output is one piece of the input, in order; where that begins.
+  bool is_contiguous() const;
+  int64_t in_offset_bytes() const { return in_offset_ * element_bytes_; }
   void copy_rows(const std::byte* in, std::byte* out, int64_t begin, int64_t end) const;
 
  private:

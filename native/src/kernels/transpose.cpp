@@ -26,7 +26,7 @@ Compute prepare_transpose(Preparation& p) {
 
   StridedCopy copy(element_bytes);
   for (int i = 0; i < shape.rank(); ++i) copy.add(output[i], stride_of(shape, axes[i]), stride_of(output, i));
-  return run_copy(copy);
+  return run_copy(p, copy);
 }
 
 }  // namespace

@@ -163,6 +163,25 @@ class Preparation {
   // pointers are equal (as well as when they are not). The output must not be larger than the input.
   void share(int output, int input);
 
+  // The output's bytes are the input's from `offset` on. It may lie right there: once every output of the op does, the
+  // closure is not run.
+  void view(int output, int input, int64_t offset = 0);
+
+  // The other way round: the input's bytes are the output's from `offset` on. It may be made right there, and the
+  // closure, where it runs, must see that (the pointers say so) and leave these bytes alone.
+  void part(int input, int output, int64_t offset);
+
+  // Rows and columns of zeros (the zero point) around the images, [batch, height, width, depth], of an input. Where a
+  // PAD before this op puts them there, the op takes that over: from this call on input(i) is what the PAD takes, and
+  // the kernel must count what is outside of the image as zeros. All 0 where there is no such PAD.
+  struct Border {
+    int64_t top = 0, bottom = 0, left = 0, right = 0;
+  };
+  Border absorb_border(int input);
+
+  // The closure does not read this constant input: all that it needs is in shared(). Its memory may go.
+  void release(int input);
+
   // A value derived from constants only (packed or unpacked weights), made once for all interpreters of one model.
   // `kind` tells different derivations from one tensor apart. Only for inputs that are constant.
   template <typename T, typename Make>

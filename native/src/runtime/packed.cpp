@@ -84,6 +84,8 @@ PackedOperands::PackedOperands(const OpCode& op, std::vector<Operand>& inputs, s
 
 Compute PackedOperands::around(Compute compute, Preparation::Host& host, ThreadPool& threads) const {
   if (packed_inputs_.empty() && packed_outputs_.empty()) return compute;
+  host.views.clear();  // of bytes that the kernel sees unpacked
+  host.parts.clear();
   struct Buffer {
     Packed operand;
     int64_t elements;

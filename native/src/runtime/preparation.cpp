@@ -160,6 +160,29 @@ void Preparation::share(int output_index, int input_index) {
   if (has_input(input_index)) host_.shares.emplace_back(output_index, input_index);
 }
 
+void Preparation::view(int output_index, int input_index, int64_t offset) {
+  output(output_index);
+  if (has_input(input_index)) host_.views.push_back({output_index, input_index, offset});
+}
+
+void Preparation::part(int input_index, int output_index, int64_t offset) {
+  output(output_index);
+  if (has_input(input_index)) host_.parts.push_back({output_index, input_index, offset});
+}
+
+Preparation::Border Preparation::absorb_border(int i) {
+  input(i);
+  if (!host_.absorb_border) return {};
+  std::optional<Unpadded> inside = host_.absorb_border(i);
+  if (!inside) return {};
+  inputs_[static_cast<size_t>(i)] = std::move(inside->operand);
+  return inside->border;
+}
+
+void Preparation::release(int i) {
+  if (has_input(i)) host_.released.push_back(i);
+}
+
 std::shared_ptr<const void> Preparation::shared_value(int i, std::string_view kind,
                                                       const std::function<std::shared_ptr<const void>()>& make) {
   if (!input(i).is_constant() && !host_.sparse[i])

@@ -17,6 +17,17 @@ struct NotYetKnown {
   int input;
 };
 
+// One operand whose bytes are part of another's, from `offset` on.
+struct Within {
+  int output, input;
+  int64_t offset;
+};
+
+struct Unpadded {
+  Operand operand;
+  Preparation::Border border;
+};
+
 struct Preparation::Host {
   // Asked.
   std::vector<const std::byte*> values;                       // per input: its bytes now, null when not known yet
@@ -29,6 +40,8 @@ struct Preparation::Host {
   std::function<std::shared_ptr<const void>(int input, std::string_view kind,
                                             const std::function<std::shared_ptr<const void>()>& make)>
       shared;
+  // The tensor inside of the PAD that made an input, and what is around it; null where no PAD did.
+  std::function<std::optional<Unpadded>(int input)> absorb_border;
   Resources* resources = nullptr;
   bool is_running = false;  // the program is
 
@@ -46,6 +59,8 @@ struct Preparation::Host {
   std::vector<bool> keeps_sparse;                                       // per input
   std::vector<int64_t> scratch;                                         // bytes
   std::vector<std::pair<int, int>> shares;                              // output, input
+  std::vector<Within> views, parts;
+  std::vector<int> released;  // inputs
 };
 
 // Values that decide shapes are few numbers; an op that asks for more bytes of one input is prepared anew in every run.

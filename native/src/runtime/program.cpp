@@ -64,8 +64,18 @@ void Program::bind(int tensor, std::byte* data) {
 }
 
 void Program::place(int tensor, std::byte* data) {
-  values_[tensor].data = data;
-  for (const size_t pointer : pointers_to_[tensor]) pointers_[pointer] = data;
+  const Value& placed = values_[tensor];
+  if (placed.home != Home::external) {
+    values_[tensor].data = data;
+    for (const size_t pointer : pointers_to_[tensor]) pointers_[pointer] = data;
+    return;
+  }
+  if (placed.data == data) return;
+  for (const int t : storages_[static_cast<size_t>(placed.storage)].tensors) {
+    std::byte* const at = data ? data + values_[t].offset : nullptr;
+    values_[t].data = at;
+    for (const size_t pointer : pointers_to_[t]) pointers_[pointer] = at;
+  }
 }
 
 void Program::run() {
@@ -78,34 +88,32 @@ void Program::run() {
   size_t i = 0;
   try {
     if (profiling_) {
-      for (; i < steps_.size(); ++i) {
+      for (; i < calls_.size(); ++i) {
         const auto start = std::chrono::steady_clock::now();
-        run_step(steps_[i]);
-        seconds_[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        run_call(calls_[i]);
+        seconds_[calls_[i].step] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       }
       ++profiled_runs_;
     } else {
-      for (; i < steps_.size(); ++i) run_step(steps_[i]);
+      for (; i < calls_.size(); ++i) run_call(calls_[i]);
     }
   } catch (const RunError& error) {
-    throw RunError(op_name(steps_[i].op) + ": " + error.what());
+    throw RunError(op_name(steps_[calls_[i].step].op) + ": " + error.what());
   } catch (const ModelError& error) {
-    throw ModelError(op_name(steps_[i].op) + ": " + error.what());
+    throw ModelError(op_name(steps_[calls_[i].step].op) + ": " + error.what());
   } catch (const Unsupported& error) {
-    throw Unsupported(op_name(steps_[i].op) + ": " + error.what());
+    throw Unsupported(op_name(steps_[calls_[i].step].op) + ": " + error.what());
   }
   publish_outputs();
 }
 
-void Program::run_step(Step& step) {
-  if (step.dynamic) {
-    run_dynamic(step);
+void Program::run_call(const Call& call) {
+  if (!call.compute) {
+    run_dynamic(steps_[call.step]);
     return;
   }
-  const OpDef& op = graph_.ops[step.op];
-  std::byte* const* first = pointers_.data() + step.pointers;
-  step.compute(
-      Invocation(first, first + op.inputs.size(), first + op.inputs.size() + op.outputs.size(), *request_.pool));
+  std::byte* const* first = pointers_.data() + call.pointers;
+  (*call.compute)(Invocation(first, first + call.inputs, first + call.inputs + call.outputs, *request_.pool));
 }
 
 void Program::publish_outputs() {

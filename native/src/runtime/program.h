@@ -1,8 +1,10 @@
 // A segment of a model as one native program: kernels in order, over memory planned once.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -95,11 +97,18 @@ class Program {
     std::shared_ptr<const void> holder;            // of constants made here and of memory sized while running
     std::shared_ptr<const SparseConstant> sparse;  // of a constant that has no data until it is spelled out
     bool is_shared_constant = false;               // the bytes depend on the model alone
-    int storage = -1;                              // index into storages_ (home arena)
+    bool is_folded = false;                        // a constant that an op computed
+    int storage = -1;                              // index into storages_ (homes arena and external)
+    int64_t offset = 0;                            // bytes from the storage's begin
+    int maker = -1;                                // the step that writes it
   };
+  // One piece of memory and the tensors that lie in it, in place of each other or side by side.
   struct Storage {
     ArenaBlock block;
-    int owner;  // the tensor it was made for
+    bool is_external = false;  // the caller's
+    bool is_kept = false;      // a tensor in it must outlive the run
+    bool holds_input = false;  // of the program
+    std::vector<int> tensors;
   };
   // An op whose shapes depend on values, as it was prepared while running.
   struct Prepared {
@@ -109,12 +118,21 @@ class Program {
   };
   struct Step {
     int op;
+    const OpDef* def;  // the file's, or what took its place
     bool dynamic = false;
+    bool has_effects = false;
+    bool in_place = false;  // its outputs are where its inputs are: nothing is to be done
     Compute compute;
     std::vector<Prepared> prepared;  // of a dynamic one; the latest first
     size_t pointers = 0;             // first of this step's pointers: inputs, outputs, scratch
     std::vector<int64_t> scratch;
     std::vector<std::pair<int, int>> shares;
+    std::vector<Within> views, parts;
+  };
+  // What a run touches of a step, close together: a graph may have thousands.
+  struct Call {
+    const Compute* compute;  // null: a dynamic step
+    uint32_t pointers, inputs, outputs, step;
   };
 
   void admit_inputs();
@@ -122,6 +140,8 @@ class Program {
   void prepare_op(int op, const Kernel& kernel);
   // A sparse constant goes to the kernel as it is where that asks for it, and gets dense memory elsewhere.
   void offer_sparse(size_t input, int tensor, const Kernel& kernel, Preparation::Host& host);
+  std::optional<Unpadded> unpadded(int tensor, int& inside);
+  void let_go(const OpDef& op, const Preparation::Host& host);
   // Dense memory for sparse constants that the prepared kernel reads.
   void spell_out_unless_kept(const OpDef& op, const Preparation::Host& host);
   // Whether the op has no element to compute, however long the dimensions beside the zero are, and no state to change.
@@ -137,10 +157,20 @@ class Program {
   Operand operand(int tensor, bool as_input) const;
   Preparation::Host host_of(const OpDef& op);
   void lay_out();
-  void share_storages(std::vector<int>& last_use);
+  void admit_outputs();
+  void drop_unused();
+  std::vector<int> last_uses() const;
+  void make_storages(const std::vector<int>& last_use);
+  int add_storage(int tensor, int first, int last);
+  bool may_view(const Step& step, const Within& view) const;
+  void place_views(Step& step, int number, const std::vector<int>& last_use);
+  void place_parts(Step& step);
+  void share_storages(const std::vector<int>& last_use);
+  // The tensors of one storage move into another, from `offset` on.
+  void merge(int from, int into, int64_t offset);
   void connect();
   void place(int tensor, std::byte* data);
-  void run_step(Step& step);
+  void run_call(const Call& call);
   void run_dynamic(Step& step);
   bool is_for_now(const OpDef& op, const Prepared& prepared) const;
   Prepared prepare_now(const OpDef& op);
@@ -157,8 +187,11 @@ class Program {
   ProgramRequest request_;
   const SubgraphDef& graph_;
   std::vector<Value> values_;  // per tensor of the subgraph
+  std::vector<int> readers_;   // per tensor: how many inputs of ops and of the caller it still is
   std::vector<Step> steps_;
   std::vector<int> step_ops_;
+  std::vector<Call> calls_;
+  std::deque<OpDef> changed_;  // ops that are not as in the file
   std::vector<Storage> storages_;
   std::vector<ArenaBlock> scratch_blocks_;
   Arena arena_;

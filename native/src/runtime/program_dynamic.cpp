@@ -53,7 +53,7 @@ Program::Prepared Program::prepare_now(const OpDef& op) {
 
 // The op prepared for its inputs as they are now; the latest first.
 Program::Prepared& Program::prepared_now(Step& step) {
-  const OpDef& op = graph_.ops[step.op];
+  const OpDef& op = *step.def;
   auto& kept = step.prepared;
   const auto found = std::find_if(kept.begin(), kept.end(), [&](const Prepared& one) { return is_for_now(op, one); });
   if (found != kept.end()) {
@@ -87,7 +87,7 @@ void Program::size_output(int tensor, const Shape& shape) {
 }
 
 void Program::run_dynamic(Step& step) {
-  const OpDef& op = graph_.ops[step.op];
+  const OpDef& op = *step.def;
   const Prepared& prepared = prepared_now(step);
   const Preparation::Host& host = prepared.host;
   bool all_published = !op.outputs.empty();

@@ -1,5 +1,7 @@
 // The first half of making a program: every op prepared, constants folded.
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <map>
 
 #include "runtime/body.h"
@@ -55,6 +57,11 @@ void Program::prepare_ops() {
   const auto& opcodes = request_.model->opcodes;
   std::vector<Kernel> kernels(opcodes.size());
   for (size_t i = 0; i < opcodes.size(); ++i) kernels[i] = registry.find(opcodes[i].name());
+  readers_.resize(values_.size());
+  for (const int op : request_.ops)
+    for (const int t : graph_.ops.at(op).inputs)
+      if (t >= 0) ++readers_[t];
+  for (const int t : request_.outputs) ++readers_[t];
   for (const int op : request_.ops) {
     const OpCode& code = opcodes[graph_.ops.at(op).opcode];
     const Kernel& kernel = kernels[graph_.ops[op].opcode];
@@ -141,6 +148,52 @@ void Program::offer_sparse(size_t input, int tensor, const Kernel& kernel, Prepa
     spell_out(tensor);
 }
 
+// The zero PAD whose output an op reads, where it only adds rows and columns to images. What the PAD takes must look to
+// the op as its output did: of one type and scale.
+std::optional<Unpadded> Program::unpadded(int tensor, int& inside) {
+  if (tensor < 0 || values_[tensor].home != Home::arena || values_[tensor].maker < 0) return std::nullopt;
+  const Step& step = steps_[static_cast<size_t>(values_[tensor].maker)];
+  const OpDef& pad = *step.def;
+  const std::string kind = request_.model->opcodes[pad.opcode].name();
+  if (step.dynamic || kind != "PAD" || pad.inputs.size() != 2 || values_[pad.inputs[1]].home != Home::constant)
+    return std::nullopt;
+  const Value &amounts = values_[pad.inputs[1]], &source = values_[pad.inputs[0]];
+  if (source.shape.rank() != 4 || source.home == Home::variable) return std::nullopt;
+  const TensorDef &before = graph_.tensors[pad.inputs[0]], &after = graph_.tensors[tensor];
+  const auto scale_of = [](const TensorDef& def) {
+    return def.quantization ? std::pair(def.quantization->scale, def.quantization->zero_point)
+                            : std::pair<std::vector<float>, std::vector<int64_t>>();
+  };
+  if (before.dtype != after.dtype || scale_of(before) != scale_of(after)) return std::nullopt;
+  int64_t amount[8];
+  const bool wide = graph_.tensors[pad.inputs[1]].dtype == DType::int64;
+  for (size_t i = 0; i < std::size(amount); ++i) {
+    int32_t narrow = 0;
+    if (wide)
+      std::memcpy(&amount[i], amounts.data + i * sizeof(int64_t), sizeof(int64_t));
+    else
+      std::memcpy(&narrow, amounts.data + i * sizeof(int32_t), sizeof(int32_t));
+    if (!wide) amount[i] = narrow;
+  }
+  if (amount[0] != 0 || amount[1] != 0 || amount[6] != 0 || amount[7] != 0) return std::nullopt;
+  inside = pad.inputs[0];
+  return Unpadded{operand(inside, true), {amount[2], amount[3], amount[4], amount[5]}};
+}
+
+// Constants that no closure reads any more: what was folded is freed.
+void Program::let_go(const OpDef& op, const Preparation::Host& host) {
+  for (const int i : host.released) {
+    const int t = op.inputs[static_cast<size_t>(i)];
+    Value& value = values_[t];
+    if (value.home != Home::constant || --readers_[t] > 0) continue;
+    if (!value.is_folded || value.sparse || request_.keep_all) continue;
+    folded_bytes_ -= static_cast<const Folded*>(value.holder.get())->arena.size();
+    value.holder = nullptr;
+    value.data = nullptr;
+    value.home = Home::none;
+  }
+}
+
 void Program::spell_out_unless_kept(const OpDef& op, const Preparation::Host& host) {
   for (size_t i = 0; i < op.inputs.size(); ++i)
     if (host.sparse[i] && !host.keeps_sparse[i]) spell_out(op.inputs[i]);
@@ -178,8 +231,17 @@ void Program::prepare_op(int index, const Kernel& kernel) {
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end(), [](int a, int b) { return a >= 0 && a == b; });
   if (twice != sorted.end()) throw ModelError(concat("output tensor ", *twice, " is listed twice"));
 
+  std::map<size_t, int> absorbed;  // what an input became
+  if (!request_.keep_all)
+    host.absorb_border = [&](int i) {
+      int inside = -1;
+      auto unpadded = this->unpadded(op.inputs[static_cast<size_t>(i)], inside);
+      if (unpadded) absorbed[static_cast<size_t>(i)] = inside;
+      return unpadded;
+    };
   Step step;
   step.op = index;
+  step.def = &op;
   if (shapes_known) {
     try {
       const OpCode& code = request_.model->opcodes[op.opcode];
@@ -191,7 +253,13 @@ void Program::prepare_op(int index, const Kernel& kernel) {
       shapes_known = false;
     }
   }
+  host.absorb_border = nullptr;
   step.dynamic = !shapes_known;
+  if (!step.dynamic && !absorbed.empty()) {
+    changed_.push_back(op);
+    for (const auto& [i, inside] : absorbed) changed_.back().inputs[i] = inside;
+    step.def = &changed_.back();
+  }
   bool all_published = !op.outputs.empty();
   for (size_t i = 0; i < op.outputs.size(); ++i) {
     if (op.outputs[i] < 0) continue;
@@ -212,8 +280,14 @@ void Program::prepare_op(int index, const Kernel& kernel) {
     fold(op, step.compute, host);
     return;
   }
+  if (!step.dynamic) let_go(op, host);
+  step.has_effects = host.has_effects;
   step.scratch = std::move(host.scratch);
   step.shares = std::move(host.shares);
+  step.views = std::move(host.views);
+  step.parts = std::move(host.parts);
+  for (const int t : op.outputs)
+    if (t >= 0) values_[t].maker = static_cast<int>(steps_.size());
   steps_.push_back(std::move(step));
   step_ops_.push_back(index);
 }
@@ -264,6 +338,7 @@ void Program::fold(const OpDef& op, const Compute& compute, const Preparation::H
     output.home = Home::constant;
     output.kept = true;
     output.is_shared_constant = shareable;
+    output.is_folded = true;
     if (host.published_sparse[i]) {
       output.sparse = host.published_sparse[i];
       if (request_.keep_all) spell_out(t);

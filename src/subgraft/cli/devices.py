@@ -1,4 +1,4 @@
-"""subgraft devices: what every delegate has, how it is, and what stands in the way of using it."""
+"""subgraft devices: what every delegate has, how it is, what stands in the way of using it, and the CPU's kernels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from subgraft import _native
 from subgraft.cli.exit_codes import CommandError, ExitCode, checked_by_the_library, exit_code
 from subgraft.cli.output import print_json
 from subgraft.cli.table import table, wrapped
@@ -78,12 +79,17 @@ def run(args: argparse.Namespace) -> int:
         except Unavailable as error:
             missing[name] = error
     shown = [one for some in found.values() for one in some]
+    with checked_by_the_library():  # SUBGRAFT_ISA may be wrong
+        best, there = _native.instruction_set(), list(_native.instruction_sets())
     result = {
+        "cpu": {"instruction_set": best, "instruction_sets": there},
         "devices": [one.to_dict() for one in shown],
         "unavailable": [{"delegate": name, "reason": error.reason} for name, error in missing.items()],
     }
     if not args.json:
         _print(shown, missing, with_temperature=args.temperature)
+        if not args.delegates:
+            print(wrapped(f"CPU: kernels for {best}; this processor has {', '.join(there)}"))
     for name in args.delegates:
         problem = missing.get(name) or _problem_of_all(found[name])
         if problem:

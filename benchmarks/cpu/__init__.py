@@ -1,0 +1,1 @@
+"""Our CPU interpreter beside LiteRT's on whole models: speed, load, memory."""

@@ -1,0 +1,56 @@
+// FULLY_CONNECTED of float32 with the fast micro-kernels.
+#include "core/fixed_point.h"
+#include "kernels/float_gemm.h"
+#include "kernels/weights.h"
+
+namespace subgraft {
+namespace {
+
+// Up to so many rows, weights are read where they lie in the file: packing them would cost memory and save nothing.
+constexpr int64_t kFewRows = 1;
+
+// What both kinds of products need of the op.
+struct Operands {
+  FullyConnectedSizes sizes;
+  bool biased;
+  Range<float> range;
+
+  FloatRows rows(const Invocation& v) const { return {v.in<float>(0), sizes.rows, sizes.depth, 1, sizes.depth, 0}; }
+  FloatResult result(const Invocation& v) const {
+    return {v.out<float>(0), sizes.units, biased ? v.in<float>(2) : nullptr, range.min, range.max};
+  }
+};
+
+Compute with_dots(const FloatGemm* gemm, const Operands& o) {
+  return [=](const Invocation& v) {
+    const FloatDots all = {o.rows(v), v.in<float>(1), o.sizes.depth, o.sizes.units, o.result(v)};
+    parallel_product(v, o.sizes.rows, o.sizes.units, o.sizes.depth,
+                     [&](auto... part) { gemm->multiply_dots(part_of(all, part...)); });
+  };
+}
+
+Compute with_packed(Preparation& p, const FloatGemm* gemm, const Operands& o) {
+  const FullyConnectedSizes& s = o.sizes;
+  const bool constant = p.input(1).is_constant();
+  const auto packed = constant ? packed_float_weights(p, 1, 1, s.units, s.depth) : nullptr;
+  const int scratch = constant ? -1 : p.scratch(packed_floats(s.units, s.depth) * static_cast<int64_t>(sizeof(float)));
+  return [=](const Invocation& v) {
+    const auto* weights = packed ? reinterpret_cast<const float*>(packed->data()) : v.scratch<float>(scratch);
+    if (!packed)
+      pack_float_columns(v.in<float>(1), o.sizes.units, o.sizes.depth, o.sizes.depth, v.scratch<float>(scratch));
+    const FloatProduct all = {o.rows(v), weights, kFloatSlice * o.sizes.depth, o.sizes.units, o.result(v)};
+    parallel_product(v, o.sizes.rows, o.sizes.units, o.sizes.depth,
+                     [&](auto... part) { gemm->multiply(part_of(all, part...)); });
+  };
+}
+
+}  // namespace
+
+Compute fast_fully_connected_float(Preparation& p, const FullyConnectedSizes& s) {
+  const FloatGemm* gemm = float_gemm();
+  if (!gemm) return {};
+  const Operands operands = {s, p.has_input(2), activation_range(p.options().integer("fused_activation_function"))};
+  return s.rows <= kFewRows ? with_dots(gemm, operands) : with_packed(p, gemm, operands);
+}
+
+}  // namespace subgraft

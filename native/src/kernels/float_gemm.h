@@ -1,0 +1,58 @@
+// Fast products of float32 matrices for the kernels: which micro-kernels there are, packed weights, work for threads.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+
+#include "kernels/convolution.h"
+#include "kernels/fully_connected.h"
+#include "micro/gemm_float.h"
+#include "runtime/arena.h"
+#include "runtime/kernel.h"
+
+namespace subgraft {
+
+// The micro-kernels of the best instruction set that is enabled; null where only the reference kernels run.
+const FloatGemm* float_gemm();
+
+inline int64_t float_slices(int64_t columns) { return (columns + kFloatSlice - 1) / kFloatSlice; }
+
+// Floats that packed weights of so many columns take.
+inline int64_t packed_floats(int64_t columns, int64_t depth) { return float_slices(columns) * kFloatSlice * depth; }
+
+// Packs rows of weights [columns, depth], the distance between rows being `step`, as FloatProduct reads them. Lanes
+// without a column become 0.
+void pack_float_columns(const float* weights, int64_t columns, int64_t depth, int64_t step, float* packed);
+
+// Weights [groups * columns, depth] at input `i`, which is constant, packed once for all interpreters of the model: the
+// slices of each group follow those of the one before.
+std::shared_ptr<const Arena> packed_float_weights(Preparation& p, int i, int64_t groups, int64_t columns,
+                                                  int64_t depth);
+
+// Calls work(row_begin, row_end, column_begin, column_end) for all of a product, divided so that every thread has
+// enough to do; columns are divided between slices.
+template <typename Work>
+void parallel_product(const Invocation& v, int64_t rows, int64_t columns, int64_t depth, const Work& work) {
+  constexpr int64_t kWorthAThread = 1 << 19;  // products: some 8 us
+  const int64_t slices = float_slices(columns), of_slice = kFloatSlice * depth;
+  if (rows >= slices) {
+    v.parallel(rows, kWorthAThread / std::max<int64_t>(1, slices * of_slice) + 1,
+               [&](int64_t begin, int64_t end) { work(begin, end, int64_t{0}, columns); });
+  } else {
+    v.parallel(slices, kWorthAThread / std::max<int64_t>(1, rows * of_slice) + 1, [&](int64_t begin, int64_t end) {
+      work(int64_t{0}, rows, begin * kFloatSlice, std::min(columns, end * kFloatSlice));
+    });
+  }
+}
+
+// The part of a product with these rows and columns; the columns begin with a slice.
+FloatProduct part_of(FloatProduct p, int64_t row_begin, int64_t row_end, int64_t column_begin, int64_t column_end);
+FloatDots part_of(FloatDots p, int64_t row_begin, int64_t row_end, int64_t column_begin, int64_t column_end);
+
+// The fast kernels, or nothing where the reference kernel has to do. Weights are dense float32; bias, if any, at input
+// 2 and checked.
+Compute fast_conv_float(Preparation& p, const ConvGeometry& g);
+Compute fast_fully_connected_float(Preparation& p, const FullyConnectedSizes& s);
+
+}  // namespace subgraft

@@ -1,0 +1,118 @@
+#include "kernels/int8_layer.h"
+
+#include "core/sub_byte.h"
+
+namespace subgraft {
+namespace {
+
+constexpr int32_t kSignBit = 0x80;  // int8 and uint8 are 128 apart
+
+int32_t wrap(uint32_t value) { return static_cast<int32_t>(value); }
+
+}  // namespace
+
+Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const int32_t> bias, DType in, int32_t x_zero,
+                     int32_t w_zero, DType out, const Int8Scales& scales)
+    : gemm_(int8_gemm()),
+      finish_(finish_sums()),
+      weights_(std::move(weights)),
+      out_(out),
+      is_real_(!scales.real.empty()),
+      zero_point_(scales.zero_point),
+      range_(scales.range) {
+  if (in == DType::uint8) w_zero -= kSignBit;  // as the packed weights are
+  is_signed_ = in == DType::int8 && w_zero == 0 && gemm_->multiply_signed;
+  flip_ = in == DType::int8 && !is_signed_ ? kSignBit : 0;
+  if (flip_) x_zero += kSignBit;
+  row_factor_ = -w_zero;
+  const int64_t padded = blocks() * kInt8Channels;
+  initial_.resize(padded);
+  for (int64_t channel = 0; channel < channels(); ++channel) {
+    uint32_t sum = bias.empty() ? 0 : static_cast<uint32_t>(bias[channel]);
+    sum -= static_cast<uint32_t>(x_zero) * static_cast<uint32_t>(weights_->weight_sums()[channel]);
+    sum += static_cast<uint32_t>(depth()) * static_cast<uint32_t>(x_zero) * static_cast<uint32_t>(w_zero);
+    initial_[channel] = wrap(sum);
+  }
+  if (is_real_) {
+    scales_ = scales.real;
+    scales_.resize(padded);
+    return;
+  }
+  multipliers_.resize(padded);
+  shifts_.resize(padded);
+  for (int64_t channel = 0; channel < channels(); ++channel) {
+    multipliers_[channel] = scales.fixed[channel].value;
+    shifts_[channel] = scales.fixed[channel].shift;
+  }
+}
+
+void Int8Layer::finish(const SumBlock& block, int64_t channel, std::byte* out, int64_t out_stride) const {
+  if (is_real_) {
+    const RealScale scale{nullptr, scales_.data() + channel, zero_point_, range_.min, range_.max};
+    if (out_ == DType::int8) return finish_->real_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
+    if (out_ == DType::uint8) return finish_->real_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
+    return finish_->real_to_int16(block, scale, reinterpret_cast<int16_t*>(out), out_stride);
+  }
+  const FixedScale scale{nullptr,   multipliers_.data() + channel, shifts_.data() + channel, zero_point_, range_.min,
+                         range_.max};
+  if (out_ == DType::int8) return finish_->fixed_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
+  finish_->fixed_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
+}
+
+void Int8Layer::run(const uint8_t* x, int64_t x_stride, int64_t rows, int64_t begin, int64_t end, std::byte* out,
+                    int64_t out_stride, int32_t* sums) const {
+  int32_t terms[kInt8MaxRows];
+  if (row_factor_ != 0) gemm_->sum_rows(x, x_stride, rows, depth(), row_factor_, terms);
+  const auto multiply = is_signed_ ? gemm_->multiply_signed : gemm_->multiply_unsigned;
+  const int64_t bytes = out_ == DType::int16 ? 2 : 1;
+  for (int64_t block = begin; block < end; block += kInt8ChunkBlocks) {
+    const int64_t count = std::min(kInt8ChunkBlocks, end - block), channel = block * kInt8Channels;
+    const int64_t stride = count * kInt8Channels;
+    multiply({x, x_stride, rows, depth(), weights_->block(block), count, initial_.data() + channel, sums, stride});
+    const int64_t wanted = std::min(stride, channels() - channel);
+    finish({sums, stride, rows, wanted, row_factor_ != 0 ? terms : nullptr}, channel, out + channel * bytes,
+           out_stride);
+  }
+}
+
+bool has_int8_kernels(const Preparation& p, int weights, int bias) {
+  return int8_gemm() && p.input(weights).is_constant() && (!p.has_input(bias) || p.input(bias).is_constant());
+}
+
+std::shared_ptr<const PackedInt8> packed_weights(Preparation& p, int input, int64_t channels, int64_t depth,
+                                                 int64_t group) {
+  const std::string kind = concat("blocks of int8 ", channels, "x", depth, " ", group);
+  return p.shared<PackedInt8>(input, kind, [&] {
+    const Operand& weights = p.input(input);
+    PackedInt8 packed(channels, depth);
+    const int64_t first = group * channels * depth;
+    if (weights.dtype == DType::int4 || weights.dtype == DType::int2) {
+      const auto bytes = unpack_signed(weights.constant, dtype_bits(weights.dtype), weights.shape.elements());
+      for (int64_t i = 0; i < channels; ++i) packed.set(i, bytes.data() + first + i * depth);
+    } else if (weights.dtype == DType::int8) {
+      const auto* bytes = reinterpret_cast<const int8_t*>(weights.constant) + first;
+      for (int64_t i = 0; i < channels; ++i) packed.set(i, bytes + i * depth);
+    } else {
+      const auto* bytes = reinterpret_cast<const uint8_t*>(weights.constant) + first;
+      for (int64_t i = 0; i < channels; ++i) packed.set(i, bytes + i * depth);
+    }
+    return packed;
+  });
+}
+
+Int8Pieces::Int8Pieces(int64_t rows, const Int8Layer& layer, int threads)
+    : rows(rows), blocks(layer.blocks()), pieces(1), by_rows(true) {
+  // About 20 us of work for a thread.
+  constexpr int64_t kWorthAThread = 4 << 20;
+  const int64_t work = rows * blocks * kInt8Channels * (layer.depth() + 32);
+  by_rows = rows >= 2 * layer.gemm().rows * threads || rows > 2 * blocks * kInt8Channels;
+  const int64_t most = by_rows ? rows : blocks;
+  pieces = static_cast<int>(std::clamp<int64_t>(std::min(work / kWorthAThread, most), 1, threads));
+}
+
+Int8Pieces::Part Int8Pieces::part(int64_t piece) const {
+  if (by_rows) return {rows * piece / pieces, rows * (piece + 1) / pieces, 0, blocks};
+  return {0, rows, blocks * piece / pieces, blocks * (piece + 1) / pieces};
+}
+
+}  // namespace subgraft

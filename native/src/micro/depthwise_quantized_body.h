@@ -1,0 +1,281 @@
+// DEPTHWISE_CONV_2D with 8-bit activations for any instruction set, whose lanes are included before.
+#pragma once
+
+#include "micro/depthwise_quantized.h"
+
+namespace subgraft {
+namespace {
+
+using Layer = QuantizedDepthwise;
+constexpr int kVectorBytes = 4 * kLanes;
+
+// The last steps. Each takes its parameters from the head of a record.
+
+// Sums that are far from the ends of 32 bits: both roundings, the zero point and the correction of negative numbers in
+// few instructions; see quantized_depthwise_table.
+struct QuickFinish {
+  Ints even, odd, add_even, add_odd, limit, shift;
+  Bytes bytes;
+
+  [[gnu::always_inline]] QuickFinish(const Layer& layer, const std::byte* head)
+      : even(load_vector(head + kVectorBytes)),
+        odd(load_vector(head + 2 * kVectorBytes)),
+        add_even(load_vector(head + 3 * kVectorBytes)),
+        add_odd(load_vector(head + 4 * kVectorBytes)),
+        limit(load_vector(head + 5 * kVectorBytes)),
+        shift(load_vector(head + 6 * kVectorBytes)),
+        bytes(make_bytes(layer.min, layer.max, layer.is_signed)) {}
+  static constexpr int kOutputBytes = 1;
+  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
+    const Ints high = decrease_where_less(multiply_high(sum, even, odd, add_even, add_odd), limit);
+    store_bytes(to, shift_right_each(high, shift), bytes);
+  }
+};
+
+struct CarefulFinish {
+  Rescale constants;
+  Ints zero_point, min, max;
+
+  [[gnu::always_inline]] CarefulFinish(const Layer& layer, const std::byte* head)
+      : constants(make_rescale(load_vector(head + kVectorBytes), load_vector(head + 2 * kVectorBytes))),
+        zero_point(broadcast(layer.zero_point)),
+        min(broadcast(layer.min)),
+        max(broadcast(layer.max)) {}
+  static constexpr int kOutputBytes = 1;
+  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
+    const Ints scaled = plus(rescale(sum, constants), zero_point);
+    store(reinterpret_cast<int8_t*>(to), subgraft::min(subgraft::max(scaled, min), max));
+  }
+};
+
+// Rows of the input for one group of output rows.
+struct SourceRows {
+  const std::byte* row[4 * kDepthwiseGroups];
+};
+
+// Where the channels and columns of one task lie.
+struct Block {
+  int64_t first, width;  // channels
+  int32_t x, columns;    // of the outputs
+};
+
+inline void fill(std::byte* to, int64_t count, uint32_t value) {
+  for (int64_t i = 0; i < count; ++i) __builtin_memcpy(to + 4 * i, &value, 4);
+}
+
+// The channels of one column where several outputs share an input: four rows for every channel of the block.
+void spell_out(const std::byte* const* rows, int64_t first, int64_t width, int32_t multiplier, uint32_t flip,
+               std::byte* to) {
+  int64_t in = first / multiplier, left = multiplier - first % multiplier;
+  for (int64_t c = 0; c < width; ++in, left = multiplier) {
+    uint32_t four = 0;
+    for (int i = 0; i < 4; ++i) four |= static_cast<uint32_t>(rows[i][in]) << 8 * i;
+    const int64_t end = c + left < width ? c + left : width;
+    fill(to + 4 * c, end - c, four ^ flip);
+    c = end;
+  }
+}
+
+// Columns begin to end of a plane; those outside the image are zero points. rows: the first column of the image.
+void copy_plane(const Layer& layer, const DepthwisePlane& plane, const Block& block, const std::byte* const* rows,
+                uint32_t zero, std::byte* to) {
+  const int32_t flip = layer.is_signed ? 0x80 : 0;
+  const int64_t pitch = 4 * block.width, stride = layer.stride_x;
+  int64_t column = block.x + plane.low;
+  const int64_t end = block.x + block.columns + plane.low + plane.extent;
+  if (column < 0) {
+    const int64_t outside = (end < 0 ? end : 0) - column;
+    fill(to, outside * block.width, zero);
+    to += outside * pitch;
+    column += outside;
+  }
+  const int64_t inside = plane.first < layer.in_width ? (layer.in_width - 1 - plane.first) / stride + 1 : 0;
+  const int64_t last = end < inside ? end : inside;
+  const std::byte* from[4];
+  if (column < last && layer.multiplier == 1 && stride == 1 && block.width == layer.channels_in) {
+    for (int i = 0; i < 4; ++i) from[i] = rows[i] + column * block.width;
+    interleave(from, (last - column) * block.width, flip, to);
+    to += (last - column) * pitch;
+    column = last;
+  }
+  for (; column < last; ++column, to += pitch) {
+    const int64_t at = (column * stride + plane.first) * layer.channels_in;
+    if (layer.multiplier == 1) {
+      for (int i = 0; i < 4; ++i) from[i] = rows[i] + at + block.first;
+      interleave(from, block.width, flip, to);
+    } else {
+      for (int i = 0; i < 4; ++i) from[i] = rows[i] + at;
+      spell_out(from, block.first, block.width, layer.multiplier, static_cast<uint32_t>(flip) * 0x01010101u, to);
+    }
+  }
+  if (column < end) fill(to, (end - column) * block.width, zero);
+}
+
+// Distances in the buffer.
+struct Distances {
+  int64_t plane[kDepthwiseColumns];
+  int64_t step[kDepthwiseSteps];
+};
+
+void measure(const Layer& layer, int64_t width, Distances& distances) {
+  int64_t group_bytes = 0;
+  for (int p = 0; p < layer.planes; ++p) {
+    distances.plane[p] = group_bytes;
+    group_bytes += 4 * width * (layer.strip + layer.plane[p].extent);
+  }
+  for (int tap = 0; tap < layer.filter_width; ++tap)
+    for (int group = 0; group < layer.groups; ++group)
+      distances.step[tap * layer.groups + group] =
+          group * group_bytes + distances.plane[layer.tap_plane[tap]] + 4 * width * layer.tap_column[tap];
+}
+
+// Consecutive vectors of one place in the unit.
+struct Run {
+  const std::byte* from;
+  std::byte* to;
+  int64_t from_step, to_step;  // bytes
+  int64_t count;
+  int64_t part;  // outputs of a last, shorter vector
+};
+
+// rows: of the records; active: those that are computed.
+template <typename Finish, int steps, int rows, int active, int parts>
+void convolve(const Layer& layer, const std::byte* record, const Distances& distances, const Run& run,
+              int64_t row_distance) {
+  const Finish finish(layer, record);
+  const Ints start = load_vector(record);
+  const std::byte* weights = record + kDepthwiseHead * kVectorBytes;
+  constexpr int kept = steps > 0 ? steps : 1;
+  Ints w[kept * active * parts];
+  if constexpr (steps > 0) {
+    for (int i = 0; i < steps; ++i)
+      for (int r = 0; r < active; ++r)
+        for (int p = 0; p < parts; ++p)
+          w[(i * active + r) * parts + p] = load_vector(weights + ((i * rows + r) * parts + p) * kVectorBytes);
+  }
+  const auto sum_up = [&](const std::byte* from, Ints* sums) __attribute__((always_inline)) {
+    for (int r = 0; r < active; ++r) sums[r] = start;
+    if constexpr (steps > 0) {
+#pragma GCC unroll 16
+      for (int i = 0; i < steps; ++i) {
+        const Column x = column(from + distances.step[i]);
+        for (int r = 0; r < active; ++r) sums[r] = dot<parts>(sums[r], x, w + (i * active + r) * parts);
+      }
+    } else {
+      const std::byte* at = weights;
+      for (int i = 0; i < layer.steps; ++i, at += rows * parts * kVectorBytes) {
+        const Column x = column(from + distances.step[i]);
+        for (int r = 0; r < active; ++r) {
+          Ints taps[parts];
+          for (int p = 0; p < parts; ++p) taps[p] = load_vector(at + (r * parts + p) * kVectorBytes);
+          sums[r] = dot<parts>(sums[r], x, taps);
+        }
+      }
+    }
+  };
+  const std::byte* from = run.from;
+  std::byte* to = run.to;
+  for (int64_t i = 0; i < run.count; ++i, from += run.from_step, to += run.to_step) {
+    Ints sums[active];
+    sum_up(from, sums);
+    for (int r = 0; r < active; ++r) finish(to + r * row_distance, sums[r]);
+  }
+  if (run.part == 0) return;
+  Ints sums[active];
+  sum_up(from, sums);
+  for (int r = 0; r < active; ++r) {
+    alignas(64) std::byte all[kLanes * Finish::kOutputBytes];
+    finish(all, sums[r]);
+    __builtin_memcpy(to + r * row_distance, all, static_cast<size_t>(run.part * Finish::kOutputBytes));
+  }
+}
+
+using Convolve = void (*)(const Layer&, const std::byte*, const Distances&, const Run&, int64_t);
+
+template <typename Finish, int steps, int parts>
+Convolve choose_rows(int rows, int active) {
+  if (rows == 1) return convolve<Finish, steps, 1, 1, parts>;
+  return active == 1 ? convolve<Finish, steps, 2, 1, parts> : convolve<Finish, steps, 2, 2, parts>;
+}
+
+template <typename Finish, int steps>
+Convolve choose_parts(const Layer& layer, int active) {
+  if constexpr (!kPairedWeights)
+    if (layer.parts == 1) return choose_rows<Finish, steps, 1>(layer.rows, active);
+  return choose_rows<Finish, steps, 2>(layer.rows, active);
+}
+
+Convolve choose(const Layer& layer, int active) {
+  if (layer.is_careful) return choose_parts<CarefulFinish, 0>(layer, active);
+  if (layer.steps == 3) return choose_parts<QuickFinish, 3>(layer, active);
+  return choose_parts<QuickFinish, 0>(layer, active);
+}
+
+// One block of channels in one group of output rows. to: the first row, channel 0.
+void convolve_block(const QuantizedDepthwiseCall& call, Block block, const SourceRows& rows, int active, int bytes,
+                    std::byte* to, std::byte* buffer) {
+  const Layer& layer = *call.layer;
+  Distances distances;
+  measure(layer, block.width, distances);
+  const Convolve compute = choose(layer, active);
+  const std::byte* table = call.table + block.first / layer.block * layer.vectors * layer.record_bytes;
+  const int64_t lanes = layer.unit * block.width, vectors = (lanes + kLanes - 1) / kLanes;
+  const int64_t row_distance = int64_t{layer.dilation_y} * layer.out_width * layer.channels * bytes;
+  for (block.x = 0; block.x < layer.out_width; block.x += block.columns) {
+    block.columns = layer.strip < layer.out_width - block.x ? layer.strip : layer.out_width - block.x;
+    const int64_t group_bytes = layer.groups > 1 ? distances.step[1] - distances.step[0] : 0;
+    for (int group = 0; group < layer.groups; ++group)
+      for (int p = 0; p < layer.planes; ++p)
+        copy_plane(layer, layer.plane[p], block, rows.row + 4 * group, call.zero,
+                   buffer + group * group_bytes + distances.plane[p]);
+    const int64_t total = block.columns * block.width;
+    for (int64_t n = 0; n < vectors; ++n) {
+      int64_t lane = n * kLanes;
+      if (layer.unit == 1 && lane + kLanes > block.width && block.width >= kLanes) lane = block.width - kLanes;
+      if (lane >= total) break;
+      Run run;
+      run.from = buffer + 4 * lane;
+      run.to = to + (block.x * layer.channels + block.first + lane) * bytes;
+      run.from_step = 4 * lanes;
+      run.to_step = int64_t{layer.unit} * layer.channels * bytes;
+      run.count = total - lane >= kLanes ? (total - lane - kLanes) / lanes + 1 : 0;
+      const int64_t next = lane + run.count * lanes;
+      run.part = next < total ? total - next : 0;
+      compute(layer, table + n * layer.record_bytes, distances, run, row_distance);
+    }
+  }
+}
+
+void run_quantized(const QuantizedDepthwiseCall& call, int64_t begin, int64_t end, std::byte* buffer) {
+  const Layer& layer = *call.layer;
+  const int64_t row_bytes = int64_t{layer.in_width} * layer.channels_in;
+  const int bytes = 1;
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t rest = task / layer.pairs, pair = task - rest * layer.pairs;
+    const int64_t number = rest / layer.batches, batch = rest - number * layer.batches;
+    // Groups of `rows` rows, dilation_y apart, fill the image in stripes.
+    const int64_t stripe = pair / layer.dilation_y;
+    const int64_t y = layer.rows == 1 ? pair : stripe * layer.rows * layer.dilation_y + pair % layer.dilation_y;
+    if (y >= layer.out_height) continue;
+    const int active = layer.rows == 2 && y + layer.dilation_y < layer.out_height ? 2 : 1;
+    SourceRows rows;
+    const int64_t last = layer.filter_height + layer.rows - 1;
+    for (int64_t r = 0; r < 4 * layer.groups; ++r) {
+      const int64_t in = y * layer.stride_y - layer.before_y + r * layer.dilation_y;
+      const bool inside = r < last && in >= 0 && in < layer.in_height;
+      rows.row[r] = inside ? static_cast<const std::byte*>(call.in) + (batch * layer.in_height + in) * row_bytes
+                           : static_cast<const std::byte*>(call.zeros);
+    }
+    Block block{};
+    block.first = number * layer.block;
+    block.width = layer.block < layer.channels - block.first ? layer.block : layer.channels - block.first;
+    std::byte* to =
+        static_cast<std::byte*>(call.out) + (batch * layer.out_height + y) * layer.out_width * layer.channels * bytes;
+    convolve_block(call, block, rows, active, bytes, to, buffer);
+  }
+}
+
+constexpr QuantizedDepthwiseKernel kQuantizedDepthwise = {kLanes, kPairedWeights, run_quantized};
+
+}  // namespace
+}  // namespace subgraft

@@ -1,0 +1,117 @@
+// Sums to outputs with AVX-512.
+#include <immintrin.h>
+
+#include "micro/finish_sums.h"
+#include "micro/requantize_avx512.h"
+
+namespace subgraft {
+
+const FinishSums* finish_sums_avx512();
+
+namespace {
+
+constexpr int kLanes = 16;
+
+[[gnu::always_inline]] inline __mmask16 lanes_of(int64_t channels) {
+  return channels >= kLanes ? 0xffff : static_cast<__mmask16>((1u << channels) - 1);
+}
+
+[[gnu::always_inline]] inline void store(int8_t* to, __mmask16 mask, __m512i x) {
+  _mm512_mask_cvtepi32_storeu_epi8(to, mask, x);
+}
+[[gnu::always_inline]] inline void store(uint8_t* to, __mmask16 mask, __m512i x) {
+  _mm512_mask_cvtepi32_storeu_epi8(to, mask, x);
+}
+[[gnu::always_inline]] inline void store(int16_t* to, __mmask16 mask, __m512i x) {
+  _mm512_mask_cvtepi32_storeu_epi16(to, mask, x);
+}
+
+[[gnu::always_inline]] inline __m512i load_or_zero(const int32_t* from, int64_t at) {
+  return from ? _mm512_loadu_si512(from + at) : _mm512_setzero_si512();
+}
+
+// work(row, sums) for all rows of the 16 channels from `channel`.
+template <typename Work>
+[[gnu::always_inline]] inline void for_rows(const SumBlock& b, int64_t channel, const int32_t* bias, const Work& work) {
+  const __m512i added = load_or_zero(bias, channel);
+  for (int64_t row = 0; row < b.rows; ++row) {
+    __m512i x = _mm512_add_epi32(_mm512_loadu_si512(b.sums + row * b.stride + channel), added);
+    if (b.row_terms) x = _mm512_add_epi32(x, _mm512_set1_epi32(b.row_terms[row]));
+    work(row, x);
+  }
+}
+
+template <typename Out>
+void finish_fixed(const SumBlock& b, const FixedScale& s, Out* out, int64_t out_stride) {
+  const __m512i zero_point = _mm512_set1_epi32(s.zero_point);
+  const __m512i low = _mm512_set1_epi32(s.min), high = _mm512_set1_epi32(s.max);
+  for (int64_t channel = 0; channel < b.channels; channel += kLanes) {
+    const __mmask16 mask = lanes_of(b.channels - channel);
+    const Rescale512 c =
+        make_rescale512(_mm512_loadu_si512(s.multipliers + channel), _mm512_loadu_si512(s.shifts + channel));
+    const auto finish = [&](int64_t row, __m512i scaled) {
+      const __m512i x = _mm512_add_epi32(scaled, zero_point);
+      store(out + row * out_stride + channel, mask, _mm512_min_epi32(_mm512_max_epi32(x, low), high));
+    };
+    if (_mm512_test_epi32_mask(c.left, c.left))
+      for_rows(b, channel, s.bias, [&](int64_t row, __m512i x) { finish(row, rescale512(x, c)); });
+    else
+      for_rows(b, channel, s.bias, [&](int64_t row, __m512i x) { finish(row, rescale512_right(x, c)); });
+  }
+}
+
+// Nearest, ties away from zero.
+[[gnu::always_inline]] inline __m512d round_away(__m512d x) {
+  const __m512d whole = _mm512_roundscale_pd(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+  const __mmask8 far = _mm512_cmp_pd_mask(_mm512_abs_pd(_mm512_sub_pd(x, whole)), _mm512_set1_pd(0.5), _CMP_GE_OQ);
+  const __m512d sign = _mm512_and_pd(x, _mm512_set1_pd(-0.0));
+  return _mm512_mask_add_pd(whole, far, whole, _mm512_or_pd(sign, _mm512_set1_pd(1.0)));
+}
+
+template <typename Out>
+void finish_real(const SumBlock& b, const RealScale& s, Out* out, int64_t out_stride) {
+  const __m512i zero_point = _mm512_set1_epi32(s.zero_point);
+  const __m512d low = _mm512_set1_pd(static_cast<double>(s.min) - s.zero_point);
+  const __m512d high = _mm512_set1_pd(static_cast<double>(s.max) - s.zero_point);
+  for (int64_t channel = 0; channel < b.channels; channel += kLanes) {
+    const __mmask16 mask = lanes_of(b.channels - channel);
+    const __m512d first = _mm512_loadu_pd(s.scales + channel), second = _mm512_loadu_pd(s.scales + channel + 8);
+    const auto scaled = [&](__m256i x, __m512d scale) {
+      const __m512d real = round_away(_mm512_mul_pd(_mm512_cvtepi32_pd(x), scale));
+      return _mm512_cvttpd_epi32(_mm512_max_pd(_mm512_min_pd(real, high), low));
+    };
+    for_rows(b, channel, s.bias, [&](int64_t row, __m512i x) {
+      const __m256i begin = scaled(_mm512_castsi512_si256(x), first);
+      const __m256i end = scaled(_mm512_extracti64x4_epi64(x, 1), second);
+      const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(begin), end, 1);
+      store(out + row * out_stride + channel, mask, _mm512_add_epi32(both, zero_point));
+    });
+  }
+}
+
+void finish_float(const SumBlock& b, const FloatScale& s, float* out, int64_t out_stride) {
+  const __m512 low = _mm512_set1_ps(s.min), high = _mm512_set1_ps(s.max);
+  for (int64_t channel = 0; channel < b.channels; channel += kLanes) {
+    const __mmask16 mask = lanes_of(b.channels - channel);
+    const __m512 scale = _mm512_loadu_ps(s.scales + channel);
+    const __m512 bias = s.bias ? _mm512_loadu_ps(s.bias + channel) : _mm512_setzero_ps();
+    const __m512i weight_sums = s.row_zeros ? load_or_zero(s.weight_sums, channel) : _mm512_setzero_si512();
+    for_rows(b, channel, nullptr, [&](int64_t row, __m512i x) {
+      if (s.row_zeros) x = _mm512_sub_epi32(x, _mm512_mullo_epi32(weight_sums, _mm512_set1_epi32(s.row_zeros[row])));
+      const __m512 row_scale = _mm512_set1_ps(s.row_scales[row]), sum = _mm512_cvtepi32_ps(x);
+      const __m512 real = s.twice ? _mm512_mul_ps(_mm512_mul_ps(sum, scale), row_scale)
+                                  : _mm512_mul_ps(sum, _mm512_mul_ps(row_scale, scale));
+      const __m512 biased = _mm512_add_ps(real, bias);
+      _mm512_mask_storeu_ps(out + row * out_stride + channel, mask, _mm512_min_ps(_mm512_max_ps(biased, low), high));
+    });
+  }
+}
+
+constexpr FinishSums kFinish{finish_fixed<int8_t>, finish_fixed<uint8_t>, finish_fixed<int16_t>, finish_real<int8_t>,
+                             finish_real<uint8_t>, finish_real<int16_t>,  finish_float};
+
+}  // namespace
+
+const FinishSums* finish_sums_avx512() { return &kFinish; }
+
+}  // namespace subgraft

@@ -1,0 +1,45 @@
+// Products of float32 matrices with AVX-512.
+#include <immintrin.h>
+
+#include <cstdint>
+
+#if defined(__GNUC__) && !defined(__clang__)
+// The values that intrinsics leave undefined on purpose.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+namespace subgraft {
+namespace {
+
+using V = __m512;
+constexpr int kLanes = 16, kRegisters = 32;
+
+inline __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+
+inline V zero() { return _mm512_setzero_ps(); }
+inline V load(const float* p) { return _mm512_loadu_ps(p); }
+inline V load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+inline V broadcast(const float* p) { return _mm512_set1_ps(*p); }
+inline void store(float* p, V v) { _mm512_storeu_ps(p, v); }
+inline void store_first(float* p, V v, int n) { _mm512_mask_storeu_ps(p, first(n), v); }
+inline V add(V a, V b) { return _mm512_add_ps(a, b); }
+inline V multiply_add(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+inline V lower(V a, V b) { return _mm512_min_ps(a, b); }
+inline V upper(V a, V b) { return _mm512_max_ps(a, b); }
+inline float sum(V v) { return _mm512_reduce_add_ps(v); }
+
+}  // namespace
+}  // namespace subgraft
+
+#include "micro/gemm_float_body.h"
+#include "micro/gemm_float_dots_body.h"
+
+namespace subgraft {
+
+const FloatGemm* float_gemm_avx512() {
+  static constexpr FloatGemm kGemm = {kLanes, multiply, multiply_dots};
+  return &kGemm;
+}
+
+}  // namespace subgraft

@@ -1,0 +1,32 @@
+#include "micro/gemm_int8.h"
+
+#include "micro/finish_sums.h"
+#include "micro/variants.h"
+
+namespace subgraft {
+
+const Int8Gemm* int8_gemm_avx512vnni();
+const FinishSums* finish_sums_avx512();
+
+namespace {
+
+constexpr Variant<Int8Gemm> kInt8Gemms[] = {
+    {InstructionSet::generic, [] { return static_cast<const Int8Gemm*>(nullptr); }},
+#if defined(SUBGRAFT_AVX512VNNI)
+    {InstructionSet::avx512vnni, int8_gemm_avx512vnni},
+#endif
+};
+
+constexpr Variant<FinishSums> kFinishSums[] = {
+    {InstructionSet::generic, [] { return static_cast<const FinishSums*>(nullptr); }},
+#if defined(SUBGRAFT_AVX512)
+    {InstructionSet::avx512, finish_sums_avx512},
+#endif
+};
+
+}  // namespace
+
+const Int8Gemm* int8_gemm() { return best(kInt8Gemms); }
+const FinishSums* finish_sums() { return best(kFinishSums); }
+
+}  // namespace subgraft

@@ -1,0 +1,283 @@
+#include "drawn_model.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <limits>
+
+#include "core/errors.h"
+#include "core/half.h"
+#include "model/operator_options.h"
+#include "model/schema.h"
+
+namespace subgraft::compare {
+namespace {
+
+int32_t builtin_named(std::string_view name) {
+  const auto* const first = std::begin(schema::kBuiltinOperatorNames);
+  const auto* const found = std::find(first, std::end(schema::kBuiltinOperatorNames), name);
+  if (found == std::end(schema::kBuiltinOperatorNames)) throw ArgumentError(concat("no operator ", name));
+  return static_cast<int32_t>(found - first);
+}
+
+const OptionTable* table_of(int32_t builtin) {
+  const std::string_view name = schema::kOperatorOptions[builtin];
+  if (name.empty()) return nullptr;
+  for (const OptionTable& table : schema::kBuiltinOptions)
+    if (table.name == name) return &table;
+  for (const OptionTable& table : schema::kBuiltinOptions2)
+    if (table.name == name) return &table;
+  throw ArgumentError(concat("no options table ", name));
+}
+
+Options options_of(const OptionTable* table, const OptionList& wanted) {
+  if (!table) return {};
+  std::vector<OptionValue> values;
+  for (const OptionField& field : table->fields) {
+    const auto found = std::find_if(wanted.begin(), wanted.end(),
+                                    [&](const auto& option) { return std::string_view(option.first) == field.name; });
+    const double value = found == wanted.end() ? static_cast<double>(field.fallback) : found->second;
+    if (field.kind == OptionKind::f32)
+      values.emplace_back(value);
+    else if (field.kind == OptionKind::absent || field.kind >= OptionKind::string)
+      values.emplace_back();
+    else
+      values.emplace_back(static_cast<int64_t>(value));
+  }
+  return {table, std::move(values)};
+}
+
+template <typename T>
+Contents bytes_of(const std::vector<T>& values) {
+  const auto* first = reinterpret_cast<const std::byte*>(values.data());
+  return {first, first + values.size() * sizeof(T)};
+}
+
+}  // namespace
+
+DrawnModel::DrawnModel(Random& random) : random_(random) { model_->buffers.emplace_back(); }
+
+int DrawnModel::add_tensor(DType type, const Dims& dims, const Scales& scales) {
+  TensorDef tensor;
+  tensor.name = std::to_string(graph_.tensors.size());
+  tensor.shape = dims;
+  tensor.dtype = type;
+  tensor.has_rank = true;
+  if (!scales.scale.empty()) {
+    auto quantization = std::make_shared<Quantization>();
+    quantization->scale = scales.scale;
+    quantization->zero_point = scales.zero;
+    quantization->zero_point.resize(scales.scale.size(), scales.zero.empty() ? 0 : scales.zero[0]);
+    quantization->quantized_dimension = scales.axis;
+    tensor.quantization = std::move(quantization);
+  }
+  graph_.tensors.push_back(std::move(tensor));
+  return static_cast<int>(graph_.tensors.size() - 1);
+}
+
+uint32_t DrawnModel::add_buffer(const Contents& contents) {
+  const Fenced& home = homes_->emplace_back(contents.size());
+  if (!contents.empty()) std::memcpy(home.data(), contents.data(), contents.size());
+  model_->buffers.emplace_back(home.data(), contents.size());
+  return static_cast<uint32_t>(model_->buffers.size() - 1);
+}
+
+template <typename T>
+Contents DrawnModel::draw_integers(int64_t count, int64_t low, int64_t high) {
+  std::vector<T> values(static_cast<size_t>(count));
+  const int64_t kind = random_.below(16), middle = random_.between(low, high);
+  for (T& value : values) {
+    int64_t drawn = random_.between(low, high);
+    if (kind == 0) drawn = random_.once_in(2) ? low : high;
+    if (kind == 1) drawn = middle;
+    if (kind == 2) drawn = high;
+    if (kind == 3) drawn = low;
+    if (kind == 4) drawn = std::clamp(middle + random_.between(-2, 2), low, high);
+    value = static_cast<T>(drawn);
+  }
+  return bytes_of(values);
+}
+
+Contents DrawnModel::draw_floats(DType type, int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  const int64_t kind = random_.below(12);
+  const double one = random_.normal();
+  for (float& value : values) {
+    double drawn = random_.normal() * 3;
+    if (kind == 0) drawn = random_.uniform(0, 1);
+    if (kind == 1) drawn = one;
+    if (kind == 2) drawn = random_.once_in(8) ? 1 : 0;
+    if (kind == 3) drawn = static_cast<double>(random_.between(-3, 3));
+    if (special_floats_ && random_.once_in(6)) {
+      constexpr double infinity = std::numeric_limits<double>::infinity();
+      drawn = random_.pick({infinity, -infinity, std::numeric_limits<double>::quiet_NaN(), -0.0, 0.0, 1e38, -1e38,
+                            1e-40, -1e-40, 88.5, -88.5, 104.0, -104.0, 0.5, -0.5, 2147483648.0});
+    }
+    value = static_cast<float>(drawn);
+  }
+  if (type == DType::float32) return bytes_of(values);
+  std::vector<uint16_t> halves;
+  for (const float value : values)
+    halves.push_back(type == DType::float16 ? to_half(value).bits : to_bfloat16(value).bits);
+  return bytes_of(halves);
+}
+
+Contents DrawnModel::draw(DType type, int64_t count, bool is_quantized) {
+  const auto limited = [&](int64_t low, int64_t high) {
+    return std::pair{is_quantized ? low : std::max(low, -integer_limit_),
+                     is_quantized ? high : std::min(high, integer_limit_)};
+  };
+  switch (type) {
+    case DType::float32:
+    case DType::float16:
+    case DType::bfloat16:
+      return draw_floats(type, count);
+    case DType::boolean:
+      return draw_integers<uint8_t>(count, 0, 1);
+    case DType::uint8:
+      return draw_integers<uint8_t>(count, 0, 255);
+    case DType::int8:
+      return draw_integers<int8_t>(count, -128, 127);
+    case DType::int16:
+      return draw_integers<int16_t>(count, -32768, 32767);
+    case DType::int32: {
+      const auto [low, high] = limited(INT32_MIN, INT32_MAX);
+      return draw_integers<int32_t>(count, low, high);
+    }
+    case DType::int64: {
+      const auto [low, high] = limited(-(int64_t{1} << 40), int64_t{1} << 40);
+      return draw_integers<int64_t>(count, low, high);
+    }
+    case DType::int4:
+    case DType::int2:
+      return draw_integers<uint8_t>(dense_bytes(type, count), 0, 255);
+    default:
+      throw ArgumentError(concat("nothing draws ", dtype_name(type)));
+  }
+}
+
+int DrawnModel::fed(DType type, const Dims& dims, const Scales& scales) {
+  const int tensor = add_tensor(type, dims, scales);
+  for (int run = 0; run < kRuns; ++run) values_[tensor].push_back(draw(type, elements_of(dims), !scales.scale.empty()));
+  graph_.inputs.push_back(tensor);
+  return tensor;
+}
+
+int DrawnModel::fed_between(DType type, const Dims& dims, int64_t low, int64_t high) {
+  const int tensor = add_tensor(type, dims, {});
+  for (int run = 0; run < kRuns; ++run) {
+    const int64_t count = elements_of(dims);
+    values_[tensor].push_back(type == DType::int64 ? draw_integers<int64_t>(count, low, high)
+                                                   : draw_integers<int32_t>(count, low, high));
+  }
+  graph_.inputs.push_back(tensor);
+  return tensor;
+}
+
+int DrawnModel::constant(DType type, const Dims& dims, const Scales& scales) {
+  const int tensor = add_tensor(type, dims, scales);
+  const int64_t count = elements_of(dims);
+  if (count > 0) graph_.tensors.back().buffer = add_buffer(draw(type, count, !scales.scale.empty()));
+  return tensor;
+}
+
+int DrawnModel::integers(const Dims& dims, const std::vector<int32_t>& values) {
+  const int tensor = add_tensor(DType::int32, dims, {});
+  graph_.tensors.back().buffer = add_buffer(bytes_of(values));
+  return tensor;
+}
+
+int DrawnModel::half_constant(const Dims& dims) {
+  const int halves = constant(DType::float16, dims);
+  const int floats = add_tensor(DType::float32, dims, {});
+  add("DEQUANTIZE", {halves}, {floats});
+  return floats;
+}
+
+int DrawnModel::variable(DType type, const Dims& dims, const Scales& scales) {
+  const int tensor = add_tensor(type, dims, scales);
+  graph_.tensors.back().is_variable = true;
+  return tensor;
+}
+
+int DrawnModel::made(DType type, const Scales& scales) { return add_tensor(type, {}, scales); }
+
+int DrawnModel::result(DType type, const Scales& scales) {
+  const int tensor = made(type, scales);
+  graph_.outputs.push_back(tensor);
+  return tensor;
+}
+
+int DrawnModel::internal(const Scales& scales) { return add_tensor(DType::int16, {}, scales); }
+
+void DrawnModel::set_blocks(int tensor, int32_t size, const Dims& scales) {
+  std::vector<uint16_t> halves;
+  for (int64_t i = elements_of(scales); i > 0; --i)
+    halves.push_back(to_half(static_cast<float>(random_.uniform(0.001, 0.1))).bits);
+  const int found = add_tensor(DType::float16, scales, {});
+  graph_.tensors.back().buffer = add_buffer(bytes_of(halves));
+  auto quantization = std::make_shared<Quantization>();
+  quantization->details = BlockwiseQuantization{found, -1, size};
+  graph_.tensors[static_cast<size_t>(tensor)].quantization = std::move(quantization);
+}
+
+OpDef& DrawnModel::add(std::string_view op, std::vector<int32_t> inputs, std::vector<int32_t> outputs,
+                       const OptionList& options) {
+  OpCode code;
+  code.builtin = builtin_named(op);
+  OpDef def;
+  def.opcode = static_cast<uint32_t>(model_->opcodes.size());
+  def.inputs = std::move(inputs);
+  def.outputs = std::move(outputs);
+  def.options = options_of(table_of(code.builtin), options);
+  model_->opcodes.push_back(std::move(code));
+  options_.emplace_back(op, options);
+  return graph_.ops.emplace_back(std::move(def));
+}
+
+OpDef& DrawnModel::add_custom(std::string_view op, std::vector<int32_t> inputs, std::vector<int32_t> outputs,
+                              Contents options) {
+  OpCode code;
+  code.builtin = builtin_named("CUSTOM");
+  code.custom_code = op;
+  OpDef def;
+  def.opcode = static_cast<uint32_t>(model_->opcodes.size());
+  def.inputs = std::move(inputs);
+  def.outputs = std::move(outputs);
+  def.custom_options = custom_options_.emplace_back(std::move(options));
+  model_->opcodes.push_back(std::move(code));
+  options_.emplace_back(op, OptionList{});
+  return graph_.ops.emplace_back(std::move(def));
+}
+
+void DrawnModel::allow(double tolerance, double magnitude) {
+  tolerance_ = tolerance;
+  magnitude_ = magnitude;
+}
+
+std::shared_ptr<const Model> DrawnModel::finish() {
+  model_->subgraphs.push_back(graph_);
+  model_->storage = homes_;
+  return model_;
+}
+
+std::string DrawnModel::text() const {
+  std::string text;
+  for (size_t o = 0; o < graph_.ops.size(); ++o) {
+    text += "  " + options_[o].first;
+    for (const auto& [name, value] : options_[o].second) text += concat(" ", name, "=", value);
+    text += "\n";
+  }
+  for (const TensorDef& tensor : graph_.tensors) {
+    text += concat("  tensor ", tensor.name, " ", dtype_name(tensor.dtype), " ", Shape(tensor.shape).text(),
+                   tensor.buffer ? " constant" : "", tensor.is_variable ? " variable" : "");
+    if (const auto& q = tensor.quantization; q && !q->scale.empty())
+      text += concat(
+          " scale ", q->scale[0], " zero ", q->zero_point[0],
+          q->scale.size() > 1 ? concat(" and ", q->scale.size() - 1, " more along ", q->quantized_dimension) : "");
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace subgraft::compare

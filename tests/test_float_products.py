@@ -1,0 +1,99 @@
+"""The fast kernels of float32 products against the reference kernels, on random shapes, for each instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from op_cases import Array, Case, c, out, x
+from subgraft.interpreter.model import Model
+from subgraft.interpreter.native import _native
+
+TOLERANCE = 1e-5  # of the range of the sums, as docs/performance.md says
+ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+FAST_SETS = _native.instruction_sets()[1:]
+
+
+@pytest.fixture(autouse=True)
+def any_set() -> Iterator[None]:
+    yield
+    _native.limit_instruction_set()
+
+
+def outputs(case: Case, instruction_set: str, threads: int) -> list[Array]:
+    _native.limit_instruction_set(instruction_set)
+    program = _native.Program(Model.open(case.model()).native, pool=_native.ThreadPool(threads))
+    return [output.copy() for output in program.call(case.feed(0))]
+
+
+def assert_close(case: Case, depth: int) -> None:
+    """Values are normal with a deviation of 3, so that sums of `depth` products deviate by 9 * sqrt(depth)."""
+    (expected,) = outputs(case, "generic", 1)
+    for instruction_set in FAST_SETS:
+        (one,) = outputs(case, instruction_set, 1)
+        (two,) = outputs(case, instruction_set, 2)
+        assert np.array_equal(one, two, equal_nan=True), f"{instruction_set}: 2 threads differ from 1: {case}"
+        assert one.shape == expected.shape
+        if one.size:
+            worst = float(np.abs(one - expected).max())
+            assert worst <= TOLERANCE * 9 * np.sqrt(depth), f"{instruction_set}: off by {worst}: {case}"
+
+
+def pick(rng: np.random.Generator, *options: Any) -> Any:
+    return options[int(rng.integers(len(options)))]
+
+
+def size(rng: np.random.Generator, most: int) -> int:
+    """Small ones and those around a vector's length are as likely as all others."""
+    return min(most, int(pick(rng, 1, 2, 3, rng.integers(4, 18), 31, 32, 33, rng.integers(1, most + 1))))
+
+
+def fully_connected(seed: int) -> tuple[Case, int]:
+    rng = np.random.default_rng(seed)
+    rows, units, depth = size(rng, 150), size(rng, 150), size(rng, 300)
+    weights = (c if rng.random() < 0.8 else x)(units, depth)
+    bias = [c(units)] if rng.random() < 0.7 else []
+    options = {"fused_activation_function": pick(rng, *ACTIVATIONS), "weights_format": "DEFAULT"}
+    return Case("FULLY_CONNECTED", [x(rows, depth), weights, *bias], [out()], options, seed=seed), depth
+
+
+def conv(seed: int) -> tuple[Case, int]:
+    rng = np.random.default_rng(seed)
+    groups = pick(rng, 1, 1, 1, 2, 3)
+    depth, units = size(rng, 40), groups * size(rng, 40)
+    taps = (1, 1) if rng.random() < 0.3 else (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
+    stride = (int(pick(rng, 1, 1, 2, 3)), int(pick(rng, 1, 1, 2, 3)))
+    dilation = (int(pick(rng, 1, 1, 1, 2)), int(pick(rng, 1, 1, 1, 3)))
+    image = [max(size(rng, 20), (t - 1) * d + 1) for t, d in zip(taps, dilation, strict=True)]
+    options = {
+        "padding": pick(rng, "SAME", "VALID"),
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "dilation_h_factor": dilation[0],
+        "dilation_w_factor": dilation[1],
+        "fused_activation_function": pick(rng, *ACTIVATIONS),
+    }
+    inputs = [x(int(pick(rng, 1, 1, 2)), *image, groups * depth), c(units, *taps, depth)]
+    bias = [c(units)] if rng.random() < 0.7 else []
+    return Case("CONV_2D", [*inputs, *bias], [out()], options, seed=seed), depth * taps[0] * taps[1]
+
+
+KINDS = {"fully_connected": fully_connected, "conv": conv}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("block", range(2))
+def test_a_fast_product_is_within_tolerance(kind: str, block: int) -> None:
+    for seed in range(block * 20, block * 20 + 20):
+        assert_close(*KINDS[kind](seed))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("block", range(100))
+def test_thousands_of_fast_products_are_within_tolerance(kind: str, block: int) -> None:
+    for seed in range(1000 + block * 40, 1000 + block * 40 + 40):
+        assert_close(*KINDS[kind](seed))
