@@ -7,7 +7,7 @@ import pytest
 
 from opencl_cases import on_device, segment_of
 from opencl_device import TestDevice
-from subgraft.backends.opencl.constants import MOST_MADE_OF, constant, makes_constants
+from subgraft.delegates.constants import MOST_MADE_OF, constant, makes_constants
 from subgraft.backends.opencl.lowering import check, lower
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import Settings

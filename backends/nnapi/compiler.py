@@ -14,7 +14,8 @@ from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.discovery import Found
 from subgraft.backends.nnapi.draft import Draft, Operand
 from subgraft.backends.nnapi.settings import Settings
-from subgraft.delegates import NUMPY_DTYPES, Segment
+from subgraft.delegates import NUMPY_DTYPES, Array, Segment
+from subgraft.delegates.constants import constant
 
 FORMAT = b"1"  # of how models are written; in every token, so a change makes all compiled ones strangers
 
@@ -23,10 +24,26 @@ Port = tuple[tuple[int, ...], int, bool, bool]
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """model: finished; kept because its constants lie in the model file."""
+    """inputs, outputs: places among the segment's ends of what the runner reads and writes.
 
-    model: _native.NnapiModel
+    constants: places of outputs that are known before any run, and what they are.
+    """
+
     runner: _native.NnapiRunner
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    constants: Mapping[int, Array]
+
+
+def compiled(segment: Segment, draft: Draft, found: Found, settings: Settings, token: bytes) -> Compiled:
+    """Raises NnapiError."""
+    runner = compile_model(model_of(draft, found.library, settings.fp16), draft, found, settings, token)
+    return Compiled(
+        runner,
+        tuple(i for i, t in enumerate(segment.inputs) if t in draft.fed),
+        tuple(i for i, t in enumerate(segment.outputs) if t in draft.given),
+        {i: constant(t, segment.graph) for i, t in enumerate(segment.outputs) if t not in draft.given},
+    )
 
 
 def model_of(draft: Draft, library: _native.NnapiLibrary, fp16: bool) -> _native.NnapiModel:
@@ -56,7 +73,7 @@ def _add(model: _native.NnapiModel, operand: Operand, library: _native.NnapiLibr
 
 
 def compile_model(
-    model: _native.NnapiModel, segment: Segment, draft: Draft, found: Found, settings: Settings, token: bytes
+    model: _native.NnapiModel, draft: Draft, found: Found, settings: Settings, token: bytes
 ) -> _native.NnapiRunner:
     """Raises NnapiError."""
     folder = settings.cache_folder if settings.cache else None
@@ -65,8 +82,8 @@ def compile_model(
     return _native.NnapiRunner(
         model,
         found.index,
-        [_port(segment, draft, t) for t in segment.inputs],
-        [_port(segment, draft, t) for t in segment.outputs],
+        [_port(draft, t) for t in draft.fed],
+        [_port(draft, t) for t in draft.given],
         preference=codes.PREFERENCES[settings.preference],
         priority=codes.PRIORITIES[settings.priority] if found.level >= codes.LEVEL_4 else None,
         compile_timeout_s=settings.compile_timeout_s if found.level >= codes.LEVEL_4 else 0.0,
@@ -80,8 +97,8 @@ def compile_model(
     )
 
 
-def _port(segment: Segment, draft: Draft, t: int) -> Port:
-    tensor = segment.graph.tensors[t]
+def _port(draft: Draft, t: int) -> Port:
+    tensor = draft.graph.tensors[t]
     return tensor.shape, NUMPY_DTYPES[tensor.dtype].itemsize, tensor.dtype == "int8" and draft.flips, False
 
 

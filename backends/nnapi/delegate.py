@@ -137,8 +137,7 @@ class Nnapi:
         sentinel = probe.Sentinel(self.settings.cache_folder if self.settings.cache else None, token)
 
         def compile_once() -> compiler.Compiled:
-            model = compiler.model_of(draft, found.library, self.settings.fp16)
-            return compiler.Compiled(model, compiler.compile_model(model, segment, draft, found, self.settings, token))
+            return compiler.compiled(segment, draft, found, self.settings, token)
 
         try:
             sentinel.raise_if_crashed()

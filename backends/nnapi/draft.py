@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from subgraft.backends.nnapi import codes
-from subgraft.delegates import NUMPY_DTYPES, Array, Graph, Quantization, Tensor
+from subgraft.delegates import Array, Graph, Quantization, Tensor
+from subgraft.delegates.constants import constant, is_constant
 
 TYPES = {
     "float32": codes.TENSOR_FLOAT32,
@@ -66,6 +67,8 @@ class Draft:
     places: dict[int, int] = field(default_factory=dict)  # tensor of the graph: operand
     inputs: tuple[int, ...] = ()  # operands
     outputs: tuple[int, ...] = ()
+    fed: tuple[int, ...] = ()  # the tensors that they are; a segment may have constants among its ends
+    given: tuple[int, ...] = ()
     op: int = -1  # whose operations are being written
 
     @property
@@ -78,14 +81,21 @@ class Draft:
         return len(self.operands) - 1
 
     def tensor(self, t: int) -> int:
-        """A tensor of the graph; an absent one is an operand without a value."""
+        """A tensor of the graph."""
         if t not in self.places:
-            self.places[t] = self.add(self.described(self.graph.tensors[t]))
+            self.places[t] = self.add(self.described(self.known(t)))
         return self.places[t]
+
+    def known(self, t: int) -> Tensor:
+        """The tensor; with its value where that follows from constants, such as float16 weights and DEQUANTIZE."""
+        tensor = self.graph.tensors[t]
+        if tensor.is_constant or not is_constant(t, self.graph):
+            return tensor
+        return replace(tensor, buffer=constant(t, self.graph).tobytes())
 
     def shaped(self, t: int, shape: Sequence[int]) -> int:
         """A constant of the graph under another shape, or any other tensor whose elements are read as that."""
-        tensor = self.graph.tensors[t]
+        tensor = self.known(t)
         if not tensor.is_constant:
             raise Refused("an input that is no constant would need another shape")
         described = self.described(tensor)
@@ -190,7 +200,3 @@ def _parameters(quantization: Quantization | None) -> tuple[float, int]:
 def _fields(operand: Operand) -> dict[str, object]:
     return {name: getattr(operand, name) for name in Operand.__slots__}
 
-
-def bytes_of(tensor: Tensor) -> int:
-    """Of one element."""
-    return NUMPY_DTYPES[tensor.dtype].itemsize

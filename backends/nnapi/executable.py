@@ -33,15 +33,18 @@ class NnapiExecutable:
         self.last_failure: Failed | None = None
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        if self._compiled is None:
+        compiled = self._compiled
+        if compiled is None:
             raise Closed(f"this segment on {self._where} is closed")
         if self._demoted:
             raise Demoted(self._demoted)
         try:
-            self._compiled.runner.run(list(inputs), list(outputs))
+            compiled.runner.run([inputs[i] for i in compiled.inputs], [outputs[i] for i in compiled.outputs])
         except (_native.NnapiError, MemoryError) as error:
             self.last_failure = self._failed(error)
             raise self.last_failure from error
+        for i, value in compiled.constants.items():
+            outputs[i][...] = value
         if self._verifies:
             self._verify(inputs, outputs)
         self._failures = 0

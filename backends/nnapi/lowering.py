@@ -10,6 +10,7 @@ import numpy as np
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.draft import Draft, Refused
 from subgraft.delegates import Graph, ModelError, Op, Rule, Segment, Tensor, Unsupported, Verdict, rule, verdict
+from subgraft.delegates.constants import is_constant, makes_constants
 
 Lower = Callable[[Op, Draft], None]
 
@@ -29,6 +30,7 @@ class Lowering:
     rules: tuple[Rule, ...] = ()
     data: int = 0
     any_rank: bool = False
+    is_custom: bool = False
     scalars: bool = False  # tensors without dimensions may be read as those of one element
 
 
@@ -41,13 +43,14 @@ def lowers(
     rules: Sequence[Rule] = (),
     data: int = 0,
     any_rank: bool = False,
+    is_custom: bool = False,
     scalars: bool = False,
 ) -> Callable[[Lower], Lower]:
     """Registers a function that writes the operations of an op."""
 
     def register(lower: Lower) -> Lower:
         for kind in kinds:
-            LOWERINGS[kind] = Lowering(lower, levels, tuple(rules), data, any_rank, scalars)
+            LOWERINGS[kind] = Lowering(lower, levels, tuple(rules), data, any_rank, is_custom, scalars)
         return lower
 
     return register
@@ -114,8 +117,10 @@ EVERY_OP = (fixed_sizes, one_scale, known_activation)
 
 def check(op: Op, graph: Graph, level: int) -> Verdict:
     """Every published reason against this op at a feature level."""
+    if makes_constants(op, graph):
+        return _of_a_maker(op, graph, level)
     lowering = LOWERINGS.get(op.kind)
-    if lowering is None:
+    if lowering is None or op.is_custom != lowering.is_custom:
         return Verdict(("NNAPI has no operation for this kind of op, or none that is written here",))
     ends = verdict(op, graph, (has_ends,))
     if not ends:
@@ -132,6 +137,17 @@ def check(op: Op, graph: Graph, level: int) -> Verdict:
     if not reasons:
         reasons += _written(op, graph, lowering, level)
     return Verdict(tuple(reasons))
+
+
+def _of_a_maker(op: Op, graph: Graph, level: int) -> Verdict:
+    """Its outputs become constants of the model, where somebody in the model reads them."""
+    for t in op.outputs:
+        for reader in graph.consumers().get(t, ()):
+            if check(graph.ops[reader], graph, level):
+                return Verdict()
+    return Verdict(
+        ("it only makes constants, and no op that NNAPI takes reads them: the CPU makes them when the model is loaded",)
+    )
 
 
 def _against_type(op: Op, graph: Graph, lowering: Lowering, level: int) -> list[str]:
@@ -171,13 +187,19 @@ def _written(op: Op, graph: Graph, lowering: Lowering, level: int) -> list[str]:
 def draft(segment: Segment, level: int) -> Draft:
     """The segment's model. Raises Refused, which check() has said before."""
     made = Draft(segment.graph, level)
-    inputs = [made.tensor(t) for t in segment.inputs]
+    graph = segment.graph
+    made.fed = tuple(t for t in segment.inputs if not is_constant(t, graph))
+    made.given = tuple(t for t in segment.outputs if not is_constant(t, graph))
+    inputs = [made.tensor(t) for t in made.fed]
     for i in segment.ops:
-        op = segment.graph.ops[i]
+        op = graph.ops[i]
         made.op = i
-        LOWERINGS[op.kind].lower(op, made)
+        if not makes_constants(op, graph):
+            LOWERINGS[op.kind].lower(op, made)
     made.inputs = tuple(inputs)
-    made.outputs = tuple(made.tensor(t) for t in segment.outputs)
+    made.outputs = tuple(made.tensor(t) for t in made.given)
+    if not made.operations:
+        raise Refused("it only makes constants")
     return made
 
 
@@ -187,4 +209,4 @@ def _tensors(op: Op, graph: Graph) -> list[Tensor]:
 
 def _activations(op: Op, graph: Graph) -> list[Tensor]:
     """Inputs that are computed, and outputs."""
-    return [t for t in _tensors(op, graph) if not t.is_constant]
+    return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0 and not is_constant(t, graph)]

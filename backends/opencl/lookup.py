@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from subgraft import _native
-from subgraft.backends.opencl.constants import is_constant, made_by
+from subgraft.delegates.constants import is_constant, made_by
 from subgraft.backends.opencl.quantization import LIMITS
 from subgraft.delegates import NUMPY_DTYPES, Array, Graph, InvokeError, ModelError, Rejected, Unsupported
 

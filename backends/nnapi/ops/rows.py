@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_6
 from subgraft.backends.nnapi.draft import TYPES, Draft, Operand, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.backends.nnapi.ops.elementwise import same_quantization, same_types
-from subgraft.backends.nnapi.ops.windows import CONVOLUTION, bias, fused, image_only, same_quantization_of_images, weights
+from subgraft.backends.nnapi.ops.windows import CONVOLUTION, bias, fused, image_only, same_quantization_of_images, scales_of, weights
 from subgraft.delegates import Graph, Op, rule
 
 
@@ -43,6 +44,9 @@ def fully_connected(op: Op, draft: Draft) -> None:
     data = draft.tensor(op.inputs[0])
     if len(x.shape) < 2 or x.shape[-1] != depth:  # NNAPI flattens by the first dimension, TFLite by the last
         data = reshaped(draft, op.inputs[0], (rows, depth))
+    if len(scales_of(w)) > 1:
+        as_convolution(op, draft, data, (rows, units, depth))
+        return
     inputs = [data, weights(op, draft), bias(op, draft, units), fused(op, draft)]
     if out.shape == (rows, units):
         draft.write("FULLY_CONNECTED", inputs, draft.tensor(op.outputs[0]))
@@ -50,6 +54,20 @@ def fully_connected(op: Op, draft: Draft) -> None:
     flat = draft.like(op.outputs[0], (rows, units))
     draft.write("FULLY_CONNECTED", inputs, flat)
     draft.write("RESHAPE", [flat, draft.integers(out.shape)], draft.tensor(op.outputs[0]))
+
+
+def as_convolution(op: Op, draft: Draft, data: int, sizes: tuple[int, int, int]) -> None:
+    """NNAPI has scales for each channel in convolutions only: each row becomes an image of one pixel."""
+    rows, units, depth = sizes
+    x, out = op.inputs[0], op.outputs[0]
+    weights(op, draft)  # refuses what the level does not have
+    pixels, results = draft.like(x, (rows, 1, 1, depth)), draft.like(out, (rows, 1, 1, units))
+    draft.write("RESHAPE", [data, draft.integers((rows, 1, 1, depth))], pixels)
+    ones = [draft.integer(v) for v in (codes.PADDINGS["VALID"], 1, 1)]
+    kernel = draft.shaped(op.inputs[1], (units, 1, 1, depth))
+    draft.write("CONV_2D", [pixels, kernel, bias(op, draft, units), *ones, fused(op, draft)], results)
+    shape = draft.integers(draft.graph.tensors[out].shape)
+    draft.write("RESHAPE", [results, shape], draft.tensor(out))
 
 
 def reshaped(draft: Draft, t: int, shape: Sequence[int]) -> int:

@@ -12,6 +12,7 @@ from subgraft.backends.nnapi.draft import Draft, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.backends.nnapi.ops.elementwise import same_quantization, same_types
 from subgraft.delegates import Array, Graph, Op, Tensor, rule
+from subgraft.delegates.constants import is_constant
 
 NHWC = False  # the BOOL scalar that says NCHW
 
@@ -19,7 +20,7 @@ NHWC = False  # the BOOL scalar that says NCHW
 @rule
 def constant_filter(op: Op, graph: Graph) -> bool:
     """its weights and bias must be constants"""
-    return all(graph.tensors[t].is_constant for t in op.inputs[1:3] if t >= 0)
+    return all(is_constant(t, graph) for t in op.inputs[1:3] if t >= 0)
 
 
 @rule
@@ -44,13 +45,13 @@ def scales_of(tensor: Tensor) -> tuple[float, ...]:
     return tensor.quantization.scales if tensor.quantization is not None else ()
 
 
-def bias_values(op: Op, graph: Graph, channels: int) -> Array:
+def bias_values(op: Op, draft: Draft, channels: int) -> Array:
     """The constant, or zeros where there is none."""
-    tensor = graph.tensors[op.inputs[2]] if len(op.inputs) > 2 and op.inputs[2] >= 0 else None
-    if tensor is None or tensor.data is None:
-        is_real = graph.tensors[op.inputs[0]].dtype == "float32"
+    data = draft.known(op.inputs[2]).data if len(op.inputs) > 2 and op.inputs[2] >= 0 else None
+    if data is None:
+        is_real = draft.graph.tensors[op.inputs[0]].dtype == "float32"
         return np.zeros(channels, np.float32 if is_real else np.int32)
-    return tensor.data.reshape(-1)
+    return data.reshape(-1)
 
 
 def weights(op: Op, draft: Draft) -> int:
@@ -63,7 +64,7 @@ def weights(op: Op, draft: Draft) -> int:
 def bias(op: Op, draft: Draft, channels: int) -> int:
     """With the scale that NNAPI demands: that of the sums, and none of its own where weights have one per channel."""
     graph = draft.graph
-    values = bias_values(op, graph, channels)
+    values = bias_values(op, draft, channels)
     x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
     if x.dtype == "float32":
         return draft.constant(values.astype(np.float32), draft.tensor(op.outputs[0]))
@@ -125,8 +126,8 @@ def constant_output_shape(op: Op, graph: Graph) -> bool:
 @rule
 def transposed_filter(op: Op, graph: Graph) -> bool:
     """its weights must be constants of the type of its input"""
-    w = graph.tensors[op.inputs[1]]
-    return w.is_constant and w.dtype == graph.tensors[op.inputs[2]].dtype
+    w = op.inputs[1]
+    return is_constant(w, graph) and graph.tensors[w].dtype == graph.tensors[op.inputs[2]].dtype
 
 
 @rule
@@ -135,8 +136,8 @@ def transposed_bias(op: Op, graph: Graph) -> bool:
     if len(op.inputs) < 4 or op.inputs[3] < 0:
         return True
     is_real = graph.tensors[op.inputs[2]].dtype == "float32"
-    b = graph.tensors[op.inputs[3]]
-    return b.is_constant and b.dtype == ("float32" if is_real else "int32")
+    b = op.inputs[3]
+    return is_constant(b, graph) and graph.tensors[b].dtype == ("float32" if is_real else "int32")
 
 
 @lowers(

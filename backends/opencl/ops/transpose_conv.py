@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from subgraft.backends.opencl.activations import clamping_activation
-from subgraft.backends.opencl.constants import is_constant
+from subgraft.delegates.constants import is_constant
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import convolve
 from subgraft.backends.opencl.ops.convolution import has_usable_window
