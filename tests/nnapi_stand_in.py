@@ -7,6 +7,7 @@ TFLite's that Android's own specification tests check (conformance/nnapi_tflite.
 from __future__ import annotations
 
 import ctypes
+import gc
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,6 @@ from nnapi_cases import DTYPES, Array, Operand, SpecCase  # noqa: E402
 from nnapi_draft import Converted, Inexpressible  # noqa: E402
 from nnapi_operations import OPERATIONS, bound  # noqa: E402
 from nnapi_tflite import convert  # noqa: E402
-
 from subgraft import _native  # noqa: E402
 from subgraft.interpreter.model import Model  # noqa: E402
 
@@ -145,6 +145,11 @@ class StandIn:
     def refuse(self, operation: str) -> None:
         self.control.stand_in_refuse(OPERATIONS[operation].code)
 
+    def output_shape(self, output: int, shape: Sequence[int]) -> None:
+        """What the driver says that an output's shape is."""
+        dims = (ctypes.c_uint32 * len(shape))(*shape)
+        self.control.stand_in_output_shape(output, len(shape), dims)
+
     @property
     def calls(self) -> list[str]:
         """Names of the functions called since the last reset, without their prefix."""
@@ -153,7 +158,8 @@ class StandIn:
 
     @property
     def live(self) -> int:
-        """Objects that were made and not freed."""
+        """Objects that were made and not freed, and that Python does not hold by a cycle of references."""
+        gc.collect()
         return int(self.control.stand_in_live())
 
     def _fault(self, function: str, kind: int, code: int, times: int, after: int, seconds: float) -> None:

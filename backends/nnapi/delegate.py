@@ -182,8 +182,8 @@ class Nnapi:
         except Overdue:
             self._hung.add(found.id)
             raise Refusal(
-                f"{found.called} did not come back within {self.settings.compile_timeout_s:g} s; it is left alone until "
-                f"this process ends"
+                f"{found.called} did not come back within {self.settings.compile_timeout_s:g} s; it is left alone "
+                f"until this process ends"
             ) from None
 
     def _attached(self) -> list[Found]:

@@ -77,6 +77,6 @@ def find(wanted: str, found: Sequence[Found]) -> Found:
         if not one.is_cpu:
             return one
     raise Unavailable(
-        f"{NAME} has no accelerator here, only {there}. That computes on the CPU as this library does, more slowly; name "
-        f"it to use it all the same"
+        f"{NAME} has no accelerator here, only {there}. That computes on the CPU as this library does, more slowly; "
+        f"name it to use it all the same"
     )

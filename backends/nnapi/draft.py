@@ -21,6 +21,7 @@ TYPES = {
     "bool": codes.TENSOR_BOOL8,
 }
 SIGN_BIT = 0x80
+ONE = (1,)  # the shape of a tensor without dimensions, which NNAPI takes for one of unknown rank
 
 
 class Refused(Exception):
@@ -106,14 +107,15 @@ class Draft:
         if tensor.dtype not in TYPES:
             raise Refused(f"NNAPI has no tensors of {tensor.dtype}")
         code, value = TYPES[tensor.dtype], _bytes(tensor)
+        shape = tensor.shape or ONE
         scale, zero_point = _parameters(tensor.quantization)
         if tensor.dtype in ("float32", "float16", "bool", "int32"):
-            return Operand(code, tensor.shape, value=value)
+            return Operand(code, shape, value=value)
         if tensor.quantization is not None and len(tensor.quantization.scales) > 1:
             return per_channel(tensor, value)
         if tensor.dtype == "int8" and self.flips:
-            return Operand(TYPES["uint8"], tensor.shape, scale, zero_point + 128, value=flipped(value))
-        return Operand(code, tensor.shape, scale, zero_point, value=value)
+            return Operand(TYPES["uint8"], shape, scale, zero_point + 128, value=flipped(value))
+        return Operand(code, shape, scale, zero_point, value=value)
 
     def like(self, t: int, shape: Sequence[int] | None = None, quantization: Quantization | None = None) -> int:
         """A new operand of the type of tensor `t`, for an operation to write."""
@@ -199,4 +201,3 @@ def _parameters(quantization: Quantization | None) -> tuple[float, int]:
 
 def _fields(operand: Operand) -> dict[str, object]:
     return {name: getattr(operand, name) for name in Operand.__slots__}
-

@@ -14,7 +14,8 @@ from subgraft.delegates.constants import is_constant, makes_constants
 
 Lower = Callable[[Op, Draft], None]
 
-HIGHEST_RANK = 4
+HIGHEST_RANK = 4  # for most operations
+MOST_DIMENSIONS = 8  # for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ def few_dimensions(op: Op, graph: Graph) -> bool:
 
 
 @rule
+def at_most_eight_dimensions(op: Op, graph: Graph) -> bool:
+    """its tensors must have at most 8 dimensions"""
+    return all(len(t.shape) <= MOST_DIMENSIONS for t in _activations(op, graph))
+
+
+@rule
 def no_state(op: Op, graph: Graph) -> bool:
     """it must not keep state between runs"""
     return not any(t.is_variable for t in _tensors(op, graph))
@@ -128,8 +135,7 @@ def check(op: Op, graph: Graph, level: int) -> Verdict:
     rules = [*EVERY_OP, *lowering.rules]
     if not lowering.scalars:
         rules.append(has_dimensions)
-    if not lowering.any_rank:
-        rules.append(few_dimensions)
+    rules.append(at_most_eight_dimensions if lowering.any_rank else few_dimensions)
     rules.append(no_state)
     reasons = [*_against_type(op, graph, lowering, level), *verdict(op, graph, rules).reasons]
     if not reasons:
@@ -165,7 +171,7 @@ def _against_type(op: Op, graph: Graph, lowering: Lowering, level: int) -> list[
 
 
 def _taken_by_the_cpu(op: Op, graph: Graph) -> list[str]:
-    """Its kernel looks at whether the op's tensors and options fit together; what it refuses no rule need understand."""
+    """Its kernel looks at whether the op's tensors and options fit together; what it refuses no rule need know."""
     if graph.services is None:
         return []
     try:

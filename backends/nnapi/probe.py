@@ -83,7 +83,7 @@ def can_fork() -> bool:
 def in_a_child(compile_once: Callable[[], object], timeout_s: float) -> None:
     """Compiles in a forked child. Raises Crashed where it dies or does not come back; a refusal is none of these."""
     with warnings.catch_warnings():
-        # Python warns of forks of a process with threads. This child calls the driver and ends; it takes no lock of ours.
+        # Python warns of forks of a process with threads. This child calls the driver and ends; it takes no lock.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

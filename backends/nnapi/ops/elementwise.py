@@ -6,11 +6,9 @@ import numpy as np
 
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_7
-from subgraft.backends.nnapi.draft import TYPES, Draft, Operand, Refused
+from subgraft.backends.nnapi.draft import ONE, TYPES, Draft, Operand
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.delegates import Graph, Op, rule
-
-ONE = (1,)  # what a tensor without dimensions is read as
 
 
 @rule
@@ -53,20 +51,12 @@ def _parameters(graph: Graph, t: int) -> tuple[float, int]:
     return quantization.scales[0], (quantization.zero_points or (0,))[0]
 
 
-def operand(draft: Draft, t: int) -> int:
-    """The tensor; one element where it has no dimensions."""
-    if draft.graph.tensors[t].shape:
-        return draft.tensor(t)
-    if draft.graph.tensors[t].is_constant:
-        return draft.shaped(t, ONE)
-    raise Refused("an input without dimensions is no constant: NNAPI takes it for a tensor of unknown rank")
-
-
 BINARY = {
     "ADD": ("ADD", {**floats(LEVEL_1), "int32": LEVEL_4}, (same_types, plain_integers)),
     "SUB": ("SUB", {**floats(LEVEL_2, LEVEL_3), "int32": LEVEL_4}, (same_types, plain_integers)),
     "MUL": ("MUL", {**floats(LEVEL_1), "int32": LEVEL_4}, (same_types, plain_integers, has_fewer_steps)),
     "DIV": ("DIV", {"float32": LEVEL_2}, (same_types,)),
+    "FLOOR_DIV": ("DIV", {"int32": LEVEL_4}, (same_types,)),  # of integers NNAPI's rounds down, as this
     "MAXIMUM": ("MAXIMUM", {**floats(LEVEL_3), "int32": LEVEL_3}, (same_types,)),
     "MINIMUM": ("MINIMUM", {**floats(LEVEL_3), "int32": LEVEL_3}, (same_types,)),
     "POW": ("POW", {"float32": LEVEL_3}, (same_types,)),
@@ -74,11 +64,11 @@ BINARY = {
 }
 COMPARED = {**floats(LEVEL_3), "int32": LEVEL_3, "bool": LEVEL_3}
 COMPARISONS = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
-FUSES = ("ADD", "SUB", "MUL", "DIV")
+FUSES = ("ADD", "SUB", "MUL", "DIV", "FLOOR_DIV")
 
 
 def binary(op: Op, draft: Draft) -> None:
-    inputs = [operand(draft, t) for t in op.inputs]
+    inputs = [draft.tensor(t) for t in op.inputs]
     if op.kind in FUSES:
         inputs.append(draft.integer(codes.FUSED[op.options.get("fused_activation_function", "NONE")]))
     draft.write(BINARY.get(op.kind, (op.kind,))[0], inputs, draft.tensor(op.outputs[0]))
@@ -107,6 +97,7 @@ UNARY = {
     "HARD_SWISH": ("HARD_SWISH", floats(LEVEL_4)),
     "LOGICAL_NOT": ("LOGICAL_NOT", {"bool": LEVEL_3}),
 }
+OF_FOUR = ("FLOOR", "RELU", "RELU_N1_TO_1", "RELU6", "LOGISTIC", "TANH")  # at most so many dimensions
 KEEPS_QUANTIZATION = ("RELU", "RELU_N1_TO_1", "RELU6")
 
 # The output's scale and zero point as int8 has it; uint8 is 128 higher.
@@ -131,7 +122,7 @@ for _kind, (_, _levels) in UNARY.items():
     _rules = (same_types, same_quantization) if _kind in KEEPS_QUANTIZATION else (same_types,)
     if _kind in FIXED:
         _rules = (same_types, fixed_quantization)
-    lowers(_kind, levels=_levels, rules=_rules)(unary)
+    lowers(_kind, levels=_levels, rules=_rules, scalars=True, any_rank=_kind not in OF_FOUR)(unary)
 
 
 @lowers("SQUARE", levels={"float32": LEVEL_1}, rules=(same_types,))
@@ -142,14 +133,14 @@ def square(op: Op, draft: Draft) -> None:
 
 @lowers("SQUARED_DIFFERENCE", levels={"float32": LEVEL_2}, rules=(same_types,), scalars=True)
 def squared_difference(op: Op, draft: Draft) -> None:
-    a, b = (operand(draft, t) for t in op.inputs)
+    a, b = (draft.tensor(t) for t in op.inputs)
     difference = draft.like(op.outputs[0])
     none = draft.integer(0)
     draft.write("SUB", [a, b, none], difference)
     draft.write("MUL", [difference, difference, none], draft.tensor(op.outputs[0]))
 
 
-@lowers("ELU", levels={"float32": LEVEL_4})
+@lowers("ELU", levels={"float32": LEVEL_4}, any_rank=True, scalars=True)
 def elu(op: Op, draft: Draft) -> None:
     draft.write("ELU", [draft.tensor(op.inputs[0]), draft.real(1.0)], draft.tensor(op.outputs[0]))
 
@@ -213,9 +204,12 @@ def choices_of_one_type(op: Op, graph: Graph) -> bool:
 
 
 @lowers(
-    "SELECT", "SELECT_V2", levels={**floats(LEVEL_3), "int32": LEVEL_3}, rules=(same_shapes, choices_of_one_type), data=1
+    "SELECT",
+    "SELECT_V2",
+    levels={**floats(LEVEL_3), "int32": LEVEL_3},
+    rules=(same_shapes, choices_of_one_type),
+    data=1,
+    any_rank=True,
 )
 def select(op: Op, draft: Draft) -> None:
     draft.write("SELECT", [draft.tensor(t) for t in op.inputs], draft.tensor(op.outputs[0]))
-
-

@@ -11,14 +11,22 @@ from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_6
 from subgraft.backends.nnapi.draft import TYPES, Draft, Operand, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.backends.nnapi.ops.elementwise import same_quantization, same_types
-from subgraft.backends.nnapi.ops.windows import CONVOLUTION, bias, fused, image_only, same_quantization_of_images, scales_of, weights
+from subgraft.backends.nnapi.ops.windows import (
+    CONVOLUTION,
+    bias,
+    fused,
+    image_only,
+    same_quantization_of_images,
+    scales_of,
+    weights,
+)
 from subgraft.delegates import Graph, Op, rule
 
 
 @rule
 def plain_weights(op: Op, graph: Graph) -> bool:
     """its weights must not be shuffled"""
-    return op.options.weights_format == "DEFAULT"
+    return op.options.get("weights_format", "DEFAULT") == "DEFAULT"
 
 
 @rule
@@ -124,7 +132,7 @@ def softmax(op: Op, draft: Draft) -> None:
     draft.write("SOFTMAX", [draft.tensor(op.inputs[0]), draft.real(op.options.beta)], draft.tensor(op.outputs[0]))
 
 
-@lowers("LOG_SOFTMAX", levels={"float32": LEVEL_3})
+@lowers("LOG_SOFTMAX", levels={"float32": LEVEL_3}, any_rank=True)
 def log_softmax(op: Op, draft: Draft) -> None:
     inputs = [draft.tensor(op.inputs[0]), draft.real(1.0), draft.integer(-1)]
     draft.write("LOG_SOFTMAX", inputs, draft.tensor(op.outputs[0]))
@@ -151,13 +159,7 @@ def constant_axes(op: Op, graph: Graph) -> bool:
     return graph.tensors[op.inputs[1]].is_constant
 
 
-@rule
-def leaves_a_dimension(op: Op, graph: Graph) -> bool:
-    """its output must have a dimension: NNAPI has no tensors without"""
-    return bool(graph.tensors[op.outputs[0]].shape)
-
-
-REDUCED = (constant_axes, leaves_a_dimension)
+REDUCED = (constant_axes,)
 REDUCTIONS = {
     "SUM": ("REDUCE_SUM", {"float32": LEVEL_3}),
     "REDUCE_PROD": ("REDUCE_PROD", {"float32": LEVEL_3}),
@@ -180,9 +182,9 @@ def same_types_of_data(op: Op, graph: Graph) -> bool:
     return same_types(image_only(op), graph)
 
 
-@lowers("MEAN", levels=floats(LEVEL_2, LEVEL_3), rules=(*REDUCED, same_types_of_data))
+@lowers("MEAN", levels=floats(LEVEL_2, LEVEL_3), rules=(*REDUCED, same_types_of_data), scalars=True)
 def mean(op: Op, draft: Draft) -> None:
-    keep = draft.integer(int(op.options.keep_dims))  # an INT32 here, a BOOL in all other reductions
+    keep = draft.integer(int(op.options.get("keep_dims", False)))  # an INT32 here, a BOOL in all other reductions
     x, out = draft.tensor(op.inputs[0]), draft.tensor(op.outputs[0])
     if same_quantization(image_only(op), draft.graph):
         draft.write("MEAN", [x, axes(op, draft), keep], out)
@@ -196,13 +198,13 @@ def mean(op: Op, draft: Draft) -> None:
 
 
 def reduce(op: Op, draft: Draft) -> None:
-    keep = draft.boolean(op.options.keep_dims)
+    keep = draft.boolean(op.options.get("keep_dims", False))
     inputs = [draft.tensor(op.inputs[0]), axes(op, draft), keep]
     draft.write(REDUCTIONS[op.kind][0], inputs, draft.tensor(op.outputs[0]))
 
 
 for _kind, (_, _levels) in REDUCTIONS.items():
-    lowers(_kind, levels=_levels, rules=(*REDUCED, same_quantization_of_images))(reduce)
+    lowers(_kind, levels=_levels, rules=(*REDUCED, same_quantization_of_images), scalars=True)(reduce)
 
 
 @rule
@@ -215,7 +217,8 @@ def int32_positions(op: Op, graph: Graph) -> bool:
     "ARG_MAX",
     "ARG_MIN",
     levels={**floats(LEVEL_3), "int32": LEVEL_3},
-    rules=(constant_axes, leaves_a_dimension, int32_positions),
+    rules=(constant_axes, int32_positions),
+    scalars=True,
 )
 def arg(op: Op, draft: Draft) -> None:
     data = draft.graph.tensors[op.inputs[1]].data
@@ -242,5 +245,8 @@ def same_batches(op: Op, graph: Graph) -> bool:
 @lowers("BATCH_MATMUL", levels={"float32": LEVEL_6, "int8": LEVEL_6}, rules=(same_types, same_batches))
 def batch_matmul(op: Op, draft: Draft) -> None:
     o = op.options
-    inputs = [*(draft.tensor(t) for t in op.inputs), draft.boolean(o.adj_x), draft.boolean(o.adj_y)]
+    inputs = [
+        *(draft.tensor(t) for t in op.inputs),
+        *(draft.boolean(o.get(side, False)) for side in ("adj_x", "adj_y")),
+    ]
     draft.write("BATCH_MATMUL", inputs, draft.tensor(op.outputs[0]))

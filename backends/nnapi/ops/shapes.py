@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_6, LEVEL_7
-from subgraft.backends.nnapi.draft import Draft, Refused
+from subgraft.backends.nnapi.draft import ONE, Draft, Operand, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.backends.nnapi.ops.windows import same_quantization_of_images
 from subgraft.delegates import Array, Graph, Op, rule
@@ -41,17 +42,32 @@ def rank(draft: Draft, op: Op) -> int:
     return len(draft.graph.tensors[op.inputs[0]].shape)
 
 
-@lowers("RESHAPE", levels={**floats(LEVEL_1), "int32": LEVEL_6}, rules=(same_quantization_of_images,), any_rank=True)
+@lowers(
+    "RESHAPE",
+    levels={**floats(LEVEL_1), "int32": LEVEL_6},
+    rules=(same_quantization_of_images,),
+    any_rank=True,
+    scalars=True,
+)
 def reshape(op: Op, draft: Draft) -> None:
     if max(rank(draft, op), len(draft.graph.tensors[op.outputs[0]].shape)) > 4:
         raise Refused("its tensors must have at most 4 dimensions")
-    shape = draft.integers(draft.graph.tensors[op.outputs[0]].shape)
+    shape = draft.integers(draft.graph.tensors[op.outputs[0]].shape or ONE)
     draft.write("RESHAPE", [draft.tensor(op.inputs[0]), shape], draft.tensor(op.outputs[0]))
 
 
-@lowers("SQUEEZE", "EXPAND_DIMS", levels=floats(LEVEL_1), rules=MOVES)
-def ones(op: Op, draft: Draft) -> None:
+@lowers("SQUEEZE", levels={**floats(LEVEL_1), "int32": LEVEL_6}, rules=MOVES)
+def squeeze(op: Op, draft: Draft) -> None:
     reshape(op, draft)
+
+
+@lowers("EXPAND_DIMS", levels={**floats(LEVEL_1), "int32": LEVEL_3}, rules=MOVES)
+def expand_dims(op: Op, draft: Draft) -> None:
+    if draft.level < LEVEL_3:
+        reshape(op, draft)
+        return
+    axis = int(constant(draft, op.inputs[1]).reshape(-1)[0]) % (rank(draft, op) + 1)
+    draft.write("EXPAND_DIMS", [draft.tensor(op.inputs[0]), draft.integer(axis)], draft.tensor(op.outputs[0]))
 
 
 @rule
@@ -93,7 +109,7 @@ def pad_v2(op: Op, draft: Draft) -> None:
     draft.write("PAD_V2", [draft.tensor(op.inputs[0]), pads, filler], draft.tensor(op.outputs[0]))
 
 
-@lowers("MIRROR_PAD", levels={**floats(LEVEL_7), "int32": LEVEL_7}, rules=MOVES)
+@lowers("MIRROR_PAD", levels={**floats(LEVEL_7), "int32": LEVEL_7}, rules=MOVES, any_rank=True)
 def mirror_pad(op: Op, draft: Draft) -> None:
     pads = draft.integers(constant(draft, op.inputs[1]))
     mode = draft.integer({"REFLECT": 0, "SYMMETRIC": 1}[op.options.mode])
@@ -138,15 +154,13 @@ def batch_to_space(op: Op, draft: Draft) -> None:
 def simple_masks(op: Op, graph: Graph) -> bool:
     """NNAPI has no ellipsis, new axes or offsets here"""
     o = op.options
-    return not (o.ellipsis_mask or o.new_axis_mask or o.get("offset", False))
+    return not any(o.get(name, 0) for name in ("ellipsis_mask", "new_axis_mask", "offset"))
 
 
-@lowers(
-    "STRIDED_SLICE", levels={**floats(LEVEL_2), "int32": LEVEL_3}, rules=(*MOVES, simple_masks)
-)
+@lowers("STRIDED_SLICE", levels={**floats(LEVEL_2), "int32": LEVEL_3}, rules=(*MOVES, simple_masks))
 def strided_slice(op: Op, draft: Draft) -> None:
     o = op.options
-    masks = [draft.integer(m) for m in (o.begin_mask, o.end_mask, o.shrink_axis_mask)]
+    masks = [draft.integer(o.get(name, 0)) for name in ("begin_mask", "end_mask", "shrink_axis_mask")]
     parameters = [integers(draft, t) for t in op.inputs[1:]]
     draft.write("STRIDED_SLICE", [draft.tensor(op.inputs[0]), *parameters, *masks], draft.tensor(op.outputs[0]))
 
@@ -283,3 +297,14 @@ def ids_first(op: Op, graph: Graph) -> bool:
 def embedding_lookup(op: Op, draft: Draft) -> None:
     draft.write("EMBEDDING_LOOKUP", [draft.tensor(t) for t in op.inputs], draft.tensor(op.outputs[0]))
 
+
+@rule
+def nobody_computes_with_it(op: Op, graph: Graph) -> bool:
+    """NNAPI gives a scalar, which no other operation takes for a tensor"""
+    return not graph.consumers().get(op.outputs[0])
+
+
+@lowers("RANK", levels={**floats(LEVEL_4), "int32": LEVEL_4}, rules=(nobody_computes_with_it,), scalars=True)
+def rank_of(op: Op, draft: Draft) -> None:
+    draft.places[op.outputs[0]] = draft.add(Operand(codes.INT32))
+    draft.write("RANK", [draft.tensor(op.inputs[0])], draft.tensor(op.outputs[0]))

@@ -80,12 +80,12 @@ def window(op: Op, draft: Draft) -> list[int]:
 
 
 def fused(op: Op, draft: Draft) -> int:
-    return draft.integer(codes.FUSED[op.options.fused_activation_function])
+    return draft.integer(codes.FUSED[op.options.get("fused_activation_function", "NONE")])
 
 
 def dilation(op: Op, draft: Draft) -> list[int]:
     """NCHW and the two factors, where they are not 1."""
-    factors = (op.options.dilation_w_factor, op.options.dilation_h_factor)
+    factors = tuple(op.options.get(f"dilation_{side}_factor", 1) for side in "wh")
     if factors == (1, 1):
         return []
     if draft.level < LEVEL_3:
@@ -183,10 +183,11 @@ def resized(op: Op, draft: Draft, needs_layout: bool) -> Sequence[int]:
     o = op.options
     _, height, width, _ = draft.graph.tensors[op.outputs[0]].shape
     inputs = [draft.tensor(op.inputs[0]), draft.integer(width), draft.integer(height)]
-    if o.align_corners or o.half_pixel_centers:
+    align, center = o.get("align_corners", False), o.get("half_pixel_centers", False)
+    if align or center:
         if draft.level < LEVEL_4:
             raise Refused(f"align_corners and half_pixel_centers need {codes.called(LEVEL_4)}")
-        return [*inputs, draft.boolean(NHWC), draft.boolean(o.align_corners), draft.boolean(o.half_pixel_centers)]
+        return [*inputs, draft.boolean(NHWC), draft.boolean(align), draft.boolean(center)]
     return [*inputs, draft.boolean(NHWC)] if needs_layout else inputs
 
 

@@ -51,8 +51,9 @@ void Model::add_operation(std::int32_t code, std::span<const std::uint32_t> inpu
 }
 
 void Model::identify(std::span<const std::uint32_t> inputs, std::span<const std::uint32_t> outputs) {
-  call(library_->identify_inputs_and_outputs, model_, static_cast<std::uint32_t>(inputs.size()), inputs.data(),
-       static_cast<std::uint32_t>(outputs.size()), outputs.data());
+  const std::uint32_t none = 0;  // the library wants an address of as many as zero inputs too
+  call(library_->identify_inputs_and_outputs, model_, static_cast<std::uint32_t>(inputs.size()),
+       inputs.empty() ? &none : inputs.data(), static_cast<std::uint32_t>(outputs.size()), outputs.data());
 }
 
 void Model::relax(bool allow) { call(library_->relax_float32, model_, allow); }

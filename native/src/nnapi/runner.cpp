@@ -174,7 +174,7 @@ void Runner::run(const void* const* inputs, void* const* outputs) {
     ++counts_.runs;
     const std::string computed_by = execution_->computed_by;
     if (code == abi::kNoError) {
-      require_shapes(*execution_);
+      require_shapes(*execution_, resizes > 0);
       copy_out(outputs);
       const Library& l = execution_->library;
       if (options_.measures && l.duration && l.set_measure_timing && device_ != nullptr) {
@@ -239,11 +239,11 @@ bool Runner::enlarge(Execution& execution) {
   return larger;
 }
 
-void Runner::require_shapes(Execution& execution) {
+void Runner::require_shapes(Execution& execution, bool grew) {
   const Library& l = execution.library;
   if (!l.output_rank || !l.output_dimensions) return;
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    if (!outputs_[i].has_open_dimensions) continue;
+    if (!outputs_[i].has_open_dimensions && !grew) continue;
     const auto index = static_cast<std::int32_t>(i);
     std::uint32_t rank = 0;
     call(l.output_rank, execution.execution, index, &rank);

@@ -69,7 +69,8 @@ class Runner {
   void copy_out(void* const* outputs);
   // Gives every output the room that the driver asks for; false where none needs more.
   bool enlarge(Execution& execution);
-  void require_shapes(Execution& execution);
+  // Of outputs whose shape the model leaves open; of all where one `grew`.
+  void require_shapes(Execution& execution, bool grew);
 
   std::shared_ptr<const Model> model_;
   abi::Device* const device_;
