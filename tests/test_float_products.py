@@ -14,7 +14,7 @@ from subgraft.interpreter.native import _native
 
 TOLERANCE = 1e-5  # of the range of the sums, as docs/performance.md says
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
-FAST_SETS = _native.instruction_sets()[1:]
+FAST_SETS = [s for s in _native.instruction_sets() if s in ("avx2", "avx512", "neon")]  # others add nothing for floats
 
 
 @pytest.fixture(autouse=True)

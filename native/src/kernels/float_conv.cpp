@@ -1,35 +1,196 @@
-// CONV_2D of float32 with the fast micro-kernels.
+// CONV_2D of float32 with the fast micro-kernels: windows are rows of a matrix where they lie in the image, in a padded
+// copy of a few of its rows, or in a copy of their own.
 #include "core/fixed_point.h"
 #include "kernels/float_gemm.h"
-#include "kernels/weights.h"
+#include "kernels/float_windows.h"
 
 namespace subgraft {
 namespace {
 
-// Output positions are neighbours in the input too: every one is a row of a matrix.
-bool is_product(const ConvGeometry& g) {
-  const auto whole = [](const Window& w) { return w.filter == 1 && w.stride == 1; };
-  return whole(g.y) && whole(g.x) && g.groups == 1;
+constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kCopyBytes = 128 * 1024;  // of a thread, so that copies stay in its L2 cache
+
+// Where one dimension has one element, the other may be either: the kernels want it to be x.
+ConvGeometry turned(ConvGeometry g) {
+  if (g.x.in == 1 && g.x.filter == 1 && g.x.out == 1) std::swap(g.x, g.y);
+  return g;
 }
+
+// One op: everything but where its windows lie.
+class FloatConv {
+ public:
+  FloatConv(Preparation& p, const ConvGeometry& g, const FloatGemm* gemm)
+      : g_(g),
+        gemm_(gemm),
+        biased_(p.has_input(2)),
+        range_(activation_range(p.options().integer("fused_activation_function"))),
+        dots_(prefers_dots(p)),
+        weights_(dots_ ? nullptr : std::make_shared<FloatWeights>(p, 1, g.groups, columns(), g.taps())) {}
+
+  const ConvGeometry& geometry() const { return g_; }
+  int64_t columns() const { return g_.channels_out / g_.groups; }
+
+  const float* ready(const Invocation& v) const { return dots_ ? v.in<float>(1) : weights_->ready(v); }
+
+  // Columns [begin, end) of one group for rows whose first output position is `position`.
+  void multiply(const Invocation& v, const float* weights, const FloatRows& x, int64_t position, int64_t group,
+                int64_t begin, int64_t end) const {
+    const int64_t channel = group * columns();
+    const FloatResult result = {v.out<float>(0) + position * g_.channels_out + channel, g_.channels_out,
+                                biased_ ? v.in<float>(2) + channel : nullptr, range_.min, range_.max};
+    if (dots_) {
+      const FloatDots dots = {x, weights + channel * g_.taps(), g_.taps(), columns(), result};
+      gemm_->multiply_dots(part_of(dots, 0, x.count, begin, end));
+    } else {
+      const FloatProduct product = {x, weights + group * weights_->group_step(), weights_->slice_step(), columns(),
+                                    result};
+      gemm_->multiply(part_of(product, 0, x.count, begin, end));
+    }
+  }
+  void multiply(const Invocation& v, const float* weights, const FloatRows& x, int64_t position, int64_t group) const {
+    multiply(v, weights, x, position, group, 0, columns());
+  }
+
+  // Output positions or rows that are worth a thread, each of so many products.
+  int64_t grain(int64_t products) const {
+    constexpr int64_t kWorthAThread = 1 << 19;
+    return kWorthAThread / std::max<int64_t>(1, products) + 1;
+  }
+
+ private:
+  // Whether a vector holds one channel's products instead of one product of many channels: the lanes that either leaves
+  // empty decide, and the sums of lanes in the end.
+  bool prefers_dots(const Preparation& p) const {
+    constexpr int64_t kCostOfSum = 6;                     // in products of vectors
+    if (g_.pixels() == 1 && g_.groups == 1) return true;  // weights are read once: packing would save nothing
+    if (p.input(1).is_constant() && columns() > kFloatSlice / 2) return false;
+    const int64_t lanes = gemm_->lanes;
+    const int64_t run = g_.x.dilation == 1 && g_.groups == 1 ? int64_t{g_.x.filter} * g_.depth : g_.depth;
+    const int64_t dots = columns() * (g_.taps() / run * ((run + lanes - 1) / lanes) + kCostOfSum);
+    return dots < g_.taps() * ((columns() + lanes - 1) / lanes);
+  }
+
+  ConvGeometry g_;
+  const FloatGemm* gemm_;
+  bool biased_;
+  Range<float> range_;
+  bool dots_;
+  std::shared_ptr<const FloatWeights> weights_;
+};
+
+// Filters of one element with stride 1: positions are rows of one matrix, and so are their groups.
+Compute conv_of_pixels(const FloatConv& conv) {
+  return [=](const Invocation& v) {
+    const ConvGeometry& g = conv.geometry();
+    const float* weights = conv.ready(v);
+    for (int64_t group = 0; group < g.groups; ++group) {
+      const float* in = v.in<float>(0) + group * g.depth;
+      parallel_product(v, g.pixels(), conv.columns(), g.depth,
+                       [&](int64_t row, int64_t row_end, int64_t column, int64_t column_end) {
+                         const FloatRows x = {in + row * g.channels_in, row_end - row, g.channels_in, 1, g.depth, 0};
+                         conv.multiply(v, weights, x, row, group, column, column_end);
+                       });
+    }
+  };
+}
+
+// The windows of one output row where their taps are neighbours: rows of a matrix that overlap.
+FloatRows windows_of_row(const ConvGeometry& g, const float* first, int64_t row_step) {
+  return {first,
+          g.x.out,
+          g.x.stride * g.channels_in,
+          g.y.filter,
+          int64_t{g.x.filter} * g.channels_in,
+          row_step * g.y.dilation};
+}
+
+// Windows that all lie inside the image.
+Compute conv_in_place(const FloatConv& conv) {
+  return [=](const Invocation& v) {
+    const ConvGeometry& g = conv.geometry();
+    const float* weights = conv.ready(v);
+    const int64_t row_step = int64_t{g.x.in} * g.channels_in;
+    v.parallel(int64_t{g.batches} * g.y.out, conv.grain(g.x.out * g.taps() * g.channels_out),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t row = begin; row < end; ++row) {
+                   const int64_t batch = row / g.y.out, y = g.y.origin(row - batch * g.y.out);
+                   const float* first = v.in<float>(0) + batch * g.image() + y * row_step;
+                   conv.multiply(v, weights, windows_of_row(g, first, row_step), row * g.x.out, 0);
+                 }
+               });
+  };
+}
+
+// Windows in padded copies of input rows, of as many output rows at a time as stay in the cache.
+Compute conv_of_padded_rows(Preparation& p, const FloatConv& conv) {
+  const PaddedRows padded{conv.geometry()};
+  const ConvGeometry& g = padded.g;
+  int64_t rows = 1;
+  while (rows < g.y.out && padded.count(rows + 1) * padded.step() * kFloat <= kCopyBytes) ++rows;
+  const int64_t copy = padded.count(rows) * padded.step(), pieces = p.threads();
+  const int scratch = p.scratch(pieces * copy * kFloat);
+  const int64_t bands = (g.y.out + rows - 1) / rows, all = g.batches * bands;
+  return [=](const Invocation& v) {
+    const ConvGeometry& of = padded.g;
+    const float* weights = conv.ready(v);
+    const int64_t products = of.pixels() * of.taps() * of.channels_out / pieces;
+    v.parallel(pieces, conv.grain(products), [&](int64_t first, int64_t last) {
+      float* to = v.scratch<float>(scratch) + first * copy;
+      for (int64_t i = all * first / pieces; i < all * last / pieces; ++i) {
+        const int64_t batch = i / bands, band = i - batch * bands;
+        const int64_t begin = of.y.out * band / bands, end = of.y.out * (band + 1) / bands;
+        padded.copy(v.in<float>(0) + batch * of.image(), begin, end - begin, to);
+        for (int64_t y = begin; y < end; ++y) {
+          const FloatRows x = windows_of_row(of, to + (y - begin) * of.y.stride * padded.step(), padded.step());
+          conv.multiply(v, weights, x, (batch * of.y.out + y) * of.x.out, 0);
+        }
+      }
+    });
+  };
+}
+
+// Windows copied one after the other: for dilated and grouped ones, and images too narrow for the others.
+Compute conv_of_copies(Preparation& p, const FloatConv& conv) {
+  constexpr int64_t kFewest = 14;
+  const ConvGeometry& g = conv.geometry();
+  const int64_t most = std::max<int64_t>(kFewest, kCopyBytes / (g.taps() * kFloat));
+  const int64_t blocks = (g.pixels() + most - 1) / most, pieces = p.threads();
+  const int64_t copy = std::min(most, g.pixels()) * g.taps();
+  const int scratch = p.scratch(pieces * copy * kFloat);
+  return [=](const Invocation& v) {
+    const ConvGeometry& of = conv.geometry();
+    const float* weights = conv.ready(v);
+    const int64_t parts = std::max(blocks, std::min(pieces, of.pixels()));
+    v.parallel(pieces, conv.grain(of.pixels() * of.taps() * of.channels_out / pieces),
+               [&](int64_t first, int64_t last) {
+                 float* to = v.scratch<float>(scratch) + first * copy;
+                 for (int64_t i = parts * first / pieces; i < parts * last / pieces; ++i) {
+                   const int64_t begin = of.pixels() * i / parts, end = of.pixels() * (i + 1) / parts;
+                   for (int64_t group = 0; group < of.groups; ++group) {
+                     gather_windows(of, v.in<float>(0), group, begin, end, to);
+                     conv.multiply(v, weights, {to, end - begin, of.taps(), 1, of.taps(), 0}, begin, group);
+                   }
+                 }
+               });
+  };
+}
+
+bool is_padded(const Window& w) { return w.before > 0 || w.origin(w.out - 1) + (w.filter - 1) * w.dilation >= w.in; }
 
 }  // namespace
 
-Compute fast_conv_float(Preparation& p, const ConvGeometry& g) {
+Compute fast_conv_float(Preparation& p, const ConvGeometry& geometry) {
+  constexpr int64_t kNarrow = 6;
   const FloatGemm* gemm = float_gemm();
-  if (!gemm || !is_product(g) || !p.input(1).is_constant()) return {};
-  const bool biased = p.has_input(2);
-  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
-  const auto packed = packed_float_weights(p, 1, 1, g.channels_out, g.depth);
-  return [=](const Invocation& v) {
-    const FloatProduct all = {
-        {v.in<float>(0), g.pixels(), g.channels_in, 1, g.depth, 0},
-        reinterpret_cast<const float*>(packed->data()),
-        kFloatSlice * int64_t{g.depth},
-        g.channels_out,
-        {v.out<float>(0), g.channels_out, biased ? v.in<float>(2) : nullptr, range.min, range.max}};
-    parallel_product(v, g.pixels(), g.channels_out, g.depth,
-                     [&](auto... part) { gemm->multiply(part_of(all, part...)); });
-  };
+  if (!gemm) return {};
+  const ConvGeometry g = turned(geometry);
+  const FloatConv conv(p, g, gemm);
+  const auto single = [](const Window& w) { return w.filter == 1 && w.stride == 1; };
+  if (single(g.y) && single(g.x)) return conv_of_pixels(conv);
+  const bool neighbours = g.groups == 1 && (g.x.dilation == 1 || g.x.filter == 1);
+  if (!neighbours || g.x.out < std::min<int64_t>(kNarrow, g.pixels())) return conv_of_copies(p, conv);
+  if (is_padded(g.y) || is_padded(g.x)) return conv_of_padded_rows(p, conv);
+  return conv_in_place(conv);
 }
 
 }  // namespace subgraft

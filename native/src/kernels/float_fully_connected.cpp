@@ -30,15 +30,9 @@ Compute with_dots(const FloatGemm* gemm, const Operands& o) {
 }
 
 Compute with_packed(Preparation& p, const FloatGemm* gemm, const Operands& o) {
-  const FullyConnectedSizes& s = o.sizes;
-  const bool constant = p.input(1).is_constant();
-  const auto packed = constant ? packed_float_weights(p, 1, 1, s.units, s.depth) : nullptr;
-  const int scratch = constant ? -1 : p.scratch(packed_floats(s.units, s.depth) * static_cast<int64_t>(sizeof(float)));
+  const FloatWeights weights(p, 1, 1, o.sizes.units, o.sizes.depth);
   return [=](const Invocation& v) {
-    const auto* weights = packed ? reinterpret_cast<const float*>(packed->data()) : v.scratch<float>(scratch);
-    if (!packed)
-      pack_float_columns(v.in<float>(1), o.sizes.units, o.sizes.depth, o.sizes.depth, v.scratch<float>(scratch));
-    const FloatProduct all = {o.rows(v), weights, kFloatSlice * o.sizes.depth, o.sizes.units, o.result(v)};
+    const FloatProduct all = {o.rows(v), weights.ready(v), weights.slice_step(), o.sizes.units, o.result(v)};
     parallel_product(v, o.sizes.rows, o.sizes.units, o.sizes.depth,
                      [&](auto... part) { gemm->multiply(part_of(all, part...)); });
   };

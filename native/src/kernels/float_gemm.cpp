@@ -42,17 +42,29 @@ void pack_float_columns(const float* weights, int64_t columns, int64_t depth, in
   }
 }
 
-std::shared_ptr<const Arena> packed_float_weights(Preparation& p, int i, int64_t groups, int64_t columns,
-                                                  int64_t depth) {
-  return p.shared<Arena>(i, concat("float slices of ", columns), [&] {
-    const int64_t of_group = packed_floats(columns, depth);
-    Arena packed(groups * of_group * static_cast<int64_t>(sizeof(float)));
-    const auto* weights = reinterpret_cast<const float*>(p.input(i).constant);
-    auto* to = reinterpret_cast<float*>(packed.data());
-    for (int64_t group = 0; group < groups; ++group)
-      pack_float_columns(weights + group * columns * depth, columns, depth, depth, to + group * of_group);
+FloatWeights::FloatWeights(Preparation& p, int input, int64_t groups, int64_t columns, int64_t depth)
+    : input_(input), groups_(groups), columns_(columns), depth_(depth) {
+  const int64_t bytes = groups * group_step() * static_cast<int64_t>(sizeof(float));
+  if (!p.input(input).is_constant()) {
+    scratch_ = p.scratch(bytes);
+    return;
+  }
+  packed_ = p.shared<Arena>(input, concat("float slices of ", columns), [&] {
+    Arena packed(bytes);
+    pack(reinterpret_cast<const float*>(p.input(input).constant), reinterpret_cast<float*>(packed.data()));
     return packed;
   });
+}
+
+void FloatWeights::pack(const float* weights, float* packed) const {
+  for (int64_t group = 0; group < groups_; ++group)
+    pack_float_columns(weights + group * columns_ * depth_, columns_, depth_, depth_, packed + group * group_step());
+}
+
+const float* FloatWeights::ready(const Invocation& v) const {
+  if (packed_) return reinterpret_cast<const float*>(packed_->data());
+  pack(v.in<float>(input_), v.scratch<float>(scratch_));
+  return v.scratch<float>(scratch_);
 }
 
 FloatProduct part_of(FloatProduct p, int64_t row_begin, int64_t row_end, int64_t column_begin, int64_t column_end) {

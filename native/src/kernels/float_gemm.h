@@ -25,10 +25,24 @@ inline int64_t packed_floats(int64_t columns, int64_t depth) { return float_slic
 // without a column become 0.
 void pack_float_columns(const float* weights, int64_t columns, int64_t depth, int64_t step, float* packed);
 
-// Weights [groups * columns, depth] at input `i`, which is constant, packed once for all interpreters of the model: the
-// slices of each group follow those of the one before.
-std::shared_ptr<const Arena> packed_float_weights(Preparation& p, int i, int64_t groups, int64_t columns,
-                                                  int64_t depth);
+// Weights [groups * columns, depth] at an input, as FloatProduct reads them: the slices of each group follow those of
+// the one before. Constants are packed once for all interpreters of the model, computed ones on each run.
+class FloatWeights {
+ public:
+  FloatWeights(Preparation& p, int input, int64_t groups, int64_t columns, int64_t depth);
+
+  // Of the first group. To be called once in each run, before the threads part.
+  const float* ready(const Invocation& v) const;
+  int64_t slice_step() const { return kFloatSlice * depth_; }
+  int64_t group_step() const { return packed_floats(columns_, depth_); }
+
+ private:
+  void pack(const float* weights, float* packed) const;
+
+  int input_, scratch_ = -1;
+  int64_t groups_, columns_, depth_;
+  std::shared_ptr<const Arena> packed_;
+};
 
 // Calls work(row_begin, row_end, column_begin, column_end) for all of a product, divided so that every thread has
 // enough to do; columns are divided between slices.

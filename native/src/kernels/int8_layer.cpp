@@ -1,5 +1,7 @@
 #include "kernels/int8_layer.h"
 
+#include <cmath>
+
 #include "core/sub_byte.h"
 
 namespace subgraft {
@@ -11,8 +13,8 @@ int32_t wrap(uint32_t value) { return static_cast<int32_t>(value); }
 
 }  // namespace
 
-Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const int32_t> bias, DType in, int32_t x_zero,
-                     int32_t w_zero, DType out, const Int8Scales& scales)
+Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, int64_t rows, std::span<const int32_t> bias, DType in,
+                     int32_t x_zero, int32_t w_zero, DType out, const Int8Scales& scales)
     : gemm_(int8_gemm()),
       finish_(finish_sums()),
       weights_(std::move(weights)),
@@ -21,7 +23,7 @@ Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const 
       zero_point_(scales.zero_point),
       range_(scales.range) {
   if (in == DType::uint8) w_zero -= kSignBit;  // as the packed weights are
-  is_signed_ = in == DType::int8 && w_zero == 0 && gemm_->multiply_signed;
+  is_signed_ = in == DType::int8 && w_zero == 0 && gemm_->multiply_signed && rows >= gemm_->least_rows;
   flip_ = in == DType::int8 && !is_signed_ ? kSignBit : 0;
   if (flip_) x_zero += kSignBit;
   row_factor_ = -w_zero;
@@ -33,6 +35,7 @@ Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const 
     sum += static_cast<uint32_t>(depth()) * static_cast<uint32_t>(x_zero) * static_cast<uint32_t>(w_zero);
     initial_[channel] = wrap(sum);
   }
+  prepare_quick(bias, scales, w_zero);
   if (is_real_) {
     scales_ = scales.real;
     scales_.resize(padded);
@@ -46,15 +49,39 @@ Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const 
   }
 }
 
+// Whether finish_sums.h's QuickScale is exact is known from the largest sum that the weights allow.
+void Int8Layer::prepare_quick(std::span<const int32_t> bias, const Int8Scales& scales, int32_t w_zero) {
+  constexpr double kUnit = 1 << kQuickBits, kMostSum = INT32_MAX, kMostUnits = 1 << 30;
+  if (out_ == DType::int16) return;
+  const int64_t padded = blocks() * kInt8Channels;
+  std::vector<float> factors(padded), offsets(padded);
+  for (int64_t channel = 0; channel < channels(); ++channel) {
+    const double real =
+        is_real_ ? scales.real[channel] : std::ldexp(scales.fixed[channel].value, scales.fixed[channel].shift - 31);
+    const int64_t magnitude = weights_->magnitude(channel) + depth() * std::abs(int64_t{w_zero});
+    const double most = 255.0 * magnitude + (bias.empty() ? 0.0 : std::abs(static_cast<double>(bias[channel])));
+    if (most > kMostSum || most * real * kUnit > kMostUnits) return;
+    if (!is_real_ && scales.fixed[channel].shift > 0) return;
+    factors[channel] = static_cast<float>(real * kUnit);
+    if (!is_real_ && scales.fixed[channel].shift < 0)
+      offsets[channel] = static_cast<float>(std::ldexp(kUnit, scales.fixed[channel].shift - 1));
+  }
+  quick_scales_ = std::move(factors);
+  if (!is_real_) quick_offsets_ = std::move(offsets);
+}
+
 void Int8Layer::finish(const SumBlock& block, int64_t channel, std::byte* out, int64_t out_stride) const {
+  const QuickScale quick{quick_scales_.empty() ? nullptr : quick_scales_.data() + channel,
+                         quick_offsets_.empty() ? nullptr : quick_offsets_.data() + channel,
+                         !is_real_ && range_.min < zero_point_};
   if (is_real_) {
-    const RealScale scale{nullptr, scales_.data() + channel, zero_point_, range_.min, range_.max};
+    const RealScale scale{nullptr, scales_.data() + channel, zero_point_, range_.min, range_.max, quick};
     if (out_ == DType::int8) return finish_->real_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
     if (out_ == DType::uint8) return finish_->real_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
     return finish_->real_to_int16(block, scale, reinterpret_cast<int16_t*>(out), out_stride);
   }
-  const FixedScale scale{nullptr,   multipliers_.data() + channel, shifts_.data() + channel, zero_point_, range_.min,
-                         range_.max};
+  const FixedScale scale{
+      nullptr, multipliers_.data() + channel, shifts_.data() + channel, zero_point_, range_.min, range_.max, quick};
   if (out_ == DType::int8) return finish_->fixed_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
   finish_->fixed_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
 }

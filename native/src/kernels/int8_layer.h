@@ -28,10 +28,10 @@ struct Int8Scales {
 // The product of rows of activations with constant weights, and the last step.
 class Int8Layer {
  public:
-  // bias: of each channel, or empty. Zero points are those of the file; w_zero is that of the weights as they are
-  // stored.
-  Int8Layer(std::shared_ptr<const PackedInt8> weights, std::span<const int32_t> bias, DType in, int32_t x_zero,
-            int32_t w_zero, DType out, const Int8Scales& scales);
+  // rows: of the op. bias: of each channel, or empty. Zero points are those of the file; w_zero is that of the weights
+  // as they are stored.
+  Int8Layer(std::shared_ptr<const PackedInt8> weights, int64_t rows, std::span<const int32_t> bias, DType in,
+            int32_t x_zero, int32_t w_zero, DType out, const Int8Scales& scales);
 
   const Int8Gemm& gemm() const { return *gemm_; }
   uint8_t flip() const { return flip_; }  // what bytes of activations are xored with on their way to a panel
@@ -46,6 +46,7 @@ class Int8Layer {
            int64_t out_stride, int32_t* sums) const;
 
  private:
+  void prepare_quick(std::span<const int32_t> bias, const Int8Scales& scales, int32_t w_zero);
   void finish(const SumBlock& block, int64_t channel, std::byte* out, int64_t out_stride) const;
 
   const Int8Gemm* gemm_;
@@ -61,6 +62,7 @@ class Int8Layer {
   // Of each channel, padded to whole blocks.
   std::vector<int32_t> initial_, multipliers_, shifts_;
   std::vector<double> scales_;
+  std::vector<float> quick_scales_, quick_offsets_;  // empty: sums or multipliers are too large
 };
 
 constexpr int64_t kInt8MaxRows = 64;     // of one block of outputs

@@ -17,8 +17,10 @@ struct Taps {
 
 // The filter elements that meet an axis of `size` at `origin`.
 inline Taps taps_inside(int64_t origin, int64_t size, int64_t filter, int64_t dilation) {
-  const int64_t begin = origin >= 0 ? 0 : (-origin + dilation - 1) / dilation;
-  const int64_t most = origin >= size ? 0 : (size - 1 - origin) / dilation + 1;
+  // Divisions take longer than the sums of a small filter.
+  const auto divide = [&](int64_t x) { return dilation == 1 ? x : x / dilation; };
+  const int64_t begin = origin >= 0 ? 0 : divide(-origin + dilation - 1);
+  const int64_t most = origin >= size ? 0 : divide(size - 1 - origin) + 1;
   const int64_t end = most < filter ? most : filter;
   return {begin < end ? begin : end, end};
 }
@@ -93,13 +95,12 @@ void sum_any(const FloatDepthwiseCall& call, const float* image, int64_t y, int6
   for (int t = 0; t < count; ++t) store_channels<whole>(out + t * layer.channels, clamp(sums[t]), channels.count);
 }
 
-// Outputs of a row whose taps are all inside the image horizontally.
-inline Taps interior(const RealLayer& layer) {
-  const int64_t extent = (layer.filter_width - 1) * layer.dilation_x;
-  const int64_t first = (layer.before_x + layer.stride_x - 1) / layer.stride_x;
-  const int64_t last = layer.in_width - 1 - extent + layer.before_x;
-  int64_t end = last >= 0 ? last / layer.stride_x + 1 : 0;
-  if (end > layer.out_width) end = layer.out_width;
+// Outputs of a row whose taps are all inside the image.
+inline Taps interior(int64_t in_width, int64_t out_width, int64_t filter, int64_t stride, int64_t dilation,
+                     int64_t before) {
+  const int64_t first = (before + stride - 1) / stride, last = in_width - 1 - (filter - 1) * dilation + before;
+  int64_t end = last >= 0 ? last / stride + 1 : 0;
+  if (end > out_width) end = out_width;
   return first < end ? Taps{first, end} : Taps{0, 0};
 }
 
@@ -129,10 +130,43 @@ void any_channels(const FloatDepthwiseCall& call, const float* image, int64_t y,
       taps_inside(y * layer.stride_y - layer.before_y, layer.in_height, layer.filter_height, layer.dilation_y);
   sum_singly<whole, shared>(call, image, y, {0, inside.begin}, channels, sharing, out);
   int64_t x = inside.begin;
-  for (; x + kTile <= inside.end; x += kTile)
-    sum_any<kTile, whole, shared>(call, image, y, x, rows, {0, layer.filter_width}, channels, sharing,
-                                  out + x * layer.channels);
+  if (inside.end - x >= kTile) {
+    for (; x < inside.end; x += kTile) {
+      if (x + kTile > inside.end) x = inside.end - kTile;
+      sum_any<kTile, whole, shared>(call, image, y, x, rows, {0, layer.filter_width}, channels, sharing,
+                                    out + x * layer.channels);
+    }
+    x = inside.end;
+  }
   sum_singly<whole, shared>(call, image, y, {x, layer.out_width}, channels, sharing, out);
+}
+
+// The pixels of an image that one dilated filter sees from one place: every dilation_x-th column of every dilation_y-th
+// row. In it the filter is not dilated. Without dilation, the image itself.
+struct View {
+  const float* in;
+  float* out;
+  int64_t in_height, in_width, out_height, out_width, before_y, before_x;
+  int64_t pitch, in_row, out_row;  // from one pixel to the next
+};
+
+// Views only where the padding is a number of their pixels: the image itself, or strides of 1.
+inline View view_of(const FloatDepthwiseCall& call, int64_t batch, int64_t y, int64_t x) {
+  const RealLayer& layer = *call.layer;
+  const int64_t channels = layer.channels, dy = layer.dilation_y, dx = layer.dilation_x;
+  View view;
+  view.in = call.in + ((batch * layer.in_height + y) * layer.in_width + x) * channels;
+  view.out = call.out + ((batch * layer.out_height + y) * layer.out_width + x) * channels;
+  view.in_height = (layer.in_height - y + dy - 1) / dy;
+  view.in_width = (layer.in_width - x + dx - 1) / dx;
+  view.out_height = (layer.out_height - y + dy - 1) / dy;
+  view.out_width = (layer.out_width - x + dx - 1) / dx;
+  view.before_y = layer.before_y / dy;
+  view.before_x = layer.before_x / dx;
+  view.pitch = channels * dx;
+  view.in_row = layer.in_width * channels * dy;
+  view.out_row = layer.out_width * channels * dy;
+  return view;
 }
 
 // A filter and stride that are known when this is compiled: a tile of `rows` x kTile outputs loads each value once.
@@ -142,72 +176,98 @@ struct Square {
   static constexpr int kInColumns = (kTile - 1) * stride + filter;
   static_assert(kInColumns <= kDepthwiseZeroColumns);
 
-  const float* row[kInRows];
-  int64_t advance[kInRows];  // for one column of outputs; 0 for rows of zeros
+  const float* row[kInRows];  // where column 0 of the image would be; zeros for rows outside
+  int64_t step[kInRows];      // from one column to the next; 0 for zeros
+  bool has_zeros;
+  int64_t first_x;  // the column of the image that output 0 begins with
 
+  // from: one value for each row, its columns `pitch` apart.
+  [[gnu::always_inline]] static void sum_tile(const float* const* from, int64_t pitch, const Floats* w, Floats start,
+                                              Channels channels, bool whole, Floats (*sums)[kTile]) {
+    for (int r = 0; r < rows; ++r)
+      for (int t = 0; t < kTile; ++t) sums[r][t] = start;
+#pragma GCC unroll 128
+    for (int i = 0; i < kInRows * kInColumns; ++i) {
+      const int row = i / kInColumns, column = i % kInColumns;
+      const float* at = from[row] + column * pitch;
+      const Floats value = whole ? load(at) : load_part(at, channels.count, broadcast(0.f));
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+        for (int t = 0; t < kTile; ++t) {
+          const int tap_row = row - r * stride, tap = column - t * stride;
+          if (tap_row < 0 || tap_row >= filter || tap < 0 || tap >= filter) continue;
+          sums[r][t] = multiply_add(value, w[tap_row * filter + tap], sums[r][t]);
+        }
+      }
+    }
+  }
+
+  // The values that a tile at output x needs, with zeros beside the image.
   template <bool whole>
-  void channels(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps inside, Channels channels,
-                float* out) const {
+  void copy_patch(const View& view, int64_t x, Channels channels, float* patch) const {
+    const int64_t column = first_x + x * stride, left = view.in_width - column;
+    const int begin = static_cast<int>(column < 0 ? -column : 0);
+    const int end = static_cast<int>(left < kInColumns ? left : kInColumns);
+    for (int r = 0; r < kInRows; ++r) {
+      const float* at = row[r] + channels.first + column * step[r];
+      float* to = patch + r * kInColumns * kLanes;
+      for (int c = 0; c < begin; ++c) store(to + c * kLanes, broadcast(0.f));
+      for (int c = begin; c < end; ++c) store(to + c * kLanes, load_channels<whole>(at + c * step[r], channels.count));
+      for (int c = end > begin ? end : begin; c < kInColumns; ++c) store(to + c * kLanes, broadcast(0.f));
+    }
+  }
+
+  // At least kTile outputs a row.
+  template <bool whole>
+  void channels(const FloatDepthwiseCall& call, const View& view, Taps inside, Channels channels, float* out) const {
     const RealLayer& layer = *call.layer;
-    const int64_t pitch = layer.channels;
+    // Zeros are as many as columns without dilation need.
+    const bool needs_patches = has_zeros && view.pitch != layer.channels;
     Floats w[filter * filter];
     for (int i = 0; i < filter * filter; ++i)
-      w[i] = load_channels<whole>(call.weights + i * pitch + channels.first, channels.count);
+      w[i] = load_channels<whole>(call.weights + i * layer.channels + channels.first, channels.count);
     const Floats start = call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
     const Clamp clamp{broadcast(layer.min), broadcast(layer.max)};
-    const float* from[kInRows];
-    for (int r = 0; r < kInRows; ++r) from[r] = row[r] + channels.first + inside.begin * advance[r];
-    int64_t x = inside.begin;
-    for (; x + kTile <= inside.end; x += kTile) {
+    alignas(64) float patch[kInRows * kInColumns * kLanes];
+    for (int64_t next = 0; next < view.out_width; next += kTile) {
+      const int64_t x = next + kTile <= view.out_width ? next : view.out_width - kTile;
       Floats sums[rows][kTile];
-      for (int r = 0; r < rows; ++r)
-        for (int t = 0; t < kTile; ++t) sums[r][t] = start;
-#pragma GCC unroll 16
-      for (int r = 0; r < kInRows; ++r) {
-#pragma GCC unroll 16
-        for (int c = 0; c < kInColumns; ++c) {
-          const Floats value = load_channels<whole>(from[r] + c * pitch, channels.count);
-#pragma GCC unroll 16
-          for (int to = 0; to < rows; ++to) {
-#pragma GCC unroll 16
-            for (int t = 0; t < kTile; ++t) {
-              const int tap_row = r - to * stride, tap = c - t * stride;
-              if (tap_row < 0 || tap_row >= filter || tap < 0 || tap >= filter) continue;
-              sums[to][t] = multiply_add(value, w[tap_row * filter + tap], sums[to][t]);
-            }
-          }
-        }
+      const float* from[kInRows];
+      if (x >= inside.begin && x + kTile <= inside.end && !needs_patches) {
+        for (int r = 0; r < kInRows; ++r) from[r] = row[r] + channels.first + (first_x + x * stride) * step[r];
+        sum_tile(from, view.pitch, w, start, channels, whole, sums);
+      } else {
+        copy_patch<whole>(view, x, channels, patch);
+        for (int r = 0; r < kInRows; ++r) from[r] = patch + r * kInColumns * kLanes;
+        sum_tile(from, kLanes, w, start, channels, true, sums);
       }
       for (int r = 0; r < rows; ++r)
         for (int t = 0; t < kTile; ++t)
-          store_channels<whole>(out + (r * layer.out_width + x + t) * pitch, clamp(sums[r][t]), channels.count);
-      for (int r = 0; r < kInRows; ++r) from[r] += kTile * advance[r];
-    }
-    for (int r = 0; r < rows; ++r) {
-      sum_singly<whole, false>(call, image, y + r, {0, inside.begin}, channels, Sharing{},
-                               out + r * layer.out_width * pitch);
-      sum_singly<whole, false>(call, image, y + r, {x, layer.out_width}, channels, Sharing{},
-                               out + r * layer.out_width * pitch);
+          store_channels<whole>(out + r * view.out_row + (x + t) * view.pitch, clamp(sums[r][t]), channels.count);
     }
   }
 };
 
-// out: the first of the rows.
 template <int filter, int stride, int rows>
-void square_rows(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps inside, float* out) {
-  const RealLayer& layer = *call.layer;
+void square_rows(const FloatDepthwiseCall& call, const View& view, int64_t y) {
   using Tile = Square<filter, stride, rows>;
   Tile tile;
-  const int64_t first_y = y * stride - layer.before_y, first_x = -layer.before_x;
+  tile.first_x = -view.before_x;
+  tile.has_zeros = false;
   for (int r = 0; r < Tile::kInRows; ++r) {
-    const bool is_inside = first_y + r >= 0 && first_y + r < layer.in_height;
-    tile.row[r] = is_inside ? image + ((first_y + r) * layer.in_width + first_x) * layer.channels : call.zeros;
-    tile.advance[r] = is_inside ? stride * layer.channels : 0;
+    const int64_t in = y * stride - view.before_y + r;
+    const bool is_inside = in >= 0 && in < view.in_height;
+    tile.row[r] = is_inside ? view.in + in * view.in_row : call.zeros;
+    tile.step[r] = is_inside ? view.pitch : 0;
+    tile.has_zeros |= !is_inside;
   }
+  const Taps inside = interior(view.in_width, view.out_width, filter, stride, 1, view.before_x);
+  const int64_t channels = call.layer->channels;
+  float* out = view.out + y * view.out_row;
   int64_t c = 0;
-  for (; c + kLanes <= layer.channels; c += kLanes)
-    tile.template channels<true>(call, image, y, inside, {c, kLanes}, out + c);
-  if (c < layer.channels) tile.template channels<false>(call, image, y, inside, {c, layer.channels - c}, out + c);
+  for (; c + kLanes <= channels; c += kLanes) tile.template channels<true>(call, view, inside, {c, kLanes}, out + c);
+  if (c < channels) tile.template channels<false>(call, view, inside, {c, channels - c}, out + c);
 }
 
 template <bool shared>
@@ -220,41 +280,72 @@ void any_row(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps
 }
 
 inline int square_filter(const RealLayer& layer) {
-  const bool is_square = layer.filter_height == layer.filter_width && layer.stride_x == layer.stride_y &&
-                         layer.dilation_x == 1 && layer.dilation_y == 1 && layer.multiplier == 1 && layer.stride_x <= 2;
-  return is_square && (layer.filter_width == 3 || layer.filter_width == 5) ? layer.filter_width : 0;
+  const bool is_square =
+      layer.filter_height == layer.filter_width && layer.multiplier == 1 && layer.out_width / layer.dilation_x >= kTile;
+  const bool is_plain = layer.dilation_x == 1 && layer.dilation_y == 1;
+  const bool is_strided = is_plain && layer.stride_x == layer.stride_y && layer.stride_x <= 2;
+  const bool is_dilated = layer.stride_x == 1 && layer.stride_y == 1 && layer.before_x % layer.dilation_x == 0 &&
+                          layer.before_y % layer.dilation_y == 0;
+  return is_square && (is_strided || is_dilated) && (layer.filter_width == 3 || layer.filter_width == 5)
+             ? layer.filter_width
+             : 0;
 }
 
 int rows_together(const RealLayer& layer) { return square_filter(layer) == 3 && layer.stride_x == 1 ? 2 : 1; }
 
-void run_float(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
+// In views for squares, else rows of outputs.
+int64_t tasks_of(const RealLayer& layer) {
+  if (square_filter(layer) == 0) return int64_t{layer.batches} * layer.out_height;
+  const int64_t rows = rows_together(layer), height = (layer.out_height + layer.dilation_y - 1) / layer.dilation_y;
+  return layer.batches * layer.dilation_y * ((height + rows - 1) / rows);
+}
+
+using SquareRows = void (*)(const FloatDepthwiseCall&, const View&, int64_t);
+
+template <int filter, int stride>
+SquareRows choose_square(int rows) {
+  if constexpr (filter == 3 && stride == 1)
+    if (rows == 2) return square_rows<filter, stride, 2>;
+  return square_rows<filter, stride, 1>;
+}
+
+SquareRows choose_square(const RealLayer& layer, int rows) {
+  if (square_filter(layer) == 3) return layer.stride_x == 1 ? choose_square<3, 1>(rows) : choose_square<3, 2>(rows);
+  return layer.stride_x == 1 ? choose_square<5, 1>(rows) : choose_square<5, 2>(rows);
+}
+
+void run_squares(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
   const RealLayer& layer = *call.layer;
-  const int rows = rows_together(layer), filter = square_filter(layer);
-  const int64_t groups = (layer.out_height + rows - 1) / rows;
-  const Taps inside = interior(layer);
-  for (int64_t group = begin; group < end; ++group) {
-    const int64_t batch = group / groups, y = (group - batch * groups) * rows;
-    const float* image = call.in + batch * layer.in_height * layer.in_width * layer.channels_in;
-    float* out = call.out + (batch * layer.out_height + y) * layer.out_width * layer.channels;
-    if (filter == 3 && layer.stride_x == 1) {
-      if (y + 1 < layer.out_height)
-        square_rows<3, 1, 2>(call, image, y, inside, out);
-      else
-        square_rows<3, 1, 1>(call, image, y, inside, out);
-    } else if (filter == 3) {
-      square_rows<3, 2, 1>(call, image, y, inside, out);
-    } else if (filter == 5) {
-      layer.stride_x == 1 ? square_rows<5, 1, 1>(call, image, y, inside, out)
-                          : square_rows<5, 2, 1>(call, image, y, inside, out);
-    } else if (layer.multiplier == 1) {
-      any_row<false>(call, image, y, inside, out);
-    } else {
-      any_row<true>(call, image, y, inside, out);
+  const int rows = rows_together(layer);
+  const int64_t tasks = tasks_of(layer) / layer.batches;
+  const SquareRows all = choose_square(layer, rows), last = choose_square(layer, 1);
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t batch = task / tasks, number = (task - batch * tasks) / layer.dilation_y;
+    const int64_t y = number * rows, first_y = task % layer.dilation_y;
+    for (int64_t first_x = 0; first_x < layer.dilation_x; ++first_x) {
+      const View view = view_of(call, batch, first_y, first_x);
+      if (y < view.out_height) (y + rows <= view.out_height ? all : last)(call, view, y);
     }
   }
 }
 
-constexpr FloatDepthwiseKernel kFloatDepthwise = {rows_together, run_float};
+void run_float(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
+  const RealLayer& layer = *call.layer;
+  if (square_filter(layer) > 0) return run_squares(call, begin, end);
+  const Taps inside =
+      interior(layer.in_width, layer.out_width, layer.filter_width, layer.stride_x, layer.dilation_x, layer.before_x);
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t batch = task / layer.out_height, y = task - batch * layer.out_height;
+    const float* image = call.in + batch * layer.in_height * layer.in_width * layer.channels_in;
+    float* out = call.out + task * layer.out_width * layer.channels;
+    if (layer.multiplier == 1)
+      any_row<false>(call, image, y, inside, out);
+    else
+      any_row<true>(call, image, y, inside, out);
+  }
+}
+
+constexpr FloatDepthwiseKernel kFloatDepthwise = {tasks_of, run_float};
 
 }  // namespace
 }  // namespace subgraft

@@ -14,17 +14,31 @@ struct SumBlock {
   const int32_t* row_terms;  // added to all sums of a row; null: none
 };
 
+// Sums to bytes in single precision, for sums so small that QuickScales::fit() says so. With y = sum * multiplier, the
+// exact result is floor(y + 1/2 + offset), where the offset is what rounding twice adds: half a unit of the first
+// rounding, away from zero. Numbers are kept in units of 2^-kQuickBits; those so near to a whole one that single
+// precision may err (kQuickDoubt units) are computed exactly instead.
+constexpr int kQuickBits = 14;
+constexpr int kQuickDoubt = 2;
+struct QuickScale {
+  const float* scales;   // multipliers in those units; null: not to be used
+  const float* offsets;  // of positive sums, in those units; null: zeros
+  bool signs;  // offsets of negative sums are negative; false: of no account, the clamp takes such results away
+};
+
 // Arrays of one number for each channel are readable up to a multiple of 16 channels, and point at the block's first.
 struct FixedScale {     // Requantize
   const int32_t* bias;  // null: none, or in the sums already
   const int32_t* multipliers;
   const int32_t* shifts;  // Multiplier::shift
   int32_t zero_point, min, max;
+  QuickScale quick{};
 };
 struct RealScale {  // RequantizeReal
   const int32_t* bias;
   const double* scales;
   int32_t zero_point, min, max;
+  QuickScale quick{};
 };
 struct FloatScale {  // Dequantize, or DequantizeTwice where `twice`
   const float* scales;

@@ -1,6 +1,7 @@
 // Sums to outputs with AVX-512.
 #include <immintrin.h>
 
+#include "micro/finish_bytes_avx512.h"
 #include "micro/finish_sums.h"
 #include "micro/requantize_avx512.h"
 
@@ -42,7 +43,7 @@ template <typename Work>
 }
 
 template <typename Out>
-void finish_fixed(const SumBlock& b, const FixedScale& s, Out* out, int64_t out_stride) {
+void exactly_fixed(const SumBlock& b, const FixedScale& s, Out* out, int64_t out_stride) {
   const __m512i zero_point = _mm512_set1_epi32(s.zero_point);
   const __m512i low = _mm512_set1_epi32(s.min), high = _mm512_set1_epi32(s.max);
   for (int64_t channel = 0; channel < b.channels; channel += kLanes) {
@@ -69,7 +70,7 @@ void finish_fixed(const SumBlock& b, const FixedScale& s, Out* out, int64_t out_
 }
 
 template <typename Out>
-void finish_real(const SumBlock& b, const RealScale& s, Out* out, int64_t out_stride) {
+void exactly_real(const SumBlock& b, const RealScale& s, Out* out, int64_t out_stride) {
   const __m512i zero_point = _mm512_set1_epi32(s.zero_point);
   const __m512d low = _mm512_set1_pd(static_cast<double>(s.min) - s.zero_point);
   const __m512d high = _mm512_set1_pd(static_cast<double>(s.max) - s.zero_point);
@@ -107,8 +108,38 @@ void finish_float(const SumBlock& b, const FloatScale& s, float* out, int64_t ou
   }
 }
 
-constexpr FinishSums kFinish{finish_fixed<int8_t>, finish_fixed<uint8_t>, finish_fixed<int16_t>, finish_real<int8_t>,
-                             finish_real<uint8_t>, finish_real<int16_t>,  finish_float};
+// The scale of the channels from `channel` on.
+FixedScale from_channel(FixedScale s, int64_t channel) {
+  s.multipliers += channel;
+  s.shifts += channel;
+  return s;
+}
+RealScale from_channel(RealScale s, int64_t channel) {
+  s.scales += channel;
+  return s;
+}
+
+template <typename Scale, typename Out, void (*exactly)(const SumBlock&, const Scale&, Out*, int64_t)>
+[[gnu::noinline]] void finish_few(const void* scale, const SumBlock& b, int64_t channel, void* out, int64_t stride) {
+  exactly(b, from_channel(*static_cast<const Scale*>(scale), channel), static_cast<Out*>(out), stride);
+}
+
+template <typename Scale, typename Out, void (*exactly)(const SumBlock&, const Scale&, Out*, int64_t)>
+void finish_bytes(const SumBlock& b, const Scale& s, Out* out, int64_t out_stride) {
+  static_assert(sizeof(Out) == 1);
+  if (!s.quick.scales || s.bias) return exactly(b, s, out, out_stride);
+  const QuickBlock q{b, s.quick, s.zero_point, s.min, s.max, {finish_few<Scale, Out, exactly>, &s}};
+  finish_quickly<(static_cast<Out>(-1) < 0)>(q, reinterpret_cast<uint8_t*>(out), out_stride);
+}
+
+template <typename Out>
+constexpr auto finish_fixed = finish_bytes<FixedScale, Out, exactly_fixed<Out>>;
+template <typename Out>
+constexpr auto finish_real = finish_bytes<RealScale, Out, exactly_real<Out>>;
+
+constexpr FinishSums kFinish{finish_fixed<int8_t>, finish_fixed<uint8_t>, exactly_fixed<int16_t>,
+                             finish_real<int8_t>,  finish_real<uint8_t>,  exactly_real<int16_t>,
+                             finish_float};
 
 }  // namespace
 

@@ -27,6 +27,8 @@ class PackedInt8 {
   const int8_t* block(int64_t i) const { return data_.get() + i * kInt8Channels * padded_depth_; }
   // Of each channel, zeros behind the last up to whole blocks.
   const int32_t* weight_sums() const { return sums_.data(); }
+  // The sum of the weights' magnitudes.
+  int64_t magnitude(int64_t channel) const { return magnitudes_[channel]; }
 
  private:
   struct Release {
@@ -38,6 +40,7 @@ class PackedInt8 {
   int64_t channels_, depth_, padded_depth_, blocks_;
   std::unique_ptr<int8_t[], Release> data_;
   std::vector<int32_t> sums_;
+  std::vector<int64_t> magnitudes_;
 };
 
 }  // namespace subgraft
