@@ -137,7 +137,7 @@ static const char* calls[CALLS];
 static int call_count;
 static int live_objects;
 static char last_caching[512];
-static uint64_t hardware_ns = 1000, driver_ns = 2000;
+static uint64_t hardware_ns __attribute__((unused)) = 1000, driver_ns __attribute__((unused)) = 2000;
 
 CONTROL void stand_in_reset(void) {
   fault_count = 0;
@@ -466,7 +466,7 @@ API int ANeuralNetworksModel_finish(ANeuralNetworksModel* model) {
 
 /* Devices. */
 
-static const ANeuralNetworksDevice devices[] = {{2, "nnapi-reference", "stand-in"}, {4, "stand-in-npu", "1.0"}};
+static const ANeuralNetworksDevice devices[] __attribute__((unused)) = {{2, "nnapi-reference", "stand-in"}, {4, "stand-in-npu", "1.0"}};
 
 #if STAND_IN_LEVEL >= 29
 API int ANeuralNetworks_getDeviceCount(uint32_t* count) {
@@ -849,5 +849,91 @@ API int ANeuralNetworksExecution_setReusable(ANeuralNetworksExecution* e, bool r
   REQUIRE(!e->computed, BAD_STATE);
   e->reusable = reusable;
   return NO_ERROR;
+}
+#endif
+
+#ifdef STAND_IN_SUPPORT_LIBRARY
+/* The table of a support library, in the order of NnApiSLDriverImplFL5. */
+CONTROL const void* ANeuralNetworks_getSLDriverImpl(void) {
+  static struct {
+    int64_t level;
+    void* functions[71];
+  } table;
+  void* const functions[] = {
+      ANeuralNetworksBurst_create,
+      ANeuralNetworksBurst_free,
+      ANeuralNetworksCompilation_createForDevices,
+      ANeuralNetworksCompilation_finish,
+      ANeuralNetworksCompilation_free,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      ANeuralNetworksCompilation_setCaching,
+      ANeuralNetworksCompilation_setPreference,
+      ANeuralNetworksCompilation_setPriority,
+      ANeuralNetworksCompilation_setTimeout,
+      NULL,
+      ANeuralNetworksDevice_getFeatureLevel,
+      ANeuralNetworksDevice_getName,
+      ANeuralNetworksDevice_getType,
+      ANeuralNetworksDevice_getVersion,
+      NULL,
+      NULL,
+      ANeuralNetworksEvent_free,
+      NULL,
+      ANeuralNetworksEvent_wait,
+      ANeuralNetworksExecution_burstCompute,
+      ANeuralNetworksExecution_compute,
+      ANeuralNetworksExecution_create,
+      NULL,
+      ANeuralNetworksExecution_free,
+      ANeuralNetworksExecution_getDuration,
+      ANeuralNetworksExecution_getOutputOperandDimensions,
+      ANeuralNetworksExecution_getOutputOperandRank,
+      ANeuralNetworksExecution_setInput,
+      ANeuralNetworksExecution_setInputFromMemory,
+      ANeuralNetworksExecution_setLoopTimeout,
+      ANeuralNetworksExecution_setMeasureTiming,
+      ANeuralNetworksExecution_setOutput,
+      ANeuralNetworksExecution_setOutputFromMemory,
+      ANeuralNetworksExecution_setReusable,
+      ANeuralNetworksExecution_setTimeout,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      ANeuralNetworksMemory_createFromFd,
+      ANeuralNetworksMemory_free,
+      ANeuralNetworksModel_addOperand,
+      ANeuralNetworksModel_addOperation,
+      ANeuralNetworksModel_create,
+      ANeuralNetworksModel_finish,
+      ANeuralNetworksModel_free,
+      NULL,
+      NULL,
+      ANeuralNetworksModel_getSupportedOperationsForDevices,
+      ANeuralNetworksModel_identifyInputsAndOutputs,
+      ANeuralNetworksModel_relaxComputationFloat32toFloat16,
+      NULL,
+      ANeuralNetworksModel_setOperandSymmPerChannelQuantParams,
+      ANeuralNetworksModel_setOperandValue,
+      NULL,
+      ANeuralNetworksModel_setOperandValueFromModel,
+      NULL,
+      ANeuralNetworks_getDevice,
+      ANeuralNetworks_getDeviceCount,
+      NULL,
+      ANeuralNetworks_getRuntimeFeatureLevel,
+  };
+  table.level = STAND_IN_LEVEL;
+  memcpy(table.functions, functions, sizeof functions);
+  return &table;
 }
 #endif
