@@ -100,7 +100,7 @@ class Draft:
         if not tensor.is_constant:
             raise Refused("an input that is no constant would need another shape")
         described = self.described(tensor)
-        return self.add(Operand(**{**_fields(described), "shape": tuple(shape)}))
+        return self.add(replace(described, shape=tuple(shape)))
 
     def described(self, tensor: Tensor) -> Operand:
         """Its operand. Raises Refused for a type that there is none for."""
@@ -189,7 +189,7 @@ def _bytes(tensor: Tensor) -> bytes | memoryview | None:
     data = tensor.data
     if data is None:
         raise Refused("a constant is sparse, or of a type that cannot be read here")
-    return memoryview(data.reshape(-1)).cast("B") if data.size else b""
+    return memoryview(tensor.buffer)[: data.nbytes]
 
 
 def _parameters(quantization: Quantization | None) -> tuple[float, int]:
@@ -197,7 +197,3 @@ def _parameters(quantization: Quantization | None) -> tuple[float, int]:
     if quantization is None or not quantization.scales:
         return 0.0, 0
     return quantization.scales[0], (quantization.zero_points or (0,))[0]
-
-
-def _fields(operand: Operand) -> dict[str, object]:
-    return {name: getattr(operand, name) for name in Operand.__slots__}

@@ -26,7 +26,7 @@ from subgraft.delegates import Graph, Op, rule
 @rule
 def plain_weights(op: Op, graph: Graph) -> bool:
     """its weights must not be shuffled"""
-    return op.options.get("weights_format", "DEFAULT") == "DEFAULT"
+    return bool(op.options.get("weights_format", "DEFAULT") == "DEFAULT")
 
 
 @rule
@@ -115,7 +115,7 @@ def norm_quantization(op: Op, graph: Graph) -> bool:
 @rule
 def no_activation(op: Op, graph: Graph) -> bool:
     """NNAPI fuses no activation here"""
-    return op.options.get("fused_activation_function", "NONE") == "NONE"
+    return bool(op.options.get("fused_activation_function", "NONE") == "NONE")
 
 
 @rule

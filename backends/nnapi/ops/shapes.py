@@ -79,7 +79,7 @@ def parts_of_one_type(op: Op, graph: Graph) -> bool:
 @rule
 def joins_only(op: Op, graph: Graph) -> bool:
     """NNAPI fuses no activation here"""
-    return op.options.get("fused_activation_function", "NONE") == "NONE"
+    return bool(op.options.get("fused_activation_function", "NONE") == "NONE")
 
 
 @lowers("CONCATENATION", levels={**floats(LEVEL_1), "int32": LEVEL_3}, rules=(parts_of_one_type, joins_only))
@@ -191,7 +191,7 @@ def int32_indices(op: Op, graph: Graph) -> bool:
 @rule
 def no_batches(op: Op, graph: Graph) -> bool:
     """NNAPI gathers without batch dimensions"""
-    return op.options.get("batch_dims", 0) == 0
+    return int(op.options.get("batch_dims", 0)) == 0
 
 
 @lowers("GATHER", levels=EVERYTHING, rules=(int32_indices, no_batches, same_quantization_of_images))
