@@ -76,13 +76,21 @@ T saturating_shift_left(T x, int exponent) {
   return rounding_shift_right(doubling_high_multiply(shifted, m.value), right);
 }
 
-// The same for 48-bit accumulators (16-bit activations): 16 bits of the multiplier, rounded once.
-// -31 <= m.shift <= kMaxWideShift.
+// A multiplier for 48-bit accumulators (16-bit activations): 16 bits of it, and one rounding at the shift, from 1
+// to 46.
+struct WideMultiplier {
+  int32_t value;
+  int32_t right;
+
+  explicit WideMultiplier(Multiplier m)
+      : value(m.value < 0x7fff0000 ? (m.value + (1 << 15)) >> 16 : 0x7fff), right(15 - m.shift) {}
+};
+
+// x * m of such accumulators. -31 <= m.shift <= kMaxWideShift.
 inline int32_t rescale_wide(int64_t x, Multiplier m) {
-  const int32_t reduced = m.value < 0x7fff0000 ? (m.value + (1 << 15)) >> 16 : 0x7fff;
-  const int total = 15 - m.shift;
-  const uint64_t product = static_cast<uint64_t>(x) * static_cast<uint64_t>(int64_t{reduced});
-  return static_cast<int32_t>(static_cast<int64_t>(product + (uint64_t{1} << (total - 1))) >> total);
+  const WideMultiplier wide(m);
+  const uint64_t product = static_cast<uint64_t>(x) * static_cast<uint64_t>(int64_t{wide.value});
+  return static_cast<int32_t>(static_cast<int64_t>(product + (uint64_t{1} << (wide.right - 1))) >> wide.right);
 }
 
 // Nearest integer, ties away from zero, saturated to T; 0 for NaN.

@@ -7,6 +7,7 @@
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
+#include "kernels/fast_pairs.h"
 #include "kernels/hard_swish.h"
 #include "kernels/lookup_table.h"
 #include "kernels/map.h"
@@ -17,6 +18,13 @@ namespace {
 
 template <typename T>
 inline constexpr bool kIsReal = std::is_same_v<T, float> || kIsShortFloat<T>;
+
+// The fast function, where T is float and there is one.
+template <typename T, typename Parameters = NoParameters>
+Compute fast_real(int64_t count, MapFunction Elementwise::* function, const Parameters& parameters = {},
+                  int64_t grain = kFunctionGrain) {
+  return std::is_same_v<T, float> ? fast_float_map(count, function, parameters, grain) : Compute();
+}
 
 // How LOGISTIC and TANH of int16 rescale their input. Scales of 2^-12 (and up to 2^-(12 - max_shift)) are exact.
 SigmoidInput sigmoid_input(const Preparation& p, int max_shift) {
@@ -51,6 +59,7 @@ Compute prepare_logistic(Preparation& p) {
   return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (kIsReal<T>) {
+      if (Compute fast = fast_real<T>(count, &Elementwise::logistic)) return fast;
       return map<T, T>(count, computed_as_float<T>(logistic));
     } else if constexpr (std::is_same_v<T, int16_t>) {
       return map<int16_t, int16_t>(count, Logistic16(sigmoid_input(p, 0)));
@@ -66,7 +75,10 @@ Compute prepare_tanh(Preparation& p) {
   const auto tanh = [](float x) { return std::tanh(x); };
   return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (kIsReal<T>) return map<T, T>(count, computed_as_float<T>(tanh));
+    if constexpr (kIsReal<T>) {
+      if (Compute fast = fast_real<T>(count, &Elementwise::tanh)) return fast;
+      return map<T, T>(count, computed_as_float<T>(tanh));
+    }
     if constexpr (std::is_same_v<T, int16_t>) return map<int16_t, int16_t>(count, Tanh16(sigmoid_input(p, 1)));
     if constexpr (sizeof(T) == 1) return map_function<T>(p, count, tanh);
   });
@@ -77,7 +89,10 @@ Compute prepare_elu(Preparation& p) {
   const auto elu = [](float x) { return x < 0 ? std::expm1(x) : x; };
   return dispatch<float, int8_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>) return map<float, float>(count, elu);
+    if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_real<T>(count, &Elementwise::elu)) return fast;
+      return map<float, float>(count, elu);
+    }
     if constexpr (std::is_same_v<T, int8_t>) return map_function<T>(p, count, elu);
   });
 }
@@ -91,13 +106,17 @@ float gelu_by_tanh(float x) {
 
 Compute prepare_gelu(Preparation& p) {
   const int64_t count = prepare_map(p);
-  float (*const f)(float) = p.options().boolean("approximate") ? gelu_by_tanh : gelu;
+  const bool approximate = p.options().boolean("approximate");
+  float (*const f)(float) = approximate ? gelu_by_tanh : gelu;
   return dispatch<float, Half, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (kIsReal<T>)
+    if constexpr (kIsReal<T>) {
+      if (Compute fast = fast_real<T>(count, approximate ? &Elementwise::gelu_by_tanh : &Elementwise::gelu))
+        return fast;
       return map<T, T>(count, computed_as_float<T>(f));
-    else
+    } else {
       return map_function<T>(p, count, f);
+    }
   });
 }
 
@@ -124,10 +143,13 @@ Compute clamp_between(Preparation& p, float low, float high) {
   const int64_t count = prepare_map(p);
   return dispatch<float, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>)
+    if constexpr (std::is_same_v<T, float>) {
+      const FloatRange range{low, high};
+      if (Compute fast = fast_real<T>(count, &Elementwise::clamp, range, kSimpleFunctionGrain)) return fast;
       return map<float, float>(count, [low, high](float x) { return x > high ? high : x < low ? low : x; });
-    else
+    } else {
       return quantized_relu<T>(p, count, low, high);
+    }
   });
 }
 
@@ -155,10 +177,12 @@ Compute prepare_leaky_relu(Preparation& p) {
   const float alpha = static_cast<float>(p.options().real("alpha"));
   return dispatch<float, int8_t, uint8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>)
+    if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_real<T>(count, &Elementwise::leaky_relu, alpha, kSimpleFunctionGrain)) return fast;
       return map<float, float>(count, [alpha](float x) { return x > 0 ? x : x * alpha; });
-    else
+    } else {
       return quantized_leaky_relu<T>(p, count, alpha);
+    }
   });
 }
 
@@ -187,13 +211,16 @@ Compute prepare_prelu(Preparation& p) {
   p.share(0, 0);
   return dispatch<float, int8_t, uint8_t, int16_t>(p, input.dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>)
+    if constexpr (std::is_same_v<T, float>) {
+      if (const Elementwise* fast = elementwise())
+        return fast_pairs<T, T, T>(p, plan, fast->prelu, kFloatPairsGrain, NoParameters());
       return map2<float, float, float>(plan, [](float x, float a) {
         const float scaled = x * a;
         return x >= 0 ? x : scaled;
       });
-    else
+    } else {
       return quantized_prelu<T, std::conditional_t<std::is_same_v<T, int16_t>, int8_t, T>>(p, plan);
+    }
   });
 }
 
@@ -215,10 +242,12 @@ Compute prepare_hard_swish(Preparation& p) {
   const int64_t count = prepare_map(p);
   return dispatch<float, int8_t, uint8_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>)
+    if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_real<T>(count, &Elementwise::hard_swish)) return fast;
       return map<float, float>(count, [](float x) { return x * std::min(6.0f, std::max(0.0f, x + 3)) / 6; });
-    else
+    } else {
       return quantized_hard_swish<T>(p, count);
+    }
   });
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
+#include "kernels/fast_arithmetic.h"
 #include "kernels/quantization.h"
 #include "kernels/requantize.h"
 
@@ -68,7 +69,7 @@ PowersOfTwo powers_of_two(const Preparation& p) {
 
 // a + sign * b of quantized tensors.
 template <typename T>
-Compute quantized_sum(const Preparation& p, const Broadcast<2>& plan, int32_t sign) {
+Compute quantized_sum(Preparation& p, const Broadcast<2>& plan, int32_t sign) {
   const Range<int32_t> range = quantized_range<T>(p);
   if constexpr (std::is_same_v<T, int16_t>) {
     require_symmetric(p);
@@ -84,6 +85,9 @@ Compute quantized_sum(const Preparation& p, const Broadcast<2>& plan, int32_t si
   const CommonScale common = common_scale(p, sizeof(T) == 1 ? 20 : 15);
   const float unit = static_cast<float>(1 << common.left_shift) * p.output(0).scale();
   const QuantizedOutput output{quantize_multiplier(twice_larger_scale(p) / unit), p.output(0).zero_point(), range};
+  const auto function = sign > 0 ? &Elementwise::Quantized::add : &Elementwise::Quantized::subtract;
+  constexpr int kBits = sizeof(T) == 1 ? 28 : 30;  // of a sum of two of at most half of 2^(8 + 20) or 2^(15 + 15)
+  if (Compute fast = fast_quantized_pairs<T>(p, plan, function, &common, output, kBits)) return fast;
   return map2<T, T, T>(plan, [scaled = tabulated<T>(common), output, sign](T a, T b) {
     return static_cast<T>(output(scaled.a(a) + sign * scaled.b(b)));
   });
@@ -108,9 +112,13 @@ auto computed_range(const Preparation& p) {
   }
 }
 
-// f of plain numbers with the fused activation.
+// f of plain numbers with the fused activation, or the fast functions that compute the same.
 template <typename T, typename F>
-Compute plain(const Preparation& p, const Broadcast<2>& plan, F f) {
+Compute plain(Preparation& p, const Broadcast<2>& plan, PairFunctions Elementwise::* of_floats,
+              PairFunctions Elementwise::* of_ints, F f) {
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, int32_t>) {
+    if (Compute fast = fast_plain<T>(p, plan, of_floats, of_ints, plain_range<T>(p))) return fast;
+  }
   return map2<T, T, T>(
       plan, computed_as_float<T>([range = computed_range<T>(p), f](auto a, auto b) { return range.clamp(f(a, b)); }));
 }
@@ -123,7 +131,8 @@ Compute prepare_add(Preparation& p) {
         if constexpr (kIsSmall<T>) {
           if (!is_plain<T>(p)) return quantized_sum<T>(p, plan, 1);
         }
-        return plain<T>(p, plan, [](auto a, auto b) { return wrapping_add(a, b); });
+        return plain<T>(p, plan, &Elementwise::add, &Elementwise::add_int32,
+                        [](auto a, auto b) { return wrapping_add(a, b); });
       });
 }
 
@@ -134,15 +143,19 @@ Compute prepare_sub(Preparation& p) {
     if constexpr (kIsSmall<T>)
       return quantized_sum<T>(p, plan, -1);
     else
-      return plain<T>(p, plan, [](T a, T b) { return wrapping_subtract(a, b); });
+      return plain<T>(p, plan, &Elementwise::subtract, &Elementwise::subtract_int32,
+                      [](T a, T b) { return wrapping_subtract(a, b); });
   });
 }
 
 template <typename T>
-Compute quantized_product(const Preparation& p, const Broadcast<2>& plan) {
+Compute quantized_product(Preparation& p, const Broadcast<2>& plan) {
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
   const QuantizedOutput output{quantize_multiplier(p.input(0).scale() * p.input(1).scale() / p.output(0).scale()),
                                p.output(0).zero_point(), quantized_range<T>(p)};
+  constexpr int kBits = sizeof(T) == 1 ? 16 : 30;
+  const auto function = &Elementwise::Quantized::multiply;
+  if (Compute fast = fast_quantized_pairs<T>(p, plan, function, nullptr, output, kBits)) return fast;
   return map2<T, T, T>(plan, [output, zero_a = p.input(0).zero_point(), zero_b = p.input(1).zero_point()](T a, T b) {
     return static_cast<T>(output((a - zero_a) * (b - zero_b)));
   });
@@ -181,7 +194,8 @@ Compute prepare_mul(Preparation& p) {
         if constexpr (kIsSmall<T>) {
           if (!is_plain<T>(p)) return quantized_product<T>(p, plan);
         }
-        return plain<T>(p, plan, [](auto a, auto b) { return wrapping_multiply(a, b); });
+        return plain<T>(p, plan, &Elementwise::multiply, &Elementwise::multiply_int32,
+                        [](auto a, auto b) { return wrapping_multiply(a, b); });
       });
 }
 
@@ -218,7 +232,7 @@ Compute prepare_div(Preparation& p) {
                                  return range.clamp(static_cast<T>(int64_t{a} / b));
                                }));
     } else {
-      return plain<T>(p, plan, [](T a, T b) { return a / b; });
+      return plain<T>(p, plan, &Elementwise::divide, nullptr, [](T a, T b) { return a / b; });
     }
   });
 }
@@ -234,8 +248,13 @@ Compute prepare_floor_div(Preparation& p) {
 Compute prepare_maximum(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
   return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t>(
-      p, p.input(0).dtype, [&](auto type) {
+      p, p.input(0).dtype, [&](auto type) -> Compute {
         using T = decltype(type);
+        if constexpr (!kIsShortFloat<T> && sizeof(T) <= 4) {
+          if (Compute fast = fast_choice<T>(p, plan, &Elementwise::maximum, &Elementwise::maximum_int32,
+                                            &Elementwise::Quantized::maximum))
+            return fast;
+        }
         return map2<T, T, T>(plan, computed_as_float<T>([](auto a, auto b) { return a > b ? a : b; }));
       });
 }
@@ -243,15 +262,20 @@ Compute prepare_maximum(Preparation& p) {
 Compute prepare_minimum(Preparation& p) {
   const Broadcast<2> plan = prepare_same_type(p);
   return dispatch<float, Half, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t>(
-      p, p.input(0).dtype, [&](auto type) {
+      p, p.input(0).dtype, [&](auto type) -> Compute {
         using T = decltype(type);
+        if constexpr (!kIsShortFloat<T> && sizeof(T) <= 4) {
+          if (Compute fast = fast_choice<T>(p, plan, &Elementwise::minimum, &Elementwise::minimum_int32,
+                                            &Elementwise::Quantized::minimum))
+            return fast;
+        }
         return map2<T, T, T>(plan, computed_as_float<T>([](auto a, auto b) { return a < b ? a : b; }));
       });
 }
 
 // TFLite has int8 only; int16 is as in its sister for microcontrollers.
 template <typename T>
-Compute quantized_squared_difference(const Preparation& p, const Broadcast<2>& plan) {
+Compute quantized_squared_difference(Preparation& p, const Broadcast<2>& plan) {
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
   // As many bits as leave room for the square.
   const CommonScale common = common_scale(p, sizeof(T) == 1 ? 7 : 0);
@@ -259,6 +283,9 @@ Compute quantized_squared_difference(const Preparation& p, const Broadcast<2>& p
   const float unit = static_cast<float>(1 << 2 * common.left_shift) * p.output(0).scale();
   const QuantizedOutput output{quantize_multiplier(scale * scale / unit), p.output(0).zero_point(),
                                quantized_activation_range<T>(0, p.output(0).scale(), 0)};
+  constexpr int kBits = 30;  // 255 or 65535 times half of 2^7 or 1, squared
+  const auto function = &Elementwise::Quantized::squared_difference;
+  if (Compute fast = fast_quantized_pairs<T>(p, plan, function, &common, output, kBits)) return fast;
   return map2<T, T, T>(plan, [scaled = tabulated<T>(common), output](T a, T b) {
     const int32_t difference = scaled.a(a) - scaled.b(b);
     return static_cast<T>(output(difference * difference));
@@ -271,6 +298,9 @@ Compute prepare_squared_difference(Preparation& p) {
     using T = decltype(type);
     if constexpr (kIsSmall<T>)
       return quantized_squared_difference<T>(p, plan);
+    else if (Compute fast =
+                 fast_plain<T>(p, plan, &Elementwise::squared_difference, &Elementwise::squared_difference_int32, {}))
+      return fast;
     else
       return map2<T, T, T>(plan, [](T a, T b) {
         const T difference = wrapping_subtract(a, b);

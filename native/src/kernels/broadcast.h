@@ -22,6 +22,13 @@ class Broadcast {
   // Whether input i has one element for the whole innermost loop.
   bool repeats(int i) const { return inner_stride_[i] == 0; }
 
+  // The merged dimensions: `rank` of them around the innermost loop, from the outermost one, and how many elements of
+  // input i one step of each skips.
+  int64_t inner() const { return inner_; }
+  int rank() const { return rank_; }
+  int64_t dim(int d) const { return dims_[d]; }
+  int64_t stride(int i, int d) const { return strides_[i][d]; }
+
   // Calls work(out, in, n) for output elements begin .. end-1 in runs of n: output elements out .. out+n-1 come from
   // the elements of input i from in[i] on, or all from that one where it repeats.
   template <typename Work>

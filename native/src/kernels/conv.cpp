@@ -1,4 +1,5 @@
 // CONV_2D: float32, quantized (int8, int16 and legacy uint8 activations), and float32 with 8-bit or 4-bit weights.
+#include "kernels/conv_int16.h"
 #include "kernels/conv_int8.h"
 #include "kernels/conv_math.h"
 #include "kernels/dynamic_range.h"
@@ -152,10 +153,14 @@ Compute conv_int16(Preparation& p, const ConvGeometry& g) {
   require_symmetric(p, 1);
   require_centered(p);
   const int max_shift = sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift;
-  const Requantization<int16_t, Bias> requantization(
-      p, quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), max_shift));
-  const SignedWeights weights(p, 1);
+  const auto multipliers = quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), max_shift);
+  const Requantization<int16_t, Bias> requantization(p, multipliers);
   const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
+  if (!sparse) {
+    const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+    if (Compute fast = conv_int16_on_vectors(p, g, sizeof(Bias) == 4, multipliers, range)) return fast;
+  }
+  const SignedWeights weights(p, 1);
   return [=](const Invocation& v) {
     const auto finish = requantization.now(v);
     if (sparse)

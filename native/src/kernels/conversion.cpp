@@ -96,7 +96,14 @@ Compute quantize_floats(const Preparation& p, int64_t count) {
       });
     };
   }
-  return [count, affine = Affine::of(output)](const Invocation& v) {
+  const Affine affine = Affine::of(output);
+  if (const Elementwise* fast = elementwise()) {
+    const MapFunction function = std::is_same_v<T, int8_t>    ? fast->quantize_to_int8
+                                 : std::is_same_v<T, uint8_t> ? fast->quantize_to_uint8
+                                                              : fast->quantize_to_int16;
+    return fast_map<float, T>(count, kFunctionGrain, function, Quantization32{affine.scale, affine.zero_point});
+  }
+  return [count, affine](const Invocation& v) {
     v.parallel(count, kElementGrain,
                [&](int64_t begin, int64_t end) { quantize(v.in<float>(0), v.out<T>(0), begin, end, affine); });
   };
@@ -213,11 +220,29 @@ Compute dequantize_packed(const Preparation& p) {
   return dequantize<Out>(p, [](const Invocation& v) { return Packed<Bits, Signed>{v.in<uint8_t>(0)}; });
 }
 
+template <typename T, typename Out>
+Compute fast_dequantize(const Preparation& p) {
+  const Operand& input = p.input(0);
+  const Elementwise* fast = elementwise();
+  if (!fast || !std::is_same_v<Out, float>) return {};
+  const int64_t count = input.shape.elements();
+  if constexpr (std::is_same_v<T, Half>) {
+    return fast_map<T, Out>(count, kSimpleFunctionGrain, fast->widen_half, NoParameters());
+  } else {
+    if (input.is_per_channel()) return {};
+    const MapFunction function = std::is_same_v<T, int8_t>    ? fast->dequantize_int8
+                                 : std::is_same_v<T, uint8_t> ? fast->dequantize_uint8
+                                                              : fast->dequantize_int16;
+    return fast_map<T, Out>(count, kSimpleFunctionGrain, function, Quantization32{input.scale(), input.zero_point()});
+  }
+}
+
 template <typename Out>
 Compute dequantize_to(const Preparation& p) {
   const Operand& input = p.input(0);
   switch (input.dtype) {
     case DType::float16:
+      if (Compute fast = fast_dequantize<Half, Out>(p)) return fast;
       return map<Half, Out>(input.shape.elements(), [](Half half) { return rounded<Out>(to_float(half)); });
     case DType::int4:
       return dequantize_packed<Out, 4, true>(p);
@@ -226,8 +251,9 @@ Compute dequantize_to(const Preparation& p) {
     case DType::int2:
       return dequantize_packed<Out, 2, true>(p);
     default:
-      return dispatch<int8_t, uint8_t, int16_t>(p, input.dtype, [&](auto type) {
+      return dispatch<int8_t, uint8_t, int16_t>(p, input.dtype, [&](auto type) -> Compute {
         using T = decltype(type);
+        if (Compute fast = fast_dequantize<T, Out>(p)) return fast;
         return dequantize<Out>(p, [](const Invocation& v) { return v.in<T>(0); });
       });
   }

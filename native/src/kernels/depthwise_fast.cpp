@@ -145,13 +145,12 @@ Compute fast_depthwise_float(Preparation& p, const ConvGeometry& g) {
   layer.min = range.min;
   layer.max = range.max;
   const auto zeros = std::make_shared<const std::vector<float>>(size_t{kDepthwiseZeroColumns} * g.channels_in);
-  const int rows = kernel->rows(layer);
-  const int64_t groups = g.batches * ((int64_t{g.y.out} + rows - 1) / rows);
-  const int64_t grain = grain_of(rows * g.x.out * g.taps() * g.channels_out / kVectorGain);
+  const int64_t tasks = kernel->tasks(layer), work = g.pixels() * g.taps() * g.channels_out / kVectorGain;
+  const int64_t grain = grain_of(work / tasks);
   return [=](const Invocation& v) {
     const FloatDepthwiseCall call{&layer,        v.in<float>(0), v.in<float>(1), biased ? v.in<float>(2) : nullptr,
                                   zeros->data(), v.out<float>(0)};
-    v.parallel(groups, grain, [&](int64_t begin, int64_t end) { kernel->run(call, begin, end); });
+    v.parallel(tasks, grain, [&](int64_t begin, int64_t end) { kernel->run(call, begin, end); });
   };
 }
 

@@ -13,12 +13,15 @@
 namespace subgraft {
 namespace {
 
-// f of numbers of one of these types, each computed as a float.
-template <float (*f)(float), typename... Ts>
+// f of numbers of one of these types, each computed as a float; `fast` is the same for many floats, if there is one.
+template <float (*f)(float), MapFunction Elementwise::* fast, typename... Ts>
 Compute prepare_float(Preparation& p) {
   const int64_t count = prepare_map(p);
-  return dispatch<Ts...>(p, p.input(0).dtype, [count](auto type) {
+  return dispatch<Ts...>(p, p.input(0).dtype, [count](auto type) -> Compute {
     using T = decltype(type);
+    if constexpr (std::is_same_v<T, float> && fast != nullptr) {
+      if (Compute compute = fast_float_map(count, fast)) return compute;
+    }
     return map<T, T>(count, computed_as_float<T>([](float x) { return f(x); }));
   });
 }
@@ -56,15 +59,20 @@ Compute prepare_zeros_like(Preparation& p) {
 // Of the quantized numbers themselves, as TFLite has it.
 Compute prepare_neg(Preparation& p) {
   const int64_t count = prepare_map(p);
-  return dispatch<float, Half, BFloat16, int8_t, int16_t, int32_t, int64_t>(p, p.input(0).dtype, [&](auto type) {
-    using T = decltype(type);
-    return map<T, T>(count, computed_as_float<T>([](auto x) {
-                       if constexpr (std::is_floating_point_v<decltype(x)>)
-                         return -x;
-                       else
-                         return wrapping_subtract(T{0}, x);
-                     }));
-  });
+  return dispatch<float, Half, BFloat16, int8_t, int16_t, int32_t, int64_t>(
+      p, p.input(0).dtype, [&](auto type) -> Compute {
+        using T = decltype(type);
+        if constexpr (std::is_same_v<T, float>) {
+          if (Compute fast = fast_float_map(count, &Elementwise::negate, NoParameters(), kSimpleFunctionGrain))
+            return fast;
+        }
+        return map<T, T>(count, computed_as_float<T>([](auto x) {
+                           if constexpr (std::is_floating_point_v<decltype(x)>)
+                             return -x;
+                           else
+                             return wrapping_subtract(T{0}, x);
+                         }));
+      });
 }
 
 template <typename T>
@@ -84,6 +92,7 @@ Compute prepare_abs(Preparation& p) {
   return dispatch<float, int8_t, int16_t, int32_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_float_map(count, &Elementwise::abs, NoParameters(), kSimpleFunctionGrain)) return fast;
       return map<T, T>(count, [](T x) { return std::abs(x); });
     } else {
       if constexpr (sizeof(T) < 4) {
@@ -109,7 +118,7 @@ template <typename T>
 Compute quantized_sqrt(const Preparation& p, int64_t count) {
   const Affine in = Affine::of(p.input(0)), out = Affine::of(p.output(0));
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
-  return map<T, T>(count, [=](T x) {
+  return map_quantized<T, T>(count, [=](T x) {
     const float root = std::sqrt(in.scale * static_cast<float>(x - in.zero_point)) / out.scale;
     const double y = std::trunc(root) + double{1} * out.zero_point;
     return static_cast<T>(std::clamp<double>(y, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
@@ -120,10 +129,12 @@ Compute prepare_sqrt(Preparation& p) {
   const int64_t count = prepare_map(p);
   return dispatch<float, int8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
-    if constexpr (std::is_same_v<T, float>)
+    if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_float_map(count, &Elementwise::sqrt)) return fast;
       return map<T, T>(count, [](T x) { return std::sqrt(x); });
-    else
+    } else {
       return not_negative<T>(p, count, quantized_sqrt<T>(p, count));
+    }
   });
 }
 
@@ -135,7 +146,7 @@ Compute quantized_rsqrt(const Preparation& p, int64_t count) {
     const int32_t y = rescaled_inverse_sqrt(x - in.zero_point, multiplier, out.zero_point);
     values[static_cast<uint8_t>(x)] = x == in.zero_point ? int8_t{127} : static_cast<int8_t>(std::clamp(y, -128, 127));
   }
-  return map<int8_t, int8_t>(count, [values](int8_t x) { return values[static_cast<uint8_t>(x)]; });
+  return map_table<int8_t, int8_t>(count, values);
 }
 
 Compute prepare_rsqrt(Preparation& p) {
@@ -143,6 +154,7 @@ Compute prepare_rsqrt(Preparation& p) {
   return dispatch<float, int8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_float_map(count, &Elementwise::inverse_sqrt)) return fast;
       return map<T, T>(count, [](T x) { return 1 / std::sqrt(x); });
     } else if constexpr (std::is_same_v<T, int8_t>) {
       return not_negative<T>(p, count, quantized_rsqrt(p, count));
@@ -161,6 +173,7 @@ Compute prepare_exp(Preparation& p) {
   return dispatch<float, int8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_float_map(count, &Elementwise::exp)) return fast;
       return map<T, T>(count, exp);
     } else {
       if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
@@ -174,6 +187,7 @@ Compute prepare_log(Preparation& p) {
   return dispatch<float, int8_t, int16_t>(p, p.input(0).dtype, [&](auto type) -> Compute {
     using T = decltype(type);
     if constexpr (std::is_same_v<T, float>) {
+      if (Compute fast = fast_float_map(count, &Elementwise::log)) return fast;
       return map<T, T>(count, [](T x) { return std::log(x); });
     } else {
       if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
@@ -194,12 +208,12 @@ void register_elementwise(Registry& registry) {
   registry.add("RSQRT", prepare_rsqrt);
   registry.add("EXP", prepare_exp);
   registry.add("LOG", prepare_log);
-  registry.add("SQUARE", prepare_float<square, float>);
-  registry.add("SIN", prepare_float<sine, float, Half>);
-  registry.add("COS", prepare_float<cosine, float, Half>);
-  registry.add("FLOOR", prepare_float<round_down, float, Half, BFloat16>);
-  registry.add("CEIL", prepare_float<round_up, float>);
-  registry.add("ROUND", prepare_float<round_to_even, float, Half, BFloat16>);
+  registry.add("SQUARE", prepare_float<square, &Elementwise::square, float>);
+  registry.add("SIN", prepare_float<sine, nullptr, float, Half>);
+  registry.add("COS", prepare_float<cosine, nullptr, float, Half>);
+  registry.add("FLOOR", prepare_float<round_down, &Elementwise::round_down, float, Half, BFloat16>);
+  registry.add("CEIL", prepare_float<round_up, &Elementwise::round_up, float>);
+  registry.add("ROUND", prepare_float<round_to_even, &Elementwise::round_to_even, float, Half, BFloat16>);
   registry.add("ZEROS_LIKE", prepare_zeros_like);
   registry.add("LOGICAL_NOT", prepare_logical_not);
 }

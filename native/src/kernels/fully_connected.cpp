@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "kernels/conv_int16.h"
 #include "kernels/conv_int8.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
@@ -153,6 +154,11 @@ Compute fc_int16(Preparation& p, const FullyConnectedSizes& s) {
   if (product.w_zero == 0)
     if (const SparseProduct<int8_t> sparse(p, sparse_sizes(s)); sparse)
       return multiply_sparse<SumOf<Bias>, int16_t>(s, sparse, product, finish);
+  if (product.w_zero == 0) {
+    const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+    if (Compute fast = fc_int16_on_vectors(p, s, sizeof(Bias) == 4, effective_scales(p, 1, 0, s.units), range))
+      return fast;
+  }
   const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
   return multiply_all<SumOf<Bias>, int16_t>(s, weights, product, finish);
 }

@@ -44,6 +44,11 @@ class LinesOfInt16 {
     values_[kSteps] = saturate<int16_t>(f(last) * inverse);
   }
 
+  static constexpr int kSteps = 512;
+  using Values = std::array<int16_t, kSteps + 1>;
+
+  const Values& values() const { return values_; }
+
   int16_t operator()(int16_t x) const {
     const int i = kSteps / 2 + (x >> 7);
     const int16_t slope = static_cast<int16_t>(values_[i + 1] - values_[i]);
@@ -51,18 +56,21 @@ class LinesOfInt16 {
   }
 
  private:
-  static constexpr int kSteps = 512;
-  std::array<int16_t, kSteps + 1> values_;
+  Values values_;
 };
 
 // The op that computes f of real numbers, for tensors of the quantized type T.
 template <typename T, typename F>
 Compute map_function(const Preparation& p, int64_t count, F f) {
   const Affine in = Affine::of(p.input(0)), out = Affine::of(p.output(0));
-  if constexpr (std::is_same_v<T, int16_t>)
-    return map<T, T>(count, LinesOfInt16(in, out, f));
-  else
+  if constexpr (std::is_same_v<T, int16_t>) {
+    const LinesOfInt16 lines(in, out, f);
+    if (const Elementwise* fast = elementwise())
+      return fast_map<T, T>(count, kFunctionGrain, fast->lines_of_16, lines.values());
+    return map<T, T>(count, lines);
+  } else {
     return map_quantized<T, T>(count, quantized_function<T>(in, out, f));
+  }
 }
 
 }  // namespace subgraft

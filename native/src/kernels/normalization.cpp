@@ -6,6 +6,7 @@
 #include "core/fixed_point_functions.h"
 #include "kernels/families.h"
 #include "kernels/rows.h"
+#include "micro/reduce.h"
 
 namespace subgraft {
 namespace {
@@ -52,10 +53,17 @@ Compute prepare_l2_normalization(Preparation& p) {
   const DType in = p.input(0).dtype, out = p.output(0).dtype;
   p.require(in == out, "input is ", dtype_name(in), " but output is ", dtype_name(out));
   if (p.options().integer("fused_activation_function") != 0) p.unsupported("fused activations");
-  if (in == DType::float32)
+  if (in == DType::float32) {
+    if (const Reductions* fast = reductions())
+      return [rows, normalize = fast->normalize](const Invocation& v) {
+        rows.compute_many<float, float>(v, [&](const float* x, float* y, int64_t count) {
+          normalize(nullptr, x, y, {count, rows.depth, rows.depth});
+        });
+      };
     return [rows](const Invocation& v) {
       rows.compute<float, float>(v, [&](const float* x, float* y) { normalize_row(x, y, rows.depth); });
     };
+  }
   if (in == DType::int8) return normalize_quantized<int8_t>(p, rows);
   if (in == DType::uint8) return normalize_quantized<uint8_t>(p, rows);
   p.unsupported("L2_NORMALIZATION of ", dtype_name(in));

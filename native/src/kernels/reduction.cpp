@@ -7,6 +7,7 @@
 
 #include "core/fixed_point.h"
 #include "kernels/families.h"
+#include "kernels/fast_reduction.h"
 #include "kernels/movement.h"
 #include "kernels/reduction_math.h"
 
@@ -70,6 +71,12 @@ using Wrapping =
 template <typename T>
 Compute run_sum(const ReductionPlan& plan) {
   using Acc = Wrapping<T>;
+  if constexpr (std::is_same_v<T, float>) {
+    if (Compute fast = fast_reduction<T>(plan, &Reductions::sum, 1.0f)) return fast;
+  }
+  if constexpr (std::is_same_v<T, int32_t>) {
+    if (Compute fast = fast_reduction<T>(plan, &Reductions::sum_int32, 0)) return fast;
+  }
   return [plan](const Invocation& v) {
     run_reduction<Acc, T, T>(
         v, plan, Acc{0}, [](Acc sum, T x) { return sum + static_cast<Acc>(x); },
@@ -88,6 +95,8 @@ Compute run_product(const ReductionPlan& plan) {
 }
 
 Compute run_float_mean(const ReductionPlan& plan) {
+  if (Compute fast = fast_reduction<float>(plan, &Reductions::sum, static_cast<float>(plan.inputs_per_output)))
+    return fast;
   return [plan](const Invocation& v) {
     const float count = static_cast<float>(plan.inputs_per_output);
     run_reduction<float, float, float>(
@@ -118,6 +127,25 @@ Multiplier divide(Multiplier m, int64_t count) {
   return {static_cast<int32_t>((int64_t{m.value} << shift) / count), m.shift - shift};
 }
 
+// The sum of as many numbers of type T must have room for its shift and for rounding.
+template <typename T>
+Compute fast_quantized_sum(const ReductionPlan& plan, int64_t offset, Multiplier multiplier, int32_t zero_point) {
+  constexpr int64_t kLargest = sizeof(T) == 1 ? 255 : 32768;  // less the zero point
+  constexpr int kMostLeft = 14;
+  if (multiplier.value < 0 || multiplier.shift > kMostLeft || multiplier.shift < -30) return {};
+  const int left = std::max(multiplier.shift, 0);
+  if (plan.inputs_per_output > (int64_t{1} << (30 - left)) / kLargest) return {};
+  const QuantizedReduction parameters{static_cast<int32_t>(offset),
+                                      {multiplier.value, left, std::max(-multiplier.shift, 0)},
+                                      zero_point,
+                                      {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()}};
+  return fast_reduction<T>(plan,
+                           std::is_same_v<T, int8_t>    ? &Reductions::sum_int8
+                           : std::is_same_v<T, uint8_t> ? &Reductions::sum_uint8
+                                                        : &Reductions::sum_int16,
+                           parameters);
+}
+
 template <typename T>
 Compute fill_outputs(const ReductionPlan& plan, T value) {
   return [=](const Invocation& v) { std::fill_n(v.out<T>(0), plan.outputs, value); };
@@ -134,6 +162,7 @@ Compute run_quantized_sum(const Preparation& p, const ReductionPlan& plan, bool 
   if (mean) multiplier = divide(multiplier, count);
   const int64_t offset = input.zero_point() * count;
   const int32_t zero_point = output.zero_point();
+  if (Compute fast = fast_quantized_sum<T>(plan, offset, multiplier, zero_point)) return fast;
   return [=](const Invocation& v) {
     run_reduction<uint32_t, T, T>(
         v, plan, uint32_t{0}, [](uint32_t sum, T x) { return sum + static_cast<uint32_t>(x); },
@@ -203,9 +232,32 @@ Compute prepare_logical(Preparation& p) {
   return run_logical<any>(plan);
 }
 
+// Those of micro/reduce.h: the larger, the smaller.
+template <typename T>
+std::pair<ReduceFunctions Reductions::*, ReduceFunctions Reductions::*> fast_extremes() {
+  if constexpr (std::is_same_v<T, float>) return {&Reductions::maximum, &Reductions::minimum};
+  if constexpr (std::is_same_v<T, int32_t>) return {&Reductions::maximum_int32, &Reductions::minimum_int32};
+  if constexpr (std::is_same_v<T, int8_t>) return {&Reductions::maximum_int8, &Reductions::minimum_int8};
+  if constexpr (std::is_same_v<T, uint8_t>) return {&Reductions::maximum_uint8, &Reductions::minimum_uint8};
+  return {&Reductions::maximum_int16, &Reductions::minimum_int16};
+}
+
+// Of all elements the first decides what NaN does, which only the reference does.
+template <typename T>
+Compute fast_extreme(const Reduction& reduction, bool is_maximum) {
+  if (reduction.everything && std::is_same_v<T, float>) return {};
+  using Element = std::conditional_t<std::is_same_v<T, float>, float, int32_t>;
+  const Element first = is_maximum ? std::numeric_limits<T>::lowest() : std::numeric_limits<T>::max();
+  const auto [larger, smaller] = fast_extremes<T>();
+  return fast_reduction<T>(reduction.plan, is_maximum ? larger : smaller, first);
+}
+
 // A step takes the next input where `Better` holds for it and what is there.
 template <template <typename> class Better, typename T>
 Compute run_extreme(const Reduction& reduction) {
+  if constexpr (sizeof(T) <= 4) {
+    if (Compute fast = fast_extreme<T>(reduction, Better<int>()(1, 0))) return fast;
+  }
   return [plan = reduction.plan, everything = reduction.everything](const Invocation& v) {
     constexpr T lowest = std::numeric_limits<T>::lowest(), highest = std::numeric_limits<T>::max();
     T initial = Better<T>()(highest, lowest) ? lowest : highest;

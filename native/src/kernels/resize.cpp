@@ -1,7 +1,11 @@
 // RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR.
+#include "micro/resize.h"
+
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
+#include <vector>
 
 #include "kernels/families.h"
 #include "kernels/movement.h"
@@ -150,17 +154,61 @@ Compute run_bilinear(const ResizePlan& plan, const Axis& vertical, const Axis& h
   };
 }
 
-template <typename T>
-Compute run_float_bilinear(const ResizePlan& plan) {
-  return run_bilinear<T, float>(plan, FloatAxis(plan, plan.in_height, plan.out_height),
-                                FloatAxis(plan, plan.in_width, plan.out_width));
+// Where each output position lies.
+template <typename Axis>
+std::vector<ResizePosition> positions(const Axis& axis, int64_t count) {
+  std::vector<ResizePosition> found;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto at = axis.at(i);
+    found.push_back({static_cast<int32_t>(at.low), static_cast<int32_t>(at.high), static_cast<float>(at.fraction),
+                     static_cast<int32_t>(at.fraction)});
+  }
+  return found;
 }
 
 template <typename T>
-Compute run_fixed_bilinear(const ResizePlan& plan) {
+auto rows_of(const ResizeKernel& kernel) {
+  if constexpr (std::is_same_v<T, float>) return kernel.real;
+  if constexpr (std::is_same_v<T, uint8_t>) return kernel.uint8;
+  if constexpr (std::is_same_v<T, int8_t>) return kernel.int8;
+  if constexpr (std::is_same_v<T, int16_t>) return kernel.int16;
+}
+
+// On vectors.
+template <typename T, typename Axis>
+Compute run_fast_bilinear(Preparation& p, const ResizeKernel& kernel, const ResizePlan& plan, const Axis& vertical,
+                          const Axis& horizontal) {
+  ResizeLayer layer{plan.in_height, plan.in_width, plan.out_height, plan.out_width, plan.depth, nullptr, nullptr};
+  const auto rows = positions(vertical, plan.out_height), columns = positions(horizontal, plan.out_width);
+  const int64_t bytes = kResizeBuffers * resize_buffer(plan.in_width * plan.depth) * 4;
+  const int buffers = p.scratch(bytes * p.threads());
+  const auto run = rows_of<T>(kernel);
+  return [=](const Invocation& v) {
+    ResizeLayer now = layer;
+    now.rows = rows.data();
+    now.columns = columns.data();
+    std::atomic<int> taken{0};
+    v.parallel(plan.rows(), row_grain(plan.out_width * plan.depth), [&](int64_t begin, int64_t end) {
+      run(now, v.in<T>(0), v.out<T>(0), begin, end, v.scratch<std::byte>(buffers) + taken++ * bytes);
+    });
+  };
+}
+
+template <typename T>
+Compute run_float_bilinear(Preparation& p, const ResizePlan& plan) {
+  const FloatAxis vertical(plan, plan.in_height, plan.out_height), horizontal(plan, plan.in_width, plan.out_width);
+  if (const ResizeKernel* kernel = resize_kernel()) return run_fast_bilinear<T>(p, *kernel, plan, vertical, horizontal);
+  return run_bilinear<T, float>(plan, vertical, horizontal);
+}
+
+template <typename T>
+Compute run_fixed_bilinear(Preparation& p, const ResizePlan& plan) {
   const FixedAxis vertical(plan, plan.in_height, plan.out_height), horizontal(plan, plan.in_width, plan.out_width);
-  if (sizeof(T) == 1 && vertical.is_bounded(plan.out_height) && horizontal.is_bounded(plan.out_width))
-    return run_bilinear<T, int32_t>(plan, vertical, horizontal);
+  if (vertical.is_bounded(plan.out_height) && horizontal.is_bounded(plan.out_width)) {
+    if (const ResizeKernel* kernel = resize_kernel())
+      return run_fast_bilinear<T>(p, *kernel, plan, vertical, horizontal);
+    if (sizeof(T) == 1) return run_bilinear<T, int32_t>(plan, vertical, horizontal);
+  }
   return run_bilinear<T, int64_t>(plan, vertical, horizontal);
 }
 
@@ -171,13 +219,13 @@ Compute prepare_resize_bilinear(Preparation& p) {
   if (plan.rows() == 0) return [](const Invocation&) {};
   switch (p.input(0).dtype) {
     case DType::float32:
-      return run_float_bilinear<float>(plan);
+      return run_float_bilinear<float>(p, plan);
     case DType::uint8:
-      return run_float_bilinear<uint8_t>(plan);
+      return run_float_bilinear<uint8_t>(p, plan);
     case DType::int8:
-      return run_fixed_bilinear<int8_t>(plan);
+      return run_fixed_bilinear<int8_t>(p, plan);
     case DType::int16:
-      return run_fixed_bilinear<int16_t>(plan);
+      return run_fixed_bilinear<int16_t>(p, plan);
     default:
       p.unsupported("RESIZE_BILINEAR of ", dtype_name(p.input(0).dtype));
   }

@@ -1,0 +1,73 @@
+// Integers on other scales, bit for bit as in core/fixed_point.h; included after one of vector_*.h.
+#pragma once
+
+#include "micro/elementwise.h"
+
+namespace subgraft {
+namespace {
+
+// int32 wraps around: lanes without a sign do so by definition.
+typedef uint32_t Words __attribute__((vector_size(sizeof(Ints))));
+
+// x / 2^shift, ties away from zero, where x is far enough from the largest number.
+inline Ints rounding_shift_right(Ints x, int32_t shift) {
+  if (shift == 0) return x;
+  return (x + (x >> 31) + ints(1 << (shift - 1))) >> shift;
+}
+
+// One input of 16 bits at most, with `bits` more bits, on the common scale.
+template <int bits>
+class InputScale {
+ public:
+  InputScale(Scaling scaling, int32_t zero_point)
+      : zero_(ints(zero_point)),
+        high_(ints(upper(scaling.multiplier))),
+        low_(ints(scaling.multiplier - upper(scaling.multiplier) * 65536)),
+        right_(scaling.right),
+        is_half_(scaling.multiplier == 1 << 30 && scaling.right == 0) {}
+
+  // (x * 2^bits * multiplier + 2^30) >> 31 from products of 16 bits, then the right shift.
+  Ints operator()(Ints x) const {
+    const Ints difference = x - zero_;
+    if (is_half_) return bits > 0 ? difference << (bits > 0 ? bits - 1 : 0) : halved(difference);
+    const Ints high = multiply_16_bits(difference, high_), low = multiply_16_bits(difference, low_);
+    constexpr int drop = 31 - bits;
+    Ints product;
+    if constexpr (drop <= 16)
+      product = (high << (16 - drop)) + ((low + (1 << (drop - 1))) >> drop);
+    else
+      product = (high + (1 << (drop - 17)) + (low >> 16)) >> (drop - 16);
+    return rounding_shift_right(product, right_);
+  }
+
+ private:
+  static int32_t upper(int32_t multiplier) { return (multiplier + 0x8000) >> 16; }
+  static Ints halved(Ints x) { return (x + 1) >> 1; }
+
+  Ints zero_, high_, low_;
+  int32_t right_;
+  bool is_half_;
+};
+
+class OutputScale {
+ public:
+  OutputScale(Scaling scaling, int32_t zero_point, IntRange range)
+      : multiplier_(ints(scaling.multiplier)),
+        zero_(ints(zero_point)),
+        low_(ints(range.low)),
+        high_(ints(range.high)),
+        left_(scaling.left),
+        right_(scaling.right) {}
+
+  Ints operator()(Ints x) const {
+    const Ints scaled = rounding_shift_right(doubling_high_multiply(x << left_, multiplier_), right_);
+    return min(max(scaled + zero_, low_), high_);
+  }
+
+ private:
+  Ints multiplier_, zero_, low_, high_;
+  int32_t left_, right_;
+};
+
+}  // namespace
+}  // namespace subgraft
