@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/batch_matmul_int8.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
@@ -147,6 +148,8 @@ Compute matmul_quantized(Preparation& p, const MatmulSizes& s, Product product) 
   const Multiplier multiplier = quantize_multiplier(effective_scale(p, 1), max_shift);
   const int32_t out_zero = p.output(0).zero_point();
   const auto range = output_range<X>(p, 0);
+  if constexpr (sizeof(X) == 1)
+    if (Compute fast = matmul_int8_on_vectors(p, s, multiplier, range)) return fast;
   const auto left = left_side<X>(p, s);
   const auto right = right_side<W>(p, s);
   return [=](const Invocation& v) {
