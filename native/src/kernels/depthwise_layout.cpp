@@ -142,7 +142,9 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
   while (strip > layer.unit && bytes(strip) > kBufferBytes) strip = round_up((strip + 1) / 2, layer.unit);
   layer.strip = static_cast<int32_t>(strip);
   constexpr int64_t kSlack = 512;  // that interleaving and the last vector may pass the end
-  layer.buffer_bytes = round_up(bytes(strip) + kSlack, 64);
+  layer.shared_offset = round_up(bytes(strip) + kSlack, 64);
+  const int64_t shared = layer.multiplier > 1 ? 4 * int64_t{layer.in_width} * layer.channels_in + kSlack : 0;
+  layer.buffer_bytes = layer.shared_offset + round_up(shared, 64);
   if (layer.buffer_bytes > kMostBufferBytes) return std::nullopt;
 
   layer.is_careful = !is_quick(sums, g.taps());
@@ -180,6 +182,7 @@ DepthwiseTable depthwise_table(const QuantizedDepthwise& layer, const QuantizedD
       }
     }
     for (int part = 0; part < layer.parts; ++part) record.set(vector + part, lane, parts[part]);
+    return parts[1] != 0;
   };
   for (int64_t n = 0; n < vectors; ++n) {
     const int64_t first = n / layer.vectors * layer.block;
@@ -187,6 +190,7 @@ DepthwiseTable depthwise_table(const QuantizedDepthwise& layer, const QuantizedD
     int64_t begin = n % layer.vectors * lanes;
     if (layer.unit == 1 && width >= lanes) begin = std::min(begin, width - lanes);
     const Writer record(bytes + n * layer.record_bytes, lanes);
+    int32_t parts = kernel.is_paired ? 2 : 1;
     for (int lane = 0; lane < lanes; ++lane) {
       const int64_t c = first + (begin + lane) % width;
       uint32_t total = 0;
@@ -206,8 +210,9 @@ DepthwiseTable depthwise_table(const QuantizedDepthwise& layer, const QuantizedD
       for (int64_t x = 0; x < layer.filter_width; ++x)
         for (int64_t group = 0; group < layer.groups; ++group)
           for (int64_t row = 0; row < layer.rows; ++row, vector += layer.parts)
-            write_weights(record, vector, lane, 4 * group - row, x, c);
+            if (write_weights(record, vector, lane, 4 * group - row, x, c)) parts = 2;
     }
+    record.set(kDepthwiseHead - 1, 0, static_cast<uint32_t>(parts));
   }
   return table;
 }

@@ -44,17 +44,18 @@ struct QuantizedDepthwise {
 
   int64_t record_bytes = 0;  // of one vector in `table`
   int64_t buffer_bytes = 0;
-  bool is_signed = true;    // of input and output: int8
-  bool is_careful = false;  // sums may reach the ends of 32 bits, or shifts go to the left
-  int32_t zero_point = 0;   // of the output
+  int64_t shared_offset = 0;  // in the buffer: a row of the input, where there is a multiplier
+  bool is_signed = true;      // of input and output: int8
+  bool is_careful = false;    // sums may reach the ends of 32 bits, or shifts go to the left
+  int32_t zero_point = 0;     // of the output
   int32_t min = 0, max = 0;
 };
 
 // One vector of the table, for L lanes: parameters of the last step, then the weights [step][row][part]. Each is a
 // vector of 4L bytes. `start` is what a sum begins with.
-//   quick:   start, even, odd, add_even, add_odd, limit, shift, unused
-//   careful: start, multipliers, shifts, and five unused
-//   float32: start, scales, bias, and five unused
+//   quick:   start, even, odd, add_even, add_odd, limit, shift, parts
+//   careful: start, multipliers, shifts, four unused, parts
+// where `parts` is how many of the parts the vector's weights need.
 inline constexpr int kDepthwiseHead = 8;
 
 struct QuantizedDepthwiseCall {

@@ -63,22 +63,39 @@ inline void fill(std::byte* to, int64_t count, uint32_t value) {
   for (int64_t i = 0; i < count; ++i) __builtin_memcpy(to + 4 * i, &value, 4);
 }
 
-// The channels of one column where several outputs share an input: four rows for every channel of the block.
-void spell_out(const std::byte* const* rows, int64_t first, int64_t width, int32_t multiplier, uint32_t flip,
-               std::byte* to) {
-  int64_t in = first / multiplier, left = multiplier - first % multiplier;
-  for (int64_t c = 0; c < width; ++in, left = multiplier) {
-    uint32_t four = 0;
-    for (int i = 0; i < 4; ++i) four |= static_cast<uint32_t>(rows[i][in]) << 8 * i;
-    const int64_t end = c + left < width ? c + left : width;
-    fill(to + 4 * c, end - c, four ^ flip);
-    c = end;
+// Every element `multiplier` times, from the copy with number `skipped` of the first one on, `count` in all.
+void repeat(const std::byte* from, int64_t count, int64_t multiplier, int64_t skipped, std::byte* to) {
+  for (int64_t left = multiplier - skipped; count > 0; from += 4, left = multiplier) {
+    uint32_t value;
+    __builtin_memcpy(&value, from, 4);
+    const int64_t copies = left < count ? left : count;
+    fill(to, copies, value);
+    to += 4 * copies;
+    count -= copies;
+  }
+}
+
+// Four rows of the image where several outputs share an input channel: interleaved once, then repeated.
+// The part of a plane inside the image, columns begin to end. shared: room for a row of the input.
+void repeat_columns(const Layer& layer, const DepthwisePlane& plane, const Block& block, const std::byte* shared,
+                    int64_t begin, int64_t end, std::byte* to) {
+  const int64_t first = block.first / layer.multiplier, skipped = block.first % layer.multiplier;
+  for (int64_t column = begin; column < end; ++column, to += 4 * block.width) {
+    const std::byte* from = shared + 4 * ((column * layer.stride_x + plane.first) * layer.channels_in + first);
+    if (layer.multiplier == 8 && block.width == 8) {
+      uint32_t value;
+      __builtin_memcpy(&value, from, 4);
+      fill(to, 8, value);
+    } else {
+      repeat(from, block.width, layer.multiplier, skipped, to);
+    }
   }
 }
 
 // Columns begin to end of a plane; those outside the image are zero points. rows: the first column of the image.
+// shared: the same rows interleaved, where the layer has a multiplier.
 void copy_plane(const Layer& layer, const DepthwisePlane& plane, const Block& block, const std::byte* const* rows,
-                uint32_t zero, std::byte* to) {
+                const std::byte* shared, uint32_t zero, std::byte* to) {
   const int32_t flip = layer.is_signed ? 0x80 : 0;
   const int64_t pitch = 4 * block.width, stride = layer.stride_x;
   int64_t column = block.x + plane.low;
@@ -92,21 +109,21 @@ void copy_plane(const Layer& layer, const DepthwisePlane& plane, const Block& bl
   const int64_t inside = plane.first < layer.in_width ? (layer.in_width - 1 - plane.first) / stride + 1 : 0;
   const int64_t last = end < inside ? end : inside;
   const std::byte* from[4];
-  if (column < last && layer.multiplier == 1 && stride == 1 && block.width == layer.channels_in) {
+  if (column < last && layer.multiplier > 1) {
+    repeat_columns(layer, plane, block, shared, column, last, to);
+    to += (last - column) * pitch;
+    column = last;
+  }
+  if (column < last && stride == 1 && block.width == layer.channels_in) {
     for (int i = 0; i < 4; ++i) from[i] = rows[i] + column * block.width;
     interleave(from, (last - column) * block.width, flip, to);
     to += (last - column) * pitch;
     column = last;
   }
   for (; column < last; ++column, to += pitch) {
-    const int64_t at = (column * stride + plane.first) * layer.channels_in;
-    if (layer.multiplier == 1) {
-      for (int i = 0; i < 4; ++i) from[i] = rows[i] + at + block.first;
-      interleave(from, block.width, flip, to);
-    } else {
-      for (int i = 0; i < 4; ++i) from[i] = rows[i] + at;
-      spell_out(from, block.first, block.width, layer.multiplier, static_cast<uint32_t>(flip) * 0x01010101u, to);
-    }
+    const int64_t at = (column * stride + plane.first) * layer.channels_in + block.first;
+    for (int i = 0; i < 4; ++i) from[i] = rows[i] + at;
+    interleave(from, block.width, flip, to);
   }
   if (column < end) fill(to, (end - column) * block.width, zero);
 }
@@ -138,8 +155,8 @@ struct Run {
   int64_t part;  // outputs of a last, shorter vector
 };
 
-// rows: of the records; active: those that are computed.
-template <typename Finish, int steps, int rows, int active, int parts>
+// rows and stored: rows and parts of the records; active and parts: those that are computed.
+template <typename Finish, int steps, int rows, int active, int stored, int parts>
 void convolve(const Layer& layer, const std::byte* record, const Distances& distances, const Run& run,
               int64_t row_distance) {
   const Finish finish(layer, record);
@@ -151,7 +168,7 @@ void convolve(const Layer& layer, const std::byte* record, const Distances& dist
     for (int i = 0; i < steps; ++i)
       for (int r = 0; r < active; ++r)
         for (int p = 0; p < parts; ++p)
-          w[(i * active + r) * parts + p] = load_vector(weights + ((i * rows + r) * parts + p) * kVectorBytes);
+          w[(i * active + r) * parts + p] = load_vector(weights + ((i * rows + r) * stored + p) * kVectorBytes);
   }
   const auto sum_up = [&](const std::byte* from, Ints* sums) __attribute__((always_inline)) {
     for (int r = 0; r < active; ++r) sums[r] = start;
@@ -163,11 +180,11 @@ void convolve(const Layer& layer, const std::byte* record, const Distances& dist
       }
     } else {
       const std::byte* at = weights;
-      for (int i = 0; i < layer.steps; ++i, at += rows * parts * kVectorBytes) {
+      for (int i = 0; i < layer.steps; ++i, at += rows * stored * kVectorBytes) {
         const Column x = column(from + distances.step[i]);
         for (int r = 0; r < active; ++r) {
           Ints taps[parts];
-          for (int p = 0; p < parts; ++p) taps[p] = load_vector(at + (r * parts + p) * kVectorBytes);
+          for (int p = 0; p < parts; ++p) taps[p] = load_vector(at + (r * stored + p) * kVectorBytes);
           sums[r] = dot<parts>(sums[r], x, taps);
         }
       }
@@ -192,23 +209,26 @@ void convolve(const Layer& layer, const std::byte* record, const Distances& dist
 
 using Convolve = void (*)(const Layer&, const std::byte*, const Distances&, const Run&, int64_t);
 
-template <typename Finish, int steps, int parts>
+template <typename Finish, int steps, int stored, int parts>
 Convolve choose_rows(int rows, int active) {
-  if (rows == 1) return convolve<Finish, steps, 1, 1, parts>;
-  return active == 1 ? convolve<Finish, steps, 2, 1, parts> : convolve<Finish, steps, 2, 2, parts>;
+  if (rows == 1) return convolve<Finish, steps, 1, 1, stored, parts>;
+  return active == 1 ? convolve<Finish, steps, 2, 1, stored, parts> : convolve<Finish, steps, 2, 2, stored, parts>;
 }
 
 template <typename Finish, int steps>
-Convolve choose_parts(const Layer& layer, int active) {
-  if constexpr (!kPairedWeights)
-    if (layer.parts == 1) return choose_rows<Finish, steps, 1>(layer.rows, active);
-  return choose_rows<Finish, steps, 2>(layer.rows, active);
+Convolve choose_parts(const Layer& layer, int active, int parts) {
+  if constexpr (!kPairedWeights) {
+    if (layer.parts == 1) return choose_rows<Finish, steps, 1, 1>(layer.rows, active);
+    if (parts == 1) return choose_rows<Finish, steps, 2, 1>(layer.rows, active);
+  }
+  return choose_rows<Finish, steps, 2, 2>(layer.rows, active);
 }
 
-Convolve choose(const Layer& layer, int active) {
-  if (layer.is_careful) return choose_parts<CarefulFinish, 0>(layer, active);
-  if (layer.steps == 3) return choose_parts<QuickFinish, 3>(layer, active);
-  return choose_parts<QuickFinish, 0>(layer, active);
+// parts: those that the vector's weights need.
+Convolve choose(const Layer& layer, int active, int parts) {
+  if (layer.is_careful) return choose_parts<CarefulFinish, 0>(layer, active, parts);
+  if (layer.steps == 3) return choose_parts<QuickFinish, 3>(layer, active, parts);
+  return choose_parts<QuickFinish, 0>(layer, active, parts);
 }
 
 // One block of channels in one group of output rows. to: the first row, channel 0.
@@ -217,17 +237,22 @@ void convolve_block(const QuantizedDepthwiseCall& call, Block block, const Sourc
   const Layer& layer = *call.layer;
   Distances distances;
   measure(layer, block.width, distances);
-  const Convolve compute = choose(layer, active);
+  const Convolve one_part = choose(layer, active, 1), all_parts = choose(layer, active, layer.parts);
   const std::byte* table = call.table + block.first / layer.block * layer.vectors * layer.record_bytes;
   const int64_t lanes = layer.unit * block.width, vectors = (lanes + kLanes - 1) / kLanes;
   const int64_t row_distance = int64_t{layer.dilation_y} * layer.out_width * layer.channels * bytes;
   for (block.x = 0; block.x < layer.out_width; block.x += block.columns) {
     block.columns = layer.strip < layer.out_width - block.x ? layer.strip : layer.out_width - block.x;
     const int64_t group_bytes = layer.groups > 1 ? distances.step[1] - distances.step[0] : 0;
-    for (int group = 0; group < layer.groups; ++group)
+    std::byte* const shared = buffer + layer.shared_offset;
+    for (int group = 0; group < layer.groups; ++group) {
+      if (layer.multiplier > 1)
+        interleave(rows.row + 4 * group, int64_t{layer.in_width} * layer.channels_in, layer.is_signed ? 0x80 : 0,
+                   shared);
       for (int p = 0; p < layer.planes; ++p)
-        copy_plane(layer, layer.plane[p], block, rows.row + 4 * group, call.zero,
+        copy_plane(layer, layer.plane[p], block, rows.row + 4 * group, shared, call.zero,
                    buffer + group * group_bytes + distances.plane[p]);
+    }
     const int64_t total = block.columns * block.width;
     for (int64_t n = 0; n < vectors; ++n) {
       int64_t lane = n * kLanes;
@@ -241,7 +266,10 @@ void convolve_block(const QuantizedDepthwiseCall& call, Block block, const Sourc
       run.count = total - lane >= kLanes ? (total - lane - kLanes) / lanes + 1 : 0;
       const int64_t next = lane + run.count * lanes;
       run.part = next < total ? total - next : 0;
-      compute(layer, table + n * layer.record_bytes, distances, run, row_distance);
+      const std::byte* record = table + n * layer.record_bytes;
+      int32_t parts;
+      __builtin_memcpy(&parts, record + (kDepthwiseHead - 1) * kVectorBytes, sizeof parts);
+      (parts == 1 ? one_part : all_parts)(layer, record, distances, run, row_distance);
     }
   }
 }
