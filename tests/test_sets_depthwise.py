@@ -98,7 +98,30 @@ def unsigned(draw: Draw) -> Case:
     return integers(draw, "uint8", weights, layer.channels, layer)
 
 
-@pytest.mark.parametrize(("recipe", "first", "count"), sampled(reals=reals, signed=signed, unsigned=unsigned))
+def sixteen_bits(draw: Draw) -> Case:
+    layer = Layer(draw)
+    scales = [draw.scale(0.003, 0.05) for _ in range(layer.channels)]
+    weights = c(1, *layer.filter, layer.channels, dtype="int8", scale=scales, axis=3)
+    limit = draw.pick((0, 10**6, 2**40, 2**62))
+    bias = c(layer.channels, dtype="int64", scale=1.0, low=-limit, high=limit)
+    values = {"low": 32767, "high": 32767} if draw.chance(0.1) else {"low": -32768, "high": 32767}
+    output = draw.quantized("int16", 0.003, 3.0)
+    return layer.case(draw, x(*layer.image, **draw.quantized("int16", 0.003, 3.0), **values), weights, bias, **output)
+
+
+def hybrid(draw: Draw) -> Case:
+    """Exact, as its sums are those of integers."""
+    layer = Layer(draw)
+    scales = [draw.scale(0.003, 0.05) for _ in range(layer.channels)]
+    weights = c(1, *layer.filter, layer.channels, dtype=draw.pick(("int8", "int8", "int4")), scale=scales, axis=3)
+    data = x(*layer.image, low=draw.pick((-3, 0, 0)), high=draw.pick((0, 5)))
+    return replace(layer.case(draw, data, weights, c(layer.channels)), tolerance=0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "first", "count"),
+    sampled(reals=reals, signed=signed, unsigned=unsigned, sixteen_bits=sixteen_bits, hybrid=hybrid),
+)
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)
 
