@@ -10,6 +10,7 @@
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/requantize.h"
 
 namespace subgraft {
@@ -130,6 +131,7 @@ void multiply_batches(const Invocation& v, const MatmulSizes& s, const X* left, 
 }
 
 Compute matmul_float(Preparation& p, const MatmulSizes& s) {
+  if (Compute fast = fast_matmul_float(p, s)) return fast;
   const auto left = left_side<float>(p, s), right = right_side<float>(p, s);
   return [=](const Invocation& v) {
     float* out = v.out<float>(0);
