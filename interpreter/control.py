@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subgraft.delegates import Array, InvokeError, ModelError, Segment, Unsupported
+from subgraft.interpreter.native import _native
 from subgraft.interpreter.store import Store
 
 if TYPE_CHECKING:
@@ -27,17 +28,17 @@ class ControlStep:
         segment: Segment,
         bodies: Sequence[Frame],
         store: Store,
-        initialized: set[int],
+        resources: _native.Resources,
         replan: Replan,
         max_steps: int | None,
     ) -> None:
-        """initialized: the subgraphs that CALL_ONCE has run in this session. max_steps: of a WHILE."""
+        """resources: know the subgraphs that CALL_ONCE has run in this session. max_steps: of a WHILE."""
         self.segment = segment
         self._op = segment.graph.ops[segment.ops[0]]
         self._name = f"op {segment.ops[0]} {self._op.kind}"
         self._bodies = bodies
         self._store = store
-        self._initialized = initialized
+        self._resources = resources
         self._replan = replan
         self._max_steps = max_steps
         self._others: dict[tuple[int, tuple[tuple[int, ...], ...]], Frame] = {}
@@ -72,9 +73,9 @@ class ControlStep:
         else:
             results = []
             body = self._bodies[0].plan.graph.index
-            if body not in self._initialized:
+            if not self._resources.has_run(body):
                 self._call(self._bodies[0], [])
-                self._initialized.add(body)
+                self._resources.set_run(body)
         for t, value in zip(self._op.outputs, results, strict=True):
             self._put(t, value)
 

@@ -18,18 +18,16 @@ MOST_SHAPES = 4  # programs kept for one segment whose inputs change their shape
 class Cpu:
     """What every program of one session is made from.
 
-    resources: variables and tables by name. initialized: the subgraphs that CALL_ONCE has run.
+    resources: variables and tables by name, and which subgraphs CALL_ONCE has run.
     """
 
     model: _native.Model
     pool: _native.ThreadPool
     resources: _native.Resources = field(default_factory=_native.Resources)
-    initialized: set[int] = field(default_factory=set)
 
     def reset_resources(self) -> None:
         """As before the first run."""
         self.resources.reset()
-        self.initialized.clear()
 
     def program(self, segment: Segment, shapes: Mapping[int, Sequence[int]]) -> _native.Program:
         """A program whose inputs and outputs are bound to the caller's memory; variables are its own.

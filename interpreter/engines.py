@@ -127,7 +127,13 @@ class Engines:
         keep_all = self._setup.keep_all
         cpu = self._cpu
         return _native.Program(
-            cpu.model, index, pool=cpu.pool, resources=cpu.resources, keep_all=keep_all, shapes=given
+            cpu.model,
+            index,
+            pool=cpu.pool,
+            resources=cpu.resources,
+            keep_all=keep_all,
+            shapes=given,
+            max_loop_steps=self._setup.policy.max_loop_steps,
         )
 
     def reset_resources(self) -> None:

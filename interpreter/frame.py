@@ -184,7 +184,7 @@ class Frame:
         if step.bodies:
             bodies = [self._bodies[b] for b in step.bodies]
             return ControlStep(
-                segment, bodies, self.store, self._cpu.initialized, self._replan, self._policy.max_loop_steps
+                segment, bodies, self.store, self._cpu.resources, self._replan, self._policy.max_loop_steps
             )
         if number in self._compiled:
             attachment, executable = self._compiled[number]

@@ -16,7 +16,8 @@ std::unique_ptr<BoundProgram> make_program(std::shared_ptr<Model> model, int sub
                                            std::optional<std::vector<int>> ops, std::optional<std::vector<int>> inputs,
                                            std::optional<std::vector<int>> outputs, std::shared_ptr<ThreadPool> pool,
                                            std::shared_ptr<Resources> resources, bool external, bool keep_all,
-                                           const std::map<int, std::vector<int32_t>>& shapes) {
+                                           const std::map<int, std::vector<int32_t>>& shapes,
+                                           std::optional<int64_t> max_loop_steps) {
   if (subgraph < 0 || subgraph >= static_cast<int>(model->subgraphs.size()))
     throw ArgumentError(
         concat("subgraph ", subgraph, " is outside 0 to ", static_cast<int>(model->subgraphs.size()) - 1));
@@ -41,6 +42,10 @@ std::unique_ptr<BoundProgram> make_program(std::shared_ptr<Model> model, int sub
   request.resources = std::move(resources);
   request.external = external;
   request.keep_all = keep_all;
+  request.limits = {max_loop_steps, [] {
+                      const py::gil_scoped_acquire locked;
+                      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+                    }};
   for (const auto& [tensor, dims] : shapes) request.shapes.emplace(tensor, Shape(dims));
   return std::make_unique<BoundProgram>(std::move(request));
 }
@@ -78,13 +83,15 @@ void bind_program(py::module_& module) {
 
   py::class_<Resources, std::shared_ptr<Resources>>(module, "Resources", "State that ops of one session share by name.")
       .def(py::init<>())
+      .def("has_run", &Resources::has_run, py::arg("graph"))
+      .def("set_run", &Resources::set_run, py::arg("graph"))
       .def("reset", &Resources::reset);
 
   py::class_<BoundProgram>(module, "Program", "A segment compiled for the CPU.")
       .def(py::init(&make_program), py::arg("model").none(false), py::arg("subgraph") = 0, py::arg("ops") = py::none(),
            py::arg("inputs") = py::none(), py::arg("outputs") = py::none(), py::kw_only(), py::arg("pool").none(false),
            py::arg("resources") = py::none(), py::arg("external") = false, py::arg("keep_all") = false,
-           py::arg("shapes") = std::map<int, std::vector<int32_t>>())
+           py::arg("shapes") = std::map<int, std::vector<int32_t>>(), py::arg("max_loop_steps") = py::none())
       .def("run", &BoundProgram::run)
       .def("bind", &BoundProgram::bind, py::arg("tensor"), py::arg("array"))
       .def("set", &BoundProgram::set, py::arg("tensor"), py::arg("array"))

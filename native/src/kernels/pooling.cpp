@@ -6,6 +6,7 @@
 #include "kernels/families.h"
 #include "kernels/pooling_math.h"
 #include "kernels/requantize.h"
+#include "micro/pool.h"
 
 namespace subgraft {
 namespace {
@@ -19,11 +20,83 @@ auto pooled_range(const Preparation& p) {
     return output_range<T>(p, activation);
 }
 
+// Which function of a PoolKernel computes a Pool; null: none.
+template <typename Pool>
+struct FastPool {
+  template <typename T>
+  static PoolPixels<T> of(const PoolKernel&) {
+    return nullptr;
+  }
+};
+template <typename T>
+struct FastPool<MaxPool<T>> {
+  template <typename>
+  static PoolPixels<T> of(const PoolKernel& kernel) {
+    if constexpr (std::is_same_v<T, float>) return kernel.max_real;
+    if constexpr (std::is_same_v<T, int8_t>) return kernel.max_int8;
+    if constexpr (std::is_same_v<T, uint8_t>) return kernel.max_uint8;
+    if constexpr (std::is_same_v<T, int16_t>) return kernel.max_int16;
+  }
+};
+template <typename T>
+struct FastPool<AveragePool<T>> {
+  template <typename>
+  static PoolPixels<T> of(const PoolKernel& kernel) {
+    if constexpr (std::is_same_v<T, float>) return kernel.average_real;
+    if constexpr (std::is_same_v<T, int8_t>) return kernel.average_int8;
+    if constexpr (std::is_same_v<T, uint8_t>) return kernel.average_uint8;
+    if constexpr (std::is_same_v<T, int16_t>) return kernel.average_int16;
+  }
+};
+
+template <typename Limits>
+PoolLayer layer_of(const PoolGeometry& g, const Limits& range) {
+  PoolLayer layer;
+  layer.in_height = g.y.in;
+  layer.in_width = g.x.in;
+  layer.out_height = g.y.out;
+  layer.out_width = g.x.out;
+  layer.channels = g.channels;
+  layer.filter_height = g.y.filter;
+  layer.filter_width = g.x.filter;
+  layer.stride_y = g.y.stride;
+  layer.stride_x = g.x.stride;
+  layer.before_y = g.y.before;
+  layer.before_x = g.x.before;
+  if constexpr (std::is_same_v<Limits, Range<float>>) {
+    layer.real_min = range.min;
+    layer.real_max = range.max;
+  } else {
+    layer.min = range.min;
+    layer.max = range.max;
+  }
+  return layer;
+}
+
+// Vectors divide sums in single precision: those of windows that are not too large.
+template <typename T>
+bool divides_exactly(int64_t window) {
+  return std::is_floating_point_v<T> || window * ((int64_t{1} << (8 * sizeof(T))) + 1) <= kPoolLargestSum;
+}
+
+// For grain_of(): elements that vectors take in the time of one multiplication.
+constexpr int64_t kElementsAtOnce = 8;
+
 template <typename T, typename Pool>
 Compute pool_as(const Preparation& p, const PoolGeometry& g) {
   const int64_t window = int64_t{std::min(g.y.in, g.y.filter)} * std::min(g.x.in, g.x.filter);
   if (window > Pool::kMostElements) p.unsupported("windows of ", window, " elements");
   const auto range = pooled_range<T>(p);
+  const PoolKernel* kernel = pool_kernel();
+  const PoolPixels<T> fast = kernel && divides_exactly<T>(window) ? FastPool<Pool>::template of<T>(*kernel) : nullptr;
+  if (fast) {
+    const PoolLayer layer = layer_of(g, range);
+    const int64_t grain = grain_of(window * g.channels / kElementsAtOnce);
+    return [=](const Invocation& v) {
+      v.parallel(g.pixels(), grain,
+                 [&](int64_t begin, int64_t end) { fast(layer, v.in<T>(0), v.out<T>(0), begin, end); });
+    };
+  }
   return [=](const Invocation& v) {
     if (g.channels == 0) return;
     const int64_t grain = grain_of(window * g.channels);

@@ -2,6 +2,7 @@
 // MediaPipe's Convolution2DTransposeBias.
 #include <algorithm>
 
+#include "kernels/conv_int8.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
 #include "kernels/mediapipe.h"
@@ -81,6 +82,7 @@ Compute transposed_int8(Preparation& p, const TransposedGeometry& g) {
   const auto range = output_range<int8_t>(p, p.options().integer("fused_activation_function"));
   const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(kBuiltin.data).zero_point())};
   const int32_t out_zero = p.output(0).zero_point();
+  if (Compute fast = fast_transpose_conv_int8(p, g, {multipliers, {}, out_zero, range})) return fast;
   return [=](const Invocation& v) {
     const Requantize<int8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(kBuiltin.bias) : nullptr,
                                              out_zero, range, v.out<int8_t>(0)};
@@ -97,6 +99,7 @@ Compute transposed_uint8(Preparation& p, const TransposedGeometry& g) {
   const BothCenteredProduct<uint8_t, uint8_t> product{static_cast<int16_t>(p.input(kBuiltin.data).zero_point()),
                                                       static_cast<int16_t>(p.input(kBuiltin.weights).zero_point())};
   const int32_t out_zero = p.output(0).zero_point();
+  if (Compute fast = fast_transpose_conv_int8(p, g, {multipliers, {}, out_zero, range})) return fast;
   return [=](const Invocation& v) {
     const Requantize<uint8_t, int32_t> finish{multipliers.data(), biased ? v.in<int32_t>(kBuiltin.bias) : nullptr,
                                               out_zero, range, v.out<uint8_t>(0)};

@@ -26,9 +26,8 @@ struct FloatDepthwiseCall {
 };
 
 struct FloatDepthwiseKernel {
-  // Rows of outputs that are computed together.
-  int (*rows)(const FloatDepthwise& layer);
-  // The groups of rows from `begin` to `end`; each image has ceil(out_height / rows) of them.
+  // Into how many tasks a layer divides.
+  int64_t (*tasks)(const FloatDepthwise& layer);
   void (*run)(const FloatDepthwiseCall& call, int64_t begin, int64_t end);
 };
 

@@ -95,13 +95,12 @@ void sum_any(const FloatDepthwiseCall& call, const float* image, int64_t y, int6
   for (int t = 0; t < count; ++t) store_channels<whole>(out + t * layer.channels, clamp(sums[t]), channels.count);
 }
 
-// Outputs of a row whose taps are all inside the image horizontally.
-inline Taps interior(const RealLayer& layer) {
-  const int64_t extent = (layer.filter_width - 1) * layer.dilation_x;
-  const int64_t first = (layer.before_x + layer.stride_x - 1) / layer.stride_x;
-  const int64_t last = layer.in_width - 1 - extent + layer.before_x;
-  int64_t end = last >= 0 ? last / layer.stride_x + 1 : 0;
-  if (end > layer.out_width) end = layer.out_width;
+// Outputs of a row whose taps are all inside the image.
+inline Taps interior(int64_t in_width, int64_t out_width, int64_t filter, int64_t stride, int64_t dilation,
+                     int64_t before) {
+  const int64_t first = (before + stride - 1) / stride, last = in_width - 1 - (filter - 1) * dilation + before;
+  int64_t end = last >= 0 ? last / stride + 1 : 0;
+  if (end > out_width) end = out_width;
   return first < end ? Taps{first, end} : Taps{0, 0};
 }
 
@@ -142,6 +141,34 @@ void any_channels(const FloatDepthwiseCall& call, const float* image, int64_t y,
   sum_singly<whole, shared>(call, image, y, {x, layer.out_width}, channels, sharing, out);
 }
 
+// The pixels of an image that one dilated filter sees from one place: every dilation_x-th column of every dilation_y-th
+// row. In it the filter is not dilated. Without dilation, the image itself.
+struct View {
+  const float* in;
+  float* out;
+  int64_t in_height, in_width, out_height, out_width, before_y, before_x;
+  int64_t pitch, in_row, out_row;  // from one pixel to the next
+};
+
+// Views only where the padding is a number of their pixels: the image itself, or strides of 1.
+inline View view_of(const FloatDepthwiseCall& call, int64_t batch, int64_t y, int64_t x) {
+  const RealLayer& layer = *call.layer;
+  const int64_t channels = layer.channels, dy = layer.dilation_y, dx = layer.dilation_x;
+  View view;
+  view.in = call.in + ((batch * layer.in_height + y) * layer.in_width + x) * channels;
+  view.out = call.out + ((batch * layer.out_height + y) * layer.out_width + x) * channels;
+  view.in_height = (layer.in_height - y + dy - 1) / dy;
+  view.in_width = (layer.in_width - x + dx - 1) / dx;
+  view.out_height = (layer.out_height - y + dy - 1) / dy;
+  view.out_width = (layer.out_width - x + dx - 1) / dx;
+  view.before_y = layer.before_y / dy;
+  view.before_x = layer.before_x / dx;
+  view.pitch = channels * dx;
+  view.in_row = layer.in_width * channels * dy;
+  view.out_row = layer.out_width * channels * dy;
+  return view;
+}
+
 // A filter and stride that are known when this is compiled: a tile of `rows` x kTile outputs loads each value once.
 template <int filter, int stride, int rows>
 struct Square {
@@ -151,7 +178,8 @@ struct Square {
 
   const float* row[kInRows];  // where column 0 of the image would be; zeros for rows outside
   int64_t step[kInRows];      // from one column to the next; 0 for zeros
-  int64_t first_x;            // the column of the image that output 0 begins with
+  bool has_zeros;
+  int64_t first_x;  // the column of the image that output 0 begins with
 
   // from: one value for each row, its columns `pitch` apart.
   [[gnu::always_inline]] static void sum_tile(const float* const* from, int64_t pitch, const Floats* w, Floats start,
@@ -177,8 +205,8 @@ struct Square {
 
   // The values that a tile at output x needs, with zeros beside the image.
   template <bool whole>
-  void copy_patch(const RealLayer& layer, int64_t x, Channels channels, float* patch) const {
-    const int64_t column = first_x + x * stride, left = layer.in_width - column;
+  void copy_patch(const View& view, int64_t x, Channels channels, float* patch) const {
+    const int64_t column = first_x + x * stride, left = view.in_width - column;
     const int begin = static_cast<int>(column < 0 ? -column : 0);
     const int end = static_cast<int>(left < kInColumns ? left : kInColumns);
     for (int r = 0; r < kInRows; ++r) {
@@ -192,50 +220,54 @@ struct Square {
 
   // At least kTile outputs a row.
   template <bool whole>
-  void channels(const FloatDepthwiseCall& call, Taps inside, Channels channels, float* out) const {
+  void channels(const FloatDepthwiseCall& call, const View& view, Taps inside, Channels channels, float* out) const {
     const RealLayer& layer = *call.layer;
-    const int64_t pitch = layer.channels;
+    // Zeros are as many as columns without dilation need.
+    const bool needs_patches = has_zeros && view.pitch != layer.channels;
     Floats w[filter * filter];
     for (int i = 0; i < filter * filter; ++i)
-      w[i] = load_channels<whole>(call.weights + i * pitch + channels.first, channels.count);
+      w[i] = load_channels<whole>(call.weights + i * layer.channels + channels.first, channels.count);
     const Floats start = call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
     const Clamp clamp{broadcast(layer.min), broadcast(layer.max)};
     alignas(64) float patch[kInRows * kInColumns * kLanes];
-    for (int64_t next = 0; next < layer.out_width; next += kTile) {
-      const int64_t x = next + kTile <= layer.out_width ? next : layer.out_width - kTile;
+    for (int64_t next = 0; next < view.out_width; next += kTile) {
+      const int64_t x = next + kTile <= view.out_width ? next : view.out_width - kTile;
       Floats sums[rows][kTile];
       const float* from[kInRows];
-      if (x >= inside.begin && x + kTile <= inside.end) {
+      if (x >= inside.begin && x + kTile <= inside.end && !needs_patches) {
         for (int r = 0; r < kInRows; ++r) from[r] = row[r] + channels.first + (first_x + x * stride) * step[r];
-        sum_tile(from, pitch, w, start, channels, whole, sums);
+        sum_tile(from, view.pitch, w, start, channels, whole, sums);
       } else {
-        copy_patch<whole>(layer, x, channels, patch);
+        copy_patch<whole>(view, x, channels, patch);
         for (int r = 0; r < kInRows; ++r) from[r] = patch + r * kInColumns * kLanes;
         sum_tile(from, kLanes, w, start, channels, true, sums);
       }
       for (int r = 0; r < rows; ++r)
         for (int t = 0; t < kTile; ++t)
-          store_channels<whole>(out + (r * layer.out_width + x + t) * pitch, clamp(sums[r][t]), channels.count);
+          store_channels<whole>(out + r * view.out_row + (x + t) * view.pitch, clamp(sums[r][t]), channels.count);
     }
   }
 };
 
-// out: the first of the rows.
 template <int filter, int stride, int rows>
-void square_rows(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps inside, float* out) {
-  const RealLayer& layer = *call.layer;
+void square_rows(const FloatDepthwiseCall& call, const View& view, int64_t y) {
   using Tile = Square<filter, stride, rows>;
-  Tile one;
-  one.first_x = -layer.before_x;
+  Tile tile;
+  tile.first_x = -view.before_x;
+  tile.has_zeros = false;
   for (int r = 0; r < Tile::kInRows; ++r) {
-    const int64_t in = y * stride - layer.before_y + r;
-    const bool is_inside = in >= 0 && in < layer.in_height;
-    one.row[r] = is_inside ? image + in * layer.in_width * layer.channels : call.zeros;
-    one.step[r] = is_inside ? layer.channels : 0;
+    const int64_t in = y * stride - view.before_y + r;
+    const bool is_inside = in >= 0 && in < view.in_height;
+    tile.row[r] = is_inside ? view.in + in * view.in_row : call.zeros;
+    tile.step[r] = is_inside ? view.pitch : 0;
+    tile.has_zeros |= !is_inside;
   }
+  const Taps inside = interior(view.in_width, view.out_width, filter, stride, 1, view.before_x);
+  const int64_t channels = call.layer->channels;
+  float* out = view.out + y * view.out_row;
   int64_t c = 0;
-  for (; c + kLanes <= layer.channels; c += kLanes) one.template channels<true>(call, inside, {c, kLanes}, out + c);
-  if (c < layer.channels) one.template channels<false>(call, inside, {c, layer.channels - c}, out + c);
+  for (; c + kLanes <= channels; c += kLanes) tile.template channels<true>(call, view, inside, {c, kLanes}, out + c);
+  if (c < channels) tile.template channels<false>(call, view, inside, {c, channels - c}, out + c);
 }
 
 template <bool shared>
@@ -248,19 +280,31 @@ void any_row(const FloatDepthwiseCall& call, const float* image, int64_t y, Taps
 }
 
 inline int square_filter(const RealLayer& layer) {
-  const bool is_square = layer.filter_height == layer.filter_width && layer.stride_x == layer.stride_y &&
-                         layer.dilation_x == 1 && layer.dilation_y == 1 && layer.multiplier == 1 &&
-                         layer.stride_x <= 2 && layer.out_width >= kTile;
-  return is_square && (layer.filter_width == 3 || layer.filter_width == 5) ? layer.filter_width : 0;
+  const bool is_square =
+      layer.filter_height == layer.filter_width && layer.multiplier == 1 && layer.out_width / layer.dilation_x >= kTile;
+  const bool is_plain = layer.dilation_x == 1 && layer.dilation_y == 1;
+  const bool is_strided = is_plain && layer.stride_x == layer.stride_y && layer.stride_x <= 2;
+  const bool is_dilated = layer.stride_x == 1 && layer.stride_y == 1 && layer.before_x % layer.dilation_x == 0 &&
+                          layer.before_y % layer.dilation_y == 0;
+  return is_square && (is_strided || is_dilated) && (layer.filter_width == 3 || layer.filter_width == 5)
+             ? layer.filter_width
+             : 0;
 }
 
-int rows_together(const RealLayer& layer) { return square_filter(layer) == 3 && layer.stride_x == 1 ? 2 : 1; }
+int rows_together(const RealLayer& layer) { return square_filter(layer) > 0 && layer.stride_x == 1 ? 2 : 1; }
 
-using SquareRows = void (*)(const FloatDepthwiseCall&, const float*, int64_t, Taps, float*);
+// In views for squares, else rows of outputs.
+int64_t tasks_of(const RealLayer& layer) {
+  if (square_filter(layer) == 0) return int64_t{layer.batches} * layer.out_height;
+  const int64_t rows = rows_together(layer), height = (layer.out_height + layer.dilation_y - 1) / layer.dilation_y;
+  return layer.batches * layer.dilation_y * ((height + rows - 1) / rows);
+}
+
+using SquareRows = void (*)(const FloatDepthwiseCall&, const View&, int64_t);
 
 template <int filter, int stride>
 SquareRows choose_square(int rows) {
-  if constexpr (filter == 3 && stride == 1)
+  if constexpr (stride == 1)
     if (rows == 2) return square_rows<filter, stride, 2>;
   return square_rows<filter, stride, 1>;
 }
@@ -270,28 +314,38 @@ SquareRows choose_square(const RealLayer& layer, int rows) {
   return layer.stride_x == 1 ? choose_square<5, 1>(rows) : choose_square<5, 2>(rows);
 }
 
-void run_float(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
+void run_squares(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
   const RealLayer& layer = *call.layer;
   const int rows = rows_together(layer);
-  const int64_t groups = (layer.out_height + rows - 1) / rows;
-  const Taps inside = interior(layer);
-  const bool is_square = square_filter(layer) > 0;
-  const SquareRows all = is_square ? choose_square(layer, rows) : nullptr;
-  const SquareRows last = is_square ? choose_square(layer, 1) : nullptr;
-  for (int64_t group = begin; group < end; ++group) {
-    const int64_t batch = group / groups, y = (group - batch * groups) * rows;
+  const int64_t tasks = tasks_of(layer) / layer.batches;
+  const SquareRows all = choose_square(layer, rows), last = choose_square(layer, 1);
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t batch = task / tasks, number = (task - batch * tasks) / layer.dilation_y;
+    const int64_t y = number * rows, first_y = task % layer.dilation_y;
+    for (int64_t first_x = 0; first_x < layer.dilation_x; ++first_x) {
+      const View view = view_of(call, batch, first_y, first_x);
+      if (y < view.out_height) (y + rows <= view.out_height ? all : last)(call, view, y);
+    }
+  }
+}
+
+void run_float(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
+  const RealLayer& layer = *call.layer;
+  if (square_filter(layer) > 0) return run_squares(call, begin, end);
+  const Taps inside =
+      interior(layer.in_width, layer.out_width, layer.filter_width, layer.stride_x, layer.dilation_x, layer.before_x);
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t batch = task / layer.out_height, y = task - batch * layer.out_height;
     const float* image = call.in + batch * layer.in_height * layer.in_width * layer.channels_in;
-    float* out = call.out + (batch * layer.out_height + y) * layer.out_width * layer.channels;
-    if (is_square)
-      (y + rows <= layer.out_height ? all : last)(call, image, y, inside, out);
-    else if (layer.multiplier == 1)
+    float* out = call.out + task * layer.out_width * layer.channels;
+    if (layer.multiplier == 1)
       any_row<false>(call, image, y, inside, out);
     else
       any_row<true>(call, image, y, inside, out);
   }
 }
 
-constexpr FloatDepthwiseKernel kFloatDepthwise = {rows_together, run_float};
+constexpr FloatDepthwiseKernel kFloatDepthwise = {tasks_of, run_float};
 
 }  // namespace
 }  // namespace subgraft

@@ -5,14 +5,23 @@
 
 namespace subgraft {
 
+const Int8Gemm* int8_gemm_avx2();
+const Int8Gemm* int8_gemm_avxvnni();
 const Int8Gemm* int8_gemm_avx512vnni();
 const Int8Gemm* int8_gemm_amx();
+const FinishSums* finish_sums_avx2();
 const FinishSums* finish_sums_avx512();
 
 namespace {
 
 constexpr Variant<Int8Gemm> kInt8Gemms[] = {
     {InstructionSet::generic, [] { return static_cast<const Int8Gemm*>(nullptr); }},
+#if defined(SUBGRAFT_AVX2)
+    {InstructionSet::avx2, int8_gemm_avx2},
+#endif
+#if defined(SUBGRAFT_AVXVNNI)
+    {InstructionSet::avxvnni, int8_gemm_avxvnni},
+#endif
 #if defined(SUBGRAFT_AVX512VNNI)
     {InstructionSet::avx512vnni, int8_gemm_avx512vnni},
 #endif
@@ -23,6 +32,9 @@ constexpr Variant<Int8Gemm> kInt8Gemms[] = {
 
 constexpr Variant<FinishSums> kFinishSums[] = {
     {InstructionSet::generic, [] { return static_cast<const FinishSums*>(nullptr); }},
+#if defined(SUBGRAFT_AVX2)
+    {InstructionSet::avx2, finish_sums_avx2},
+#endif
 #if defined(SUBGRAFT_AVX512)
     {InstructionSet::avx512, finish_sums_avx512},
 #endif

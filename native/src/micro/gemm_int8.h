@@ -21,10 +21,15 @@ struct Int8Product {
   int64_t sums_stride;     // numbers; a multiple of kInt8Channels
 };
 
-// Bytes that lie together and are to lie at `to` of a panel.
-struct Int8Piece {
-  const uint8_t* from;
-  int32_t to, bytes;
+// Where the bytes under windows lie: `y_runs` times `x_runs` runs of `bytes` neighbours for each of so many positions,
+// which become the rows of a panel.
+struct Int8Runs {
+  const uint8_t* from;  // the first run of the first position
+  int64_t positions, step;
+  int64_t y_runs, y_step, x_runs, x_step, bytes;
+  uint8_t flip;  // every byte is xored with this
+  uint8_t* to;
+  int64_t to_stride;
 };
 
 // The order of a packed block: [depth / 4][16 channels][4], so that four neighbours of one channel make one number of
@@ -36,9 +41,7 @@ struct Int8Gemm {
   // x is int8_t. Null where the set has no such products: x ^ 0x80 is handed over as unsigned then, and `initial` has
   // 128 times the sum of the channel's weights less (weight_sums of PackedInt8).
   void (*multiply_signed)(const Int8Product&);
-  // Copies pieces to a panel, xor `flip`. Pieces are in rising order of `to`: up to 63 bytes behind each are
-  // overwritten.
-  void (*copy_pieces)(const Int8Piece* pieces, int64_t count, uint8_t flip, uint8_t* panel);
+  void (*copy_runs)(const Int8Runs&);
   // sums[r] = factor * the sum of the first `depth` bytes, unsigned, of row r.
   void (*sum_rows)(const uint8_t* x, int64_t x_stride, int64_t rows, int64_t depth, int32_t factor, int32_t* sums);
   // Around the products of one piece of work on one thread; null where there is nothing to do. Not to be nested.

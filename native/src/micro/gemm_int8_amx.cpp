@@ -139,8 +139,8 @@ void multiply_unsigned(const Int8Product& p) {
 }
 
 constexpr int kRows = 64;
-constexpr Int8Gemm kGemm{kRows,       kTileRows, multiply_unsigned, multiply_with_tiles<true>,
-                         copy_pieces, sum_rows,  configure,         release};
+constexpr Int8Gemm kGemm{kRows,     kTileRows, multiply_unsigned, multiply_with_tiles<true>,
+                         copy_runs, sum_rows,  configure,         release};
 
 }  // namespace
 

@@ -14,16 +14,57 @@ namespace {
   return count >= 64 ? ~__mmask64{0} : (__mmask64{1} << count) - 1;
 }
 
-void copy_pieces(const Int8Piece* pieces, int64_t count, uint8_t flip, uint8_t* panel) {
-  const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
-  for (int64_t i = 0; i < count; ++i) {
-    const uint8_t* from = pieces[i].from;
-    uint8_t* to = panel + pieces[i].to;
-    int64_t left = pieces[i].bytes;
-    for (; left > 64; left -= 64, from += 64, to += 64)
-      _mm512_storeu_si512(to, _mm512_xor_si512(_mm512_loadu_si512(from), flips));
-    _mm512_storeu_si512(to, _mm512_xor_si512(_mm512_maskz_loadu_epi8(first_bytes(left), from), flips));
+// 16, 32 or 64 bytes at once; `mask` is for the last of a run.
+struct Sixteen {
+  static void copy(const uint8_t* from, uint8_t* to, __mmask64 mask, __m512i flip) {
+    const auto some = static_cast<__mmask16>(mask);
+    const __m128i x = _mm_xor_si128(_mm_maskz_loadu_epi8(some, from), _mm512_castsi512_si128(flip));
+    _mm_mask_storeu_epi8(to, some, x);
   }
+};
+struct ThirtyTwo {
+  static void copy(const uint8_t* from, uint8_t* to, __mmask64 mask, __m512i flip) {
+    const auto some = static_cast<__mmask32>(mask);
+    const __m256i x = _mm256_xor_si256(_mm256_maskz_loadu_epi8(some, from), _mm512_castsi512_si256(flip));
+    _mm256_mask_storeu_epi8(to, some, x);
+  }
+};
+struct SixtyFour {
+  static void copy(const uint8_t* from, uint8_t* to, __mmask64 mask, __m512i flip) {
+    _mm512_mask_storeu_epi8(to, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, from), flip));
+  }
+};
+
+template <typename Width, bool is_long>
+void copy_runs_of(const Int8Runs& r) {
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(r.flip));
+  const int64_t whole = is_long ? (r.bytes - 1) / 64 * 64 : 0;
+  const __mmask64 last = first_bytes(r.bytes - whole);
+  const uint8_t* position = r.from;
+  for (int64_t i = 0; i < r.positions; ++i, position += r.step) {
+    uint8_t* to = r.to + i * r.to_stride;
+    const uint8_t* row = position;
+    for (int64_t y = 0; y < r.y_runs; ++y, row += r.y_step) {
+      const uint8_t* from = row;
+      for (int64_t x = 0; x < r.x_runs; ++x, from += r.x_step, to += r.bytes) {
+        if constexpr (is_long)
+          for (int64_t k = 0; k < whole; k += 64)
+            _mm512_storeu_si512(to + k, _mm512_xor_si512(_mm512_loadu_si512(from + k), flip));
+        Width::copy(from + whole, to + whole, last, flip);
+      }
+    }
+  }
+}
+
+void copy_runs(const Int8Runs& r) {
+  if (r.bytes <= 16)
+    copy_runs_of<Sixteen, false>(r);
+  else if (r.bytes <= 32)
+    copy_runs_of<ThirtyTwo, false>(r);
+  else if (r.bytes <= 64)
+    copy_runs_of<SixtyFour, false>(r);
+  else
+    copy_runs_of<SixtyFour, true>(r);
 }
 
 void sum_rows(const uint8_t* x, int64_t x_stride, int64_t rows, int64_t depth, int32_t factor, int32_t* sums) {

@@ -31,6 +31,9 @@ const Program::Value& Program::value(int tensor) const {
 }
 
 void Program::reset_variables() {
+  for (const Step& step : steps_)
+    if (step.control)
+      for (const Body& body : step.control->bodies()) body.program()->reset_variables();
   for (size_t t = 0; t < values_.size(); ++t) {
     const Value& variable = values_[t];
     if (variable.home != Home::variable || !variable.data) continue;

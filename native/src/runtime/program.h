@@ -11,6 +11,7 @@
 
 #include "model/model.h"
 #include "runtime/arena.h"
+#include "runtime/control.h"
 #include "runtime/kernel.h"
 #include "runtime/preparation.h"
 #include "runtime/resources.h"
@@ -29,6 +30,8 @@ struct ProgramRequest {
   bool external = false;
   // Every tensor keeps memory of its own, so that all can be read after a run.
   bool keep_all = false;
+  LoopLimits limits;
+  std::shared_ptr<Bodies> bodies;  // of the program that runs this one; null for the outermost
 };
 
 class Program {
@@ -48,6 +51,12 @@ class Program {
   // Computes once; one thread at a time. Throws RunError or ModelError naming the op, ArgumentError when an external
   // tensor is unbound.
   void run();
+
+  int graph_index() const { return request_.subgraph; }
+  // Whether an output may be bound to the memory of an input: nothing there is read after it is written.
+  bool may_overwrite(int output, int input) const;
+  // Whether somebody else than `user` claimed the program last.
+  bool claim(const void* user);
 
   // Puts an input or output of an external program at `data`, which holds as many bytes as the tensor has.
   void bind(int tensor, std::byte* data);
@@ -128,6 +137,9 @@ class Program {
     std::vector<int64_t> scratch;
     std::vector<std::pair<int, int>> shares;
     std::vector<Within> views, parts;
+    bool is_replaced = false;          // may go, of unknown shapes or not, where nobody reads it
+    bool sees_views = false;           // its closure looks whether an output is a view
+    std::shared_ptr<Control> control;  // where it runs other graphs
   };
   // What a run touches of a step, close together: a graph may have thousands.
   struct Call {
@@ -137,9 +149,18 @@ class Program {
 
   void admit_inputs();
   void prepare_ops();
-  void prepare_op(int op, const Kernel& kernel);
+  void prepare_op(int op, Kernel kernel);
+  void check_outputs(const OpDef& op) const;
+  void prepare_control(int op, std::string_view kind);
+  std::shared_ptr<Program> program_of_body(int64_t graph, std::vector<Shape> inputs);
   // A sparse constant goes to the kernel as it is where that asks for it, and gets dense memory elsewhere.
   void offer_sparse(size_t input, int tensor, const Kernel& kernel, Preparation::Host& host);
+  const OpDef* maker_of(int tensor, std::string_view kind, size_t inputs) const;
+  bool is_filled_with(int tensor, int32_t expected) const;
+  int number_before(int vector, int32_t rest) const;
+  // The op that the group ending with this one stands for, for set_row(); null where there is none.
+  const OpDef* as_set_row(const OpDef& op);
+  static Prepare set_row();
   std::optional<Unpadded> unpadded(int tensor, int& inside);
   void let_go(const OpDef& op, const Preparation::Host& host);
   // Dense memory for sparse constants that the prepared kernel reads.
@@ -207,6 +228,7 @@ class Program {
   bool profiling_ = false;
   std::vector<double> seconds_;
   int64_t profiled_runs_ = 0;
+  const void* user_ = nullptr;
 };
 
 }  // namespace subgraft

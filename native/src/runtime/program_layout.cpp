@@ -1,6 +1,7 @@
 // The second half of making a program: who lives when, what lies where, and which pointers each step gets.
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "runtime/program.h"
 
@@ -34,7 +35,9 @@ void Program::lay_out() {
   arena_ = Arena(arena_bytes);
   for (size_t i = 0; i < planned.size(); ++i) storages_[planned[i]].block.offset = blocks[i].offset;
   scratch_blocks_.assign(blocks.begin() + static_cast<std::ptrdiff_t>(planned.size()), blocks.end());
-  for (const ArenaBlock& block : scratch_blocks_) scratch_bytes_ = std::max(scratch_bytes_, block.size);
+  for (const Step& step : steps_)
+    if (!step.in_place)
+      scratch_bytes_ = std::max(scratch_bytes_, std::accumulate(step.scratch.begin(), step.scratch.end(), int64_t{0}));
 }
 
 void Program::admit_outputs() {
@@ -68,7 +71,7 @@ void Program::drop_unused() {
   for (size_t s = steps_.size(); s-- > 0;) {
     const Step& step = steps_[s];
     const auto &inputs = step.def->inputs, &outputs = step.def->outputs;
-    stays[s] = step.dynamic || step.has_effects || outputs.empty() ||
+    stays[s] = (step.dynamic && !step.is_replaced) || step.has_effects || outputs.empty() ||
                std::any_of(outputs.begin(), outputs.end(), is_needed) ||
                std::any_of(inputs.begin(), inputs.end(), is_variable);
     for (const int t : inputs)
@@ -133,13 +136,16 @@ bool Program::may_view(const Step& step, const Within& view) const {
   return !(to.kept && (storages_[static_cast<size_t>(from.storage)].holds_input || from.home == Home::external));
 }
 
-// All outputs of the step or none, because its closure writes all of them.
+// All outputs of the step or none, where its closure writes all of them.
 void Program::place_views(Step& step, int number, const std::vector<int>& last_use) {
   const OpDef& op = *step.def;
-  if (step.dynamic || step.has_effects || step.views.empty() || step.views.size() != op.outputs.size()) return;
-  if (!std::all_of(step.views.begin(), step.views.end(), [&](const Within& view) { return may_view(step, view); }))
-    return;
+  if (step.dynamic || (step.has_effects && !step.sees_views)) return;
+  size_t placed = 0;
+  for (const Within& view : step.views) placed += may_view(step, view);
+  const bool all = !step.views.empty() && placed == op.outputs.size();
+  if (!all && !step.sees_views) return;
   for (const Within& view : step.views) {
+    if (!may_view(step, view)) continue;
     const int t = op.outputs[static_cast<size_t>(view.output)];
     const Value& from = values_[op.inputs[static_cast<size_t>(view.input)]];
     Value& to = values_[t];
@@ -151,13 +157,13 @@ void Program::place_views(Step& step, int number, const std::vector<int>& last_u
     storage.is_kept = storage.is_kept || to.kept;
     storage.tensors.push_back(t);
   }
-  step.in_place = true;
+  step.in_place = all && !step.has_effects;
 }
 
 // Inputs whose bytes are part of the output are made right there, where their memory is nobody else's. So is the input
 // that a lone output is a view of: that output is the caller's memory, or else it would lie in the input's.
 void Program::place_parts(Step& step) {
-  if (step.dynamic || step.in_place) return;
+  if (step.dynamic || step.in_place || step.control) return;
   if (step.parts.empty() && step.views.size() == 1 && step.views[0].offset == 0) step.parts = step.views;
   size_t placed = 0;
   for (const Within& part : step.parts) {

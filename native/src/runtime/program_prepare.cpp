@@ -65,11 +65,15 @@ void Program::prepare_ops() {
   for (const int op : request_.ops) {
     const OpCode& code = opcodes[graph_.ops.at(op).opcode];
     const Kernel& kernel = kernels[graph_.ops[op].opcode];
-    if (!kernel)
+    const bool runs_graphs = !kernel && is_control(code.name());
+    if (!kernel && !runs_graphs)
       throw Unsupported(concat(op_name(op), ": the CPU interpreter has no kernel for this ",
                                code.is_custom() ? "custom op" : "op", all_missing(request_, graph_, kernels)));
     try {
-      prepare_op(op, kernel);
+      if (runs_graphs)
+        prepare_control(op, code.name());
+      else
+        prepare_op(op, kernel);
     } catch (const ModelError& error) {
       throw ModelError(op_name(op) + ": " + error.what());
     } catch (const Unsupported& error) {
@@ -199,8 +203,20 @@ void Program::spell_out_unless_kept(const OpDef& op, const Preparation::Host& ho
     if (host.sparse[i] && !host.keeps_sparse[i]) spell_out(op.inputs[i]);
 }
 
-void Program::prepare_op(int index, const Kernel& kernel) {
-  const OpDef& op = graph_.ops[index];
+void Program::check_outputs(const OpDef& op) const {
+  for (const int t : op.outputs)
+    if (t >= 0 && values_[t].home != Home::none)
+      throw ModelError(concat("output tensor ", t, " '", graph_.tensors[t].name, "' already has a value"));
+  std::vector<int32_t> sorted = op.outputs;  // there may be very many
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end(), [](int a, int b) { return a >= 0 && a == b; });
+  if (twice != sorted.end()) throw ModelError(concat("output tensor ", *twice, " is listed twice"));
+}
+
+void Program::prepare_op(int index, Kernel kernel) {
+  const OpDef* const replacing = as_set_row(graph_.ops[index]);
+  if (replacing) kernel = {set_row()};
+  const OpDef& op = replacing ? *replacing : graph_.ops[index];
   Preparation::Host host = host_of(op);
   std::vector<Operand> inputs, outputs;
   bool shapes_known = true, foldable = !op.inputs.empty();
@@ -221,15 +237,8 @@ void Program::prepare_op(int index, const Kernel& kernel) {
     if (constant) host.values[i] = values_[t].data;
     inputs.push_back(operand(t, true));
   }
-  for (const int t : op.outputs) {
-    if (t >= 0 && values_[t].home != Home::none)
-      throw ModelError(concat("output tensor ", t, " '", graph_.tensors[t].name, "' already has a value"));
-    outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
-  }
-  std::vector<int32_t> sorted = op.outputs;  // there may be very many
-  std::sort(sorted.begin(), sorted.end());
-  const auto twice = std::adjacent_find(sorted.begin(), sorted.end(), [](int a, int b) { return a >= 0 && a == b; });
-  if (twice != sorted.end()) throw ModelError(concat("output tensor ", *twice, " is listed twice"));
+  check_outputs(op);
+  for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
 
   std::map<size_t, int> absorbed;  // what an input became
   if (!request_.keep_all)

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -83,8 +84,13 @@ class Resources {
     return std::static_pointer_cast<T>(place);
   }
 
-  // Nothing is assigned any more, and tables can be filled again.
+  // What CALL_ONCE runs, by graph.
+  bool has_run(int graph) const { return has_run_.contains(graph); }
+  void set_run(int graph) { has_run_.insert(graph); }
+
+  // Nothing is assigned any more, tables can be filled again, and what runs once runs again.
   void reset() {
+    has_run_.clear();
     for (ResourceVariable& variable : variables_) variable.is_assigned = false;
     tables_.clear();
   }
@@ -94,6 +100,7 @@ class Resources {
   std::deque<ResourceVariable> variables_;  // they stay where they are
   std::map<int32_t, HashTable> tables_;
   std::map<const void*, std::shared_ptr<void>> kept_;
+  std::set<int> has_run_;
 };
 
 }  // namespace subgraft
