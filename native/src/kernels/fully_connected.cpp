@@ -131,6 +131,7 @@ Compute fc_int8(Preparation& p, const FullyConnectedSizes& s) {
     if (const SparseProduct<int8_t> sparse(p, sparse_sizes(s)); sparse)
       return multiply_sparse<uint32_t, int8_t>(s, sparse, product, finish);
   }
+  p.spell_out(1);
   if (Compute fast = fc_8_bits<int8_t>(p, s, w_zero)) return fast;
   const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
   if (w_zero == 0) return multiply_all<uint32_t, int8_t>(s, weights, CenteredProduct<int8_t>{x_zero}, finish);
