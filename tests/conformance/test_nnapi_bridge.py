@@ -39,6 +39,7 @@ NOT_ALL = {
     "EMBEDDING_LOOKUP": "NNAPI takes it for float32, int32, not for",
     "FULLY_CONNECTED": "its weights and bias must be constants",
     "GROUPED_CONV_2D": "its weights and bias must be constants",
+    "MIRROR_PAD": "at most 8 dimensions",
     "QUANTIZED_LSTM": "all its tensors must be float32",
     "TRANSPOSE_CONV_2D": "must be constants",
 }
