@@ -26,7 +26,7 @@ from subgraft.interpreter.native import _native
 DEPTH = 512
 ROWS = (1, 4, 16, 256)
 BLOCKS = (1, 4, 16)
-DENSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+DENSITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 KINDS = ("float32", "hybrid", "int8", "int16x8")
 ROUND_S = 0.02  # what one contestant runs in one round, at least
 ROUNDS = 7

@@ -16,8 +16,6 @@ ENTRY_POINTS = "subgraft.delegates"
 SPEC = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:[:@](?P<device>.+))?")
 LIBRARY = re.compile(r"\.(so(\.\d+)*|dylib|dll)$", re.IGNORECASE)
 
-PLANNED = {"nnapi": "NNAPI"}  # names that the documentation speaks of
-
 
 class NoSuchDelegate(Unavailable):
     """Nothing that is installed goes by this name."""
@@ -56,11 +54,6 @@ def find(spec: str, options: Mapping[str, object] | None = None) -> Wanted:
         )
     match = SPEC.fullmatch(spec)
     points = [p for p in entry_points(group=ENTRY_POINTS) if match and p.name == match["name"]]
-    if match and match["name"] in PLANNED and not points:
-        raise NoSuchDelegate(
-            f"{PLANNED[match['name']]} support is planned, and not in this release: no delegate goes by {spec!r}. "
-            f"Leave it out to run on the CPU; delegates here: {_known()}"
-        )
     if match is None or not points:
         raise NoSuchDelegate(f"no delegate goes by {spec!r}; delegates here: {_known()}")
     return Wanted(_make(points[0], options or {}), match["device"] or "")

@@ -64,12 +64,6 @@ def test_a_vendors_library_is_answered_with_what_to_do():
     assert "Edge TPU" not in str(caught.value)
 
 
-@pytest.mark.parametrize("spec", ["nnapi", "nnapi:0"])
-def test_a_planned_delegate_is_said_to_be_planned(spec):
-    with pytest.raises(Unavailable, match="support is planned, and not in this release"):
-        find(spec)
-
-
 def test_an_option_that_the_delegate_does_not_have_is_refused_with_those_it_has():
     with pytest.raises(ValueError, match="fake has no option 'speed'; it has: .*faults"):
         find("fake", {"speed": "11"})

@@ -81,7 +81,20 @@ def conv(seed: int) -> tuple[Case, int]:
     return Case("CONV_2D", [*inputs, *bias], [out()], options, seed=seed), depth * taps[0] * taps[1]
 
 
-KINDS = {"fully_connected": fully_connected, "conv": conv}
+def batch_matmul(seed: int) -> tuple[Case, int]:
+    rng = np.random.default_rng(seed)
+    rows, units, depth = size(rng, 100), size(rng, 100), size(rng, 100)
+    batches = [size(rng, 4) for _ in range(int(rng.integers(0, 3)))]
+    turned = {"adj_x": bool(rng.random() < 0.3), "adj_y": bool(rng.random() < 0.4)}
+    left = (depth, rows) if turned["adj_x"] else (rows, depth)
+    right = (units, depth) if turned["adj_y"] else (depth, units)
+    kept = [d if rng.random() < 0.7 else 1 for d in batches]
+    sides = [x(*batches, *left), (c if rng.random() < 0.3 else x)(*kept, *right)]
+    options = turned | {"asymmetric_quantize_inputs": False}
+    return Case("BATCH_MATMUL", sides, [out()], options, seed=seed), depth
+
+
+KINDS = {"fully_connected": fully_connected, "conv": conv, "batch_matmul": batch_matmul}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,11 +7,11 @@ import pytest
 
 from opencl_cases import on_device, segment_of
 from opencl_device import TestDevice
-from subgraft.backends.opencl.constants import MOST_MADE_OF, constant, makes_constants
 from subgraft.backends.opencl.lowering import check, lower
 from subgraft.backends.opencl.opened import Opened
 from subgraft.backends.opencl.settings import Settings
 from subgraft.delegates import Graph, Op, Options, Tensor, Verdict
+from subgraft.delegates.constants import MOST_MADE_OF, constant, makes_constants
 
 SHAPE = (2, 3)
 WEIGHTS = np.array([[0.5, -1.25, 3], [7, 1, -2]], np.float16)

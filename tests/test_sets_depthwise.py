@@ -39,7 +39,7 @@ class Layer:
         self.filter = draw.pick(FILTERS)
         self.multiplier = draw.pick((1, 1, 1, 1, 2, 3, 8))
         channels = draw.pick(CHANNELS) if self.multiplier == 1 else draw.pick((1, 1, 2, 5, 16, 33))
-        self.stride = (1, 1) if draw.chance(0.5) else draw.pick(((2, 2), (2, 2), (1, 2), (3, 1), (3, 4)))
+        self.stride = (1, 1) if draw.chance(0.5) else draw.pick(((2, 2), (2, 2), (1, 2), (3, 1), (11, 1), (3, 4)))
         self.dilation = (1, 1) if draw.chance(0.7) else draw.pick(((2, 2), (1, 3), (4, 1), (20, 20)))
         padding = draw.pick(("SAME", "VALID"))
         extent = [(f - 1) * d + 1 for f, d in zip(self.filter, self.dilation, strict=True)]
@@ -47,6 +47,8 @@ class Layer:
         height, width = (draw.number(low, low + draw.pick((1, 4, 13))) for low in least)
         if channels <= 16 and draw.chance(0.2):
             width += draw.number(20, 90)
+        if self.filter[1] == 1 and draw.chance(0.7):
+            height, width = height + draw.pick((0, 3, 20)), 1
         self.image = (draw.pick((1, 1, 1, 2)), height, width, channels)
         self.channels = channels * self.multiplier
         self.options = window_options(padding, self.stride, self.dilation, draw.pick(ACTIVATIONS))
@@ -98,7 +100,30 @@ def unsigned(draw: Draw) -> Case:
     return integers(draw, "uint8", weights, layer.channels, layer)
 
 
-@pytest.mark.parametrize(("recipe", "first", "count"), sampled(reals=reals, signed=signed, unsigned=unsigned))
+def sixteen_bits(draw: Draw) -> Case:
+    layer = Layer(draw)
+    scales = [draw.scale(0.003, 0.05) for _ in range(layer.channels)]
+    weights = c(1, *layer.filter, layer.channels, dtype="int8", scale=scales, axis=3)
+    limit = draw.pick((0, 10**6, 2**40, 2**62))
+    bias = c(layer.channels, dtype="int64", scale=1.0, low=-limit, high=limit)
+    values = {"low": 32767, "high": 32767} if draw.chance(0.1) else {"low": -32768, "high": 32767}
+    output = draw.quantized("int16", 0.003, 3.0)
+    return layer.case(draw, x(*layer.image, **draw.quantized("int16", 0.003, 3.0), **values), weights, bias, **output)
+
+
+def hybrid(draw: Draw) -> Case:
+    """Exact, as its sums are those of integers."""
+    layer = Layer(draw)
+    scales = [draw.scale(0.003, 0.05) for _ in range(layer.channels)]
+    weights = c(1, *layer.filter, layer.channels, dtype=draw.pick(("int8", "int8", "int4")), scale=scales, axis=3)
+    data = x(*layer.image, low=draw.pick((-3, 0, 0)), high=draw.pick((0, 5)))
+    return replace(layer.case(draw, data, weights, c(layer.channels)), tolerance=0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "first", "count"),
+    sampled(reals=reals, signed=signed, unsigned=unsigned, sixteen_bits=sixteen_bits, hybrid=hybrid),
+)
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)
 

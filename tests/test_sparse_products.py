@@ -26,8 +26,12 @@ CHANNELS = [0.001, 0.3, 0.02, 0.1, 0.005]
 
 @pytest.fixture
 def rule(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """With the reference kernels, whose dense sums have the order of the compressed ones."""
     monkeypatch.delenv("SUBGRAFT_SPARSE", raising=False)
+    before = _native.instruction_set()
+    _native.limit_instruction_set("generic")
     yield monkeypatch
+    _native.limit_instruction_set(before)
 
 
 def program(graph: Graph, way: str, rule: pytest.MonkeyPatch, *, threads: int = 1) -> _native.Program:
@@ -135,7 +139,33 @@ def test_the_compressed_form_gives_tflites_answer(name: str, rule: pytest.Monkey
     np.testing.assert_allclose(ours, theirs.outputs[0], rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_dense_kernels_of_every_instruction_set_agree_with_the_compressed_form(
+    name: str, rule: pytest.MonkeyPatch
+) -> None:
+    case = CASES[name]
+    graph = with_sparse_weights(case, ROWS[0])
+    for instruction_set in _native.instruction_sets():
+        _native.limit_instruction_set(instruction_set)
+        ours, expected = (program(graph, way, rule).call(case.feed())[0] for way in (ALWAYS, NEVER))
+        tolerance = 1e-5 * np.abs(expected).max() if ours.dtype == np.float32 else 0
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance, err_msg=instruction_set)
+
+
 # The rule.
+
+
+@pytest.mark.skipif(len(_native.instruction_sets()) == 1, reason="this machine has the reference kernels only")
+@pytest.mark.parametrize(("share", "compressed"), [(0.5, False), (0.8, False), (0.99, True)])
+def test_vectors_are_faster_than_all_but_the_sparsest_floats(
+    share: float, compressed: bool, rule: pytest.MonkeyPatch
+) -> None:
+    """What is infinite stays out of compressed sums where its weight is zero, and is no number in dense ones."""
+    case = fc.real((64, 64), 512, 64, biased=False)
+    _native.limit_instruction_set()
+    made = _native.Program(Model.of(with_sparse_weights(case, ROWS[0], share)).native, pool=_native.ThreadPool(1))
+    (y,) = made.call([np.full((64, 64), np.inf, np.float32)])
+    assert np.isnan(y).all() == (not compressed)
 
 
 def uses_compressed(case: Case, share: float, layout: Layout = ROWS[0]) -> bool:

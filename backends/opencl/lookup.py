@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from subgraft import _native
-from subgraft.backends.opencl.constants import is_constant, made_by
 from subgraft.backends.opencl.quantization import LIMITS
 from subgraft.delegates import NUMPY_DTYPES, Array, Graph, InvokeError, ModelError, Rejected, Unsupported
+from subgraft.delegates.constants import is_constant, made_by
 
 FLOAT_BITS = 32  # what a bisection of all floats takes
 INFINITY = 0x7F800000  # its bits, and the number of floats from 0 to it

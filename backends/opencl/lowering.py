@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from subgraft.backends.opencl.constants import constant, is_constant, made_by, makes_constants
 from subgraft.backends.opencl.launch import CTYPES, Argument, In, Int, Launch, Out, Step, Table, Value, Work
 from subgraft.backends.opencl.repetition import alive, repeated
 from subgraft.delegates import Array, Graph, ModelError, Op, Rule, Segment, Tensor, Unsupported, Verdict, rule, verdict
+from subgraft.delegates.constants import constant, is_constant, made_by, makes_constants
 
 if TYPE_CHECKING:
     from subgraft.backends.opencl.caps import Caps

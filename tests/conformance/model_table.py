@@ -134,13 +134,31 @@ CASES = [
     integer("real/hello_world_int8.tflite", pictures=False),
     real("real/iris_landmark.tflite", UNIT),
     integer("real/kws_ref_model.tflite", pictures=False),
-    real("real/mobilenet_v1_0.25_224_1_default_1.tflite", SIGNED),
+    real(
+        "real/mobilenet_v1_0.25_224_1_default_1.tflite",
+        SIGNED,
+        deviation="sums are added in another order, which adds up over 27 convolutions; XNNPACK's differ by 1.6e-5",
+        allowed=5e-5,
+    ),
     real(
         "real/lattice_tcditugenmeetpackhref_ls2_nl60_lr12_bs2048_learn.005_ep2400_train1_7_raw.tflite",
     ),
-    dynamic("real/mobilenet_v2_035_96_embedder_with_metadata.tflite", UNIT),
+    dynamic(
+        "real/mobilenet_v2_035_96_embedder_with_metadata.tflite",
+        UNIT,
+        deviation="sums of floats are added in another order; where such a value is next to a tie, the quantization in "
+        "the next layer rounds it to the other side. XNNPACK's differ by 4.3e-2, LiteRT's built-in kernels by 3.1e-2",
+        allowed=1e-1,
+    ),
     real("real/model_1.tflite"),
-    real("real/nmp.tflite", values={0: Values(low=-1, high=1)}, sample=False),
+    real(
+        "real/nmp.tflite",
+        values={0: Values(low=-1, high=1)},
+        deviation="the logarithm of a band's energy, which is close to 0 for noise: sums of floats that are added in "
+        "another order show; XNNPACK's differ by 1.8e-4",
+        allowed=1e-3,
+        sample=False,
+    ),
     integer("real/person_detect_model.tflite", repaired=True),
     real("real/text_classification.tflite", values={0: Values(low=0, high=9999)}),
     integer("real/tf2_mobilenet_v2_1.0_224_ptq.tflite", sample=False),

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from subgraft.backends.opencl.activations import REAL_RANGES, zero_point_of
-from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.ops import finish
 from subgraft.backends.opencl.ops.finish import Finish, activation_of
 from subgraft.delegates import Graph, Op, Tensor, rule
+from subgraft.delegates.constants import is_constant
 
 MOST_ELEMENTS = (1 << 31) - 1  # kernels count elements in 32 bits
 SIGNED_WEIGHTS = ("int8", "int4", "int2")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.fusion import elementwise
 from subgraft.backends.opencl.launch import Table
 from subgraft.backends.opencl.lookup import lookup_table
 from subgraft.backends.opencl.lowering import Build
 from subgraft.backends.opencl.ops.pointwise_formulas import formula
 from subgraft.delegates import Graph, Op
+from subgraft.delegates.constants import is_constant
 
 MASKS = {"int8": 0xFF, "uint8": 0xFF, "int16": 0xFFFF}
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from subgraft.backends.opencl.constants import constant, is_constant
 from subgraft.backends.opencl.ops.pointwise_formulas import COMPARISONS as COMPARED
 from subgraft.backends.opencl.ops.pointwise_formulas import FORMULAS, formula
 from subgraft.backends.opencl.quantization import LIMITS, affine, has_one_scale, is_quantized
 from subgraft.delegates import Graph, Op, SubgraftError, Tensor, rule
+from subgraft.delegates.constants import constant, is_constant
 
 NARROW = ("int8", "uint8", "int16")  # quantized, nearly always
 BYTES = ("int8", "uint8")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.fusion import elementwise
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.delegates import Graph, Op, rule
+from subgraft.delegates.constants import is_constant
 
 
 @rule

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from subgraft.backends.opencl.activations import clamping_activation
-from subgraft.backends.opencl.constants import is_constant
 from subgraft.backends.opencl.lowering import Build, lowers
 from subgraft.backends.opencl.ops import convolve
 from subgraft.backends.opencl.ops.convolution import has_usable_window
@@ -21,6 +20,7 @@ from subgraft.backends.opencl.ops.operands import (
 from subgraft.backends.opencl.ops.products import Product
 from subgraft.backends.opencl.windows import Window, window
 from subgraft.delegates import Graph, Op, rule
+from subgraft.delegates.constants import is_constant
 
 MOST_PHASES = 64 * 64  # each adds a bias for every channel
 

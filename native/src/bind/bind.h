@@ -17,5 +17,6 @@ void bind_edgetpu(pybind11::module_& module);
 void bind_kernel_tables(pybind11::module_& module);
 void bind_opencl(pybind11::module_& module);
 void bind_instruction_sets(pybind11::module_& module);
+void bind_nnapi(pybind11::module_& module);
 
 }  // namespace subgraft

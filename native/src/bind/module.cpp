@@ -14,4 +14,5 @@ PYBIND11_MODULE(_native, module) {
   subgraft::bind_kernel_tables(module);
   subgraft::bind_opencl(module);
   subgraft::bind_instruction_sets(module);
+  subgraft::bind_nnapi(module);
 }

@@ -1,46 +1,26 @@
 // BATCH_MATMUL: float32, int8, int16 and float32 by int8, with broadcast batches and either side transposed.
+#include "kernels/batch_matmul.h"
+
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "kernels/batch_matmul_int8.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/requantize.h"
 
 namespace subgraft {
 namespace {
 
-// The result is `batches` matrices of rows x units, each a sum over `depth`.
-struct Sizes {
-  int64_t elements = 0;  // of the result
-  int64_t rows = 0, units = 0, depth = 0, batches = 1;
-  int64_t left_matrices = 1, right_matrices = 1;
-  bool left_transposed = false, right_transposed = false;  // in the file: [depth, rows], [units, depth]
-
-  int batch_dims = 0;
-  std::array<int64_t, Shape::kMaxRank> dims{}, left_steps{}, right_steps{};  // 0 steps where a side is broadcast
-
-  // Which matrices of the two sides make matrix `batch` of the result.
-  std::pair<int64_t, int64_t> matrices(int64_t batch) const {
-    int64_t left = 0, right = 0;
-    for (int i = batch_dims - 1; i >= 0; --i) {
-      const int64_t at = batch % dims[i];
-      batch /= dims[i];
-      left += at * left_steps[i];
-      right += at * right_steps[i];
-    }
-    return {left, right};
-  }
-};
-
 // Sets the output's shape. Of an empty result the sizes are not complete.
-Sizes matmul_sizes(Preparation& p) {
+MatmulSizes matmul_sizes(Preparation& p) {
   const Shape &left = p.input(0).shape, &right = p.input(1).shape;
   p.require(left.rank() >= 2 && right.rank() >= 2, "shapes ", left.text(), " and ", right.text(), " are no matrices");
-  Sizes s;
+  MatmulSizes s;
   s.left_transposed = p.options().boolean("adj_x");
   s.right_transposed = p.options().boolean("adj_y");
   s.rows = left.back(s.left_transposed ? 0 : 1);
@@ -117,19 +97,19 @@ class Side {
 };
 
 template <typename T>
-Side<T> left_side(Preparation& p, const Sizes& s) {
+Side<T> left_side(Preparation& p, const MatmulSizes& s) {
   return {p, 0, s.left_transposed, s.left_matrices, s.depth, s.rows};
 }
 
 template <typename T>
-Side<T> right_side(Preparation& p, const Sizes& s) {
+Side<T> right_side(Preparation& p, const MatmulSizes& s) {
   return {p, 1, !s.right_transposed, s.right_matrices, s.depth, s.units};
 }
 
 // product_of(row of the left side), finish(row of the left side, index of the output element, unit, sum).
 template <typename Sum, typename X, typename W, typename ProductOf, typename Finish>
-void multiply_batches(const Invocation& v, const Sizes& s, const X* left, const W* right, const ProductOf& product_of,
-                      const Finish& finish) {
+void multiply_batches(const Invocation& v, const MatmulSizes& s, const X* left, const W* right,
+                      const ProductOf& product_of, const Finish& finish) {
   const auto one = [&](int64_t batch, const Tile& tile) {
     const auto [l, r] = s.matrices(batch);
     const int64_t first_row = l * s.rows, first_out = batch * s.rows * s.units;
@@ -150,7 +130,8 @@ void multiply_batches(const Invocation& v, const Sizes& s, const X* left, const 
   }
 }
 
-Compute matmul_float(Preparation& p, const Sizes& s) {
+Compute matmul_float(Preparation& p, const MatmulSizes& s) {
+  if (Compute fast = fast_matmul_float(p, s)) return fast;
   const auto left = left_side<float>(p, s), right = right_side<float>(p, s);
   return [=](const Invocation& v) {
     float* out = v.out<float>(0);
@@ -161,12 +142,14 @@ Compute matmul_float(Preparation& p, const Sizes& s) {
 }
 
 template <typename X, typename W, typename Accumulator, typename Product>
-Compute matmul_quantized(Preparation& p, const Sizes& s, Product product) {
+Compute matmul_quantized(Preparation& p, const MatmulSizes& s, Product product) {
   if (p.input(1).is_per_channel()) p.unsupported("a right side with a scale for each channel");
   const int max_shift = sizeof(Accumulator) == 8 ? kMaxWideShift : kMaxShift;
   const Multiplier multiplier = quantize_multiplier(effective_scale(p, 1), max_shift);
   const int32_t out_zero = p.output(0).zero_point();
   const auto range = output_range<X>(p, 0);
+  if constexpr (sizeof(X) == 1)
+    if (Compute fast = matmul_int8_on_vectors(p, s, multiplier, range)) return fast;
   const auto left = left_side<X>(p, s);
   const auto right = right_side<W>(p, s);
   return [=](const Invocation& v) {
@@ -177,21 +160,21 @@ Compute matmul_quantized(Preparation& p, const Sizes& s, Product product) {
   };
 }
 
-Compute matmul_int8(Preparation& p, const Sizes& s) {
+Compute matmul_int8(Preparation& p, const MatmulSizes& s) {
   const BothCenteredProduct<int8_t, int8_t> product{static_cast<int16_t>(p.input(0).zero_point()),
                                                     static_cast<int16_t>(p.input(1).zero_point())};
   return matmul_quantized<int8_t, int8_t, int32_t>(p, s, product);
 }
 
 template <typename W>
-Compute matmul_int16(Preparation& p, const Sizes& s) {
+Compute matmul_int16(Preparation& p, const MatmulSizes& s) {
   p.require(p.input(0).zero_point() == 0 && p.input(1).zero_point() == 0 && p.output(0).zero_point() == 0,
             "16-bit activations need the zero point 0");
   return matmul_quantized<int16_t, W, int64_t>(p, s, WideProduct<int16_t, W>());
 }
 
 // The bare sums, without zero points.
-Compute matmul_int32(Preparation& p, const Sizes& s) {
+Compute matmul_int32(Preparation& p, const MatmulSizes& s) {
   const auto left = left_side<int8_t>(p, s), right = right_side<int8_t>(p, s);
   return [=](const Invocation& v) {
     int32_t* out = v.out<int32_t>(0);
@@ -202,7 +185,7 @@ Compute matmul_int32(Preparation& p, const Sizes& s) {
 }
 
 // Every row of the left side is quantized by itself.
-Compute matmul_hybrid(Preparation& p, const Sizes& s) {
+Compute matmul_hybrid(Preparation& p, const MatmulSizes& s) {
   const bool asymmetric = p.options().boolean("asymmetric_quantize_inputs");
   const std::vector<float> scales =
       channel_scales(p, 1, p.input(1).shape.rank() - (s.right_transposed ? 2 : 1), s.units);
@@ -234,7 +217,7 @@ Compute matmul_hybrid(Preparation& p, const Sizes& s) {
 
 Compute prepare_batch_matmul(Preparation& p) {
   p.expect(2, 1);
-  const Sizes s = matmul_sizes(p);
+  const MatmulSizes s = matmul_sizes(p);
   if (s.elements == 0) return [](const Invocation&) {};
   const DType left = p.input(0).dtype, right = p.input(1).dtype, out = p.output(0).dtype;
   if (left == DType::float32 && out == left) {

@@ -119,10 +119,13 @@ Compute conv_int8(Preparation& p, const ConvGeometry& g) {
   require_symmetric(p, 1);
   const auto multipliers = quantize_multipliers(effective_scales(p, 1, 0, g.channels_out), kMaxShift);
   const Requantization<int8_t, int32_t> requantization(p, multipliers);
-  if (Compute fast = conv_8_bits<int8_t>(p, g, multipliers)) return fast;
+  const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
+  if (!sparse) {
+    p.spell_out(1);
+    if (Compute fast = conv_8_bits<int8_t>(p, g, multipliers)) return fast;
+  }
   const CenteredProduct<int8_t> product{static_cast<int16_t>(p.input(0).zero_point())};
   const SignedWeights weights(p, 1);
-  const SparseProduct<int8_t> sparse = sparse_weights<int8_t>(p, g);
   return [=](const Invocation& v) {
     const auto finish = requantization.now(v);
     if (sparse) return convolve_sparse<uint32_t>(v, g, sparse, v.in<int8_t>(0), product, finish);

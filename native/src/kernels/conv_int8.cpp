@@ -36,6 +36,7 @@ Compute convolve_int8(Preparation& p, const ConvGeometry& g, int32_t w_zero, con
                         bias.empty() ? bias : bias.subspan(first, channels), p.input(0).dtype, p.input(0).zero_point(),
                         w_zero, p.output(0).dtype, part_of(scales, first, channels));
   }
+  p.release(1);
   const auto c = std::make_shared<const Int8Convolution>(p, g, 0, std::move(layers), Int8Place{g.y.out, g.x.out});
   return [c](const Invocation& v) { c->run(v); };
 }
@@ -133,6 +134,7 @@ Compute fast_transpose_conv_int8(Preparation& p, const TransposedGeometry& g, co
   std::vector<Int8Convolution> phases;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column) phases.push_back(phase_of(p, g, row, column, scales));
+  p.release(kWeights);
   const auto shared = std::make_shared<const std::vector<Int8Convolution>>(std::move(phases));
   return [shared](const Invocation& v) {
     for (const Int8Convolution& phase : *shared) phase.run(v);

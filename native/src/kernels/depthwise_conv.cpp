@@ -25,6 +25,7 @@ Compute depthwise_float(Preparation& p, const ConvGeometry& g) {
 
 // Every batch is quantized by itself; then batches are convolved one after the other.
 Compute depthwise_hybrid(Preparation& p, ConvGeometry g) {
+  if (Compute fast = fast_depthwise_hybrid(p, g)) return fast;
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
   const std::vector<float> scales = channel_scales(p, 1, 3, g.channels_out);
@@ -77,6 +78,7 @@ Compute depthwise_uint8(Preparation& p, const ConvGeometry& g) {
 
 Compute depthwise_int16(Preparation& p, const ConvGeometry& g) {
   require_centered(p);
+  if (Compute fast = fast_depthwise_int16(p, g)) return fast;
   const Requantization<int16_t, int64_t> requantization(
       p, quantize_multipliers(effective_scales(p, 1, 3, g.channels_out), kMaxWideShift));
   const SignedWeights weights(p, 1);

@@ -1,6 +1,7 @@
 #include "kernels/depthwise_layout.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <numeric>
 
@@ -13,6 +14,9 @@ constexpr int64_t kBufferBytes = 24 << 10;
 constexpr int64_t kMostBufferBytes = 1 << 20;
 // Vectors repeat after several pixels where that wastes no lanes, up to this many of them.
 constexpr int64_t kMostRepeated = 32;
+
+// So many products of 16 and 8 bits fit into 32 bits.
+constexpr int64_t kMostWideTaps = 256;
 
 int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
@@ -50,10 +54,16 @@ bool is_quick(const DepthwiseSums& sums, int64_t taps) {
   constexpr int64_t kRoom = int64_t{1} << 31;
   for (size_t c = 0; c < sums.bias.size(); ++c) {
     const Multiplier m = sums.multipliers[c];
-    const int64_t largest = std::abs(int64_t{sums.bias[c]}) + taps * 255 * 255;
+    const int64_t largest = std::abs(sums.bias[c]) + taps * 255 * 255;
     if (m.shift > 0 || largest + (int64_t{385} << -m.shift) >= kRoom) return false;
   }
   return true;
+}
+
+DepthwiseFinish finish_of(const DepthwiseSums& sums, int64_t taps) {
+  if (sums.out_bytes == 4) return DepthwiseFinish::real;
+  if (sums.out_bytes == 2) return DepthwiseFinish::wide;
+  return is_quick(sums, taps) ? DepthwiseFinish::quick : DepthwiseFinish::careful;
 }
 
 bool needs_two_parts(const DepthwiseSums& sums) {
@@ -94,16 +104,45 @@ void write_quick(const Writer& record, int lane, int64_t start, Multiplier m, in
   record.set(6, lane, static_cast<uint32_t>(shift));
 }
 
+// rescale_wide() of sum + bias: the bias is multiplied beforehand, modulo 2^64 as there.
+void write_wide(const Writer& record, int lane, int64_t bias, Multiplier m) {
+  const int32_t reduced = m.value < 0x7fff0000 ? (m.value + (1 << 15)) >> 16 : 0x7fff;
+  const int total = 15 - m.shift;
+  record.set_wide(1, lane, static_cast<uint64_t>(reduced));
+  record.set_wide(3, lane, static_cast<uint64_t>(bias) * static_cast<uint64_t>(reduced) + (uint64_t{1} << (total - 1)));
+  record.set_wide(5, lane, static_cast<uint64_t>(total));
+}
+
+void write_head(const QuantizedDepthwise& layer, const DepthwiseSums& sums, const Writer& record, int lane,
+                int64_t channel, uint32_t total) {
+  const auto c = static_cast<size_t>(channel);
+  if (layer.finish == DepthwiseFinish::real) {
+    record.set(1, lane, total);
+    record.set(2, lane, std::bit_cast<uint32_t>(sums.scales[c]));
+    record.set(3, lane, std::bit_cast<uint32_t>(sums.real_bias[c]));
+    return;
+  }
+  if (layer.finish == DepthwiseFinish::wide) return write_wide(record, lane, sums.bias[c], sums.multipliers[c]);
+  const int32_t flip = layer.is_signed ? 128 : 0;
+  const uint32_t start =
+      static_cast<uint32_t>(sums.bias[c]) - static_cast<uint32_t>(sums.input_zero_point + flip) * total;
+  const Multiplier m = sums.multipliers[c];
+  if (layer.finish == DepthwiseFinish::quick)
+    return write_quick(record, lane, static_cast<int32_t>(start), m, layer.zero_point - (layer.is_signed ? 0 : 128));
+  record.set(0, lane, start);
+  record.set(1, lane, static_cast<uint32_t>(m.value));
+  record.set(2, lane, static_cast<uint32_t>(m.shift));
+}
+
 }  // namespace
 
 std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const QuantizedDepthwiseKernel& kernel,
-                                                 const DepthwiseSums& sums, bool is_signed, int32_t zero_point,
-                                                 Range<int32_t> range) {
-  const int64_t rows = g.y.filter, columns = g.x.filter;
-  const int64_t paired = g.y.stride == 1 && rows % 4 != 0 && g.y.dilation < g.y.out ? 2 : 1;
-  const int64_t groups = (rows + paired - 1 + 3) / 4;
+                                                 const DepthwiseSums& sums) {
+  const int64_t rows = g.y.filter, columns = g.x.filter, interleaved = 4 / sums.in_bytes;
+  const int64_t paired = g.y.stride == 1 && rows % interleaved != 0 && g.y.dilation < g.y.out ? 2 : 1;
+  const int64_t groups = (rows + paired - 1 + interleaved - 1) / interleaved;
   if (columns > kDepthwiseColumns || g.x.stride > kDepthwiseColumns || groups > kDepthwiseGroups ||
-      columns * groups > kDepthwiseSteps || g.pixels() == 0)
+      columns * groups > kDepthwiseSteps || g.pixels() == 0 || (sums.in_bytes == 2 && g.taps() > kMostWideTaps))
     return std::nullopt;
   QuantizedDepthwise layer;
   layer.batches = g.batches;
@@ -142,16 +181,22 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
   while (strip > layer.unit && bytes(strip) > kBufferBytes) strip = round_up((strip + 1) / 2, layer.unit);
   layer.strip = static_cast<int32_t>(strip);
   constexpr int64_t kSlack = 512;  // that interleaving and the last vector may pass the end
-  layer.buffer_bytes = round_up(bytes(strip) + kSlack, 64);
+  layer.shared_offset = round_up(bytes(strip) + kSlack, 64);
+  const int64_t shared = layer.multiplier > 1 ? 4 * int64_t{layer.in_width} * layer.channels_in + kSlack : 0;
+  layer.buffer_bytes = layer.shared_offset + round_up(shared, 64);
   if (layer.buffer_bytes > kMostBufferBytes) return std::nullopt;
 
-  layer.is_careful = !is_quick(sums, g.taps());
-  layer.parts = kernel.is_paired || needs_two_parts(sums) ? 2 : 1;
+  layer.finish = finish_of(sums, g.taps());
+  layer.in_bytes = sums.in_bytes;
+  layer.out_bytes = sums.out_bytes;
+  layer.parts = layer.in_bytes == 1 && (kernel.is_paired || needs_two_parts(sums)) ? 2 : 1;
   layer.record_bytes = (kDepthwiseHead + int64_t{layer.steps} * layer.rows * layer.parts) * 4 * lanes;
-  layer.is_signed = is_signed;
-  layer.zero_point = zero_point;
-  layer.min = range.min;
-  layer.max = range.max;
+  layer.is_signed = sums.is_signed;
+  layer.zero_point = sums.output_zero_point;
+  layer.min = sums.range.min;
+  layer.max = sums.range.max;
+  layer.real_min = sums.real_range.min;
+  layer.real_max = sums.real_range.max;
   return layer;
 }
 
@@ -161,17 +206,19 @@ DepthwiseTable depthwise_table(const QuantizedDepthwise& layer, const QuantizedD
   const int64_t vectors = int64_t{layer.blocks} * layer.vectors;
   DepthwiseTable table(static_cast<size_t>((vectors * layer.record_bytes + 63) / 64));
   std::byte* const bytes = table.empty() ? nullptr : table.front().bytes;
-  const int32_t flip = layer.is_signed ? 128 : 0;
   const auto weight = [&](int64_t y, int64_t x, int64_t c) -> int32_t {
     if (y < 0 || y >= layer.filter_height) return 0;
     return sums.weights[static_cast<size_t>((y * layer.filter_width + x) * layer.channels + c)];
   };
-  // One tap of four rows from `y` on.
+  const int interleaved = 4 / layer.in_bytes;
+  // One tap of the interleaved rows from `y` on; whether it takes the second part.
   const auto write_weights = [&](const Writer& record, int64_t vector, int lane, int64_t y, int64_t x, int64_t c) {
     uint32_t parts[2] = {0, 0};
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < interleaved; ++i) {
       const int32_t w = weight(y + i, x, c);
-      if (kernel.is_paired) {
+      if (layer.in_bytes == 2) {
+        parts[0] |= (static_cast<uint32_t>(w) & 0xffff) << i * 16;
+      } else if (kernel.is_paired) {
         parts[i % 2] |= (static_cast<uint32_t>(w) & 0xffff) << i / 2 * 16;
       } else {
         const int32_t most = std::clamp<int32_t>(w, INT8_MIN, INT8_MAX);
@@ -180,6 +227,7 @@ DepthwiseTable depthwise_table(const QuantizedDepthwise& layer, const QuantizedD
       }
     }
     for (int part = 0; part < layer.parts; ++part) record.set(vector + part, lane, parts[part]);
+    return parts[1] != 0;
   };
   for (int64_t n = 0; n < vectors; ++n) {
     const int64_t first = n / layer.vectors * layer.block;
@@ -187,27 +235,20 @@ DepthwiseTable depthwise_table(const QuantizedDepthwise& layer, const QuantizedD
     int64_t begin = n % layer.vectors * lanes;
     if (layer.unit == 1 && width >= lanes) begin = std::min(begin, width - lanes);
     const Writer record(bytes + n * layer.record_bytes, lanes);
+    int32_t parts = layer.parts == 2 && kernel.is_paired ? 2 : 1;
     for (int lane = 0; lane < lanes; ++lane) {
       const int64_t c = first + (begin + lane) % width;
       uint32_t total = 0;
       for (int64_t y = 0; y < layer.filter_height; ++y)
         for (int64_t x = 0; x < layer.filter_width; ++x) total += static_cast<uint32_t>(weight(y, x, c));
-      const uint32_t start = static_cast<uint32_t>(sums.bias[static_cast<size_t>(c)]) -
-                             static_cast<uint32_t>(sums.input_zero_point + flip) * total;
-      const Multiplier m = sums.multipliers[static_cast<size_t>(c)];
-      if (layer.is_careful) {
-        record.set(0, lane, start);
-        record.set(1, lane, static_cast<uint32_t>(m.value));
-        record.set(2, lane, static_cast<uint32_t>(m.shift));
-      } else {
-        write_quick(record, lane, static_cast<int32_t>(start), m, layer.zero_point - (layer.is_signed ? 0 : 128));
-      }
+      write_head(layer, sums, record, lane, c, total);
       int64_t vector = kDepthwiseHead;
       for (int64_t x = 0; x < layer.filter_width; ++x)
         for (int64_t group = 0; group < layer.groups; ++group)
           for (int64_t row = 0; row < layer.rows; ++row, vector += layer.parts)
-            write_weights(record, vector, lane, 4 * group - row, x, c);
+            if (write_weights(record, vector, lane, interleaved * group - row, x, c)) parts = 2;
     }
+    record.set(kDepthwiseHead - 1, 0, static_cast<uint32_t>(parts));
   }
   return table;
 }

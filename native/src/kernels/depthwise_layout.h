@@ -18,18 +18,22 @@ struct alignas(64) TableLine {
 };
 using DepthwiseTable = std::vector<TableLine>;
 
-// What turns a layer's sums into outputs of 8 bits.
+// What decides a layer's values.
 struct DepthwiseSums {
-  std::vector<int32_t> bias;  // of each channel
+  std::vector<int64_t> bias;  // of each channel, like the following
   std::vector<Multiplier> multipliers;
-  int32_t input_zero_point = 0;
+  std::vector<float> scales, real_bias;  // where outputs are float32, instead
+  int32_t input_zero_point = 0, output_zero_point = 0;
   std::vector<int16_t> weights;  // [y][x][channel], zero points subtracted
+  int32_t in_bytes = 1, out_bytes = 1;
+  bool is_signed = true;
+  Range<int32_t> range;
+  Range<float> real_range;
 };
 
-// Empty where the kernel has no room for a filter of this size. Weights up to 9 bits.
+// Empty where the kernel has no room for a filter of this size. Weights of up to 9 bits.
 std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const QuantizedDepthwiseKernel& kernel,
-                                                 const DepthwiseSums& sums, bool is_signed, int32_t zero_point,
-                                                 Range<int32_t> range);
+                                                 const DepthwiseSums& sums);
 
 DepthwiseTable depthwise_table(const QuantizedDepthwise& layer, const QuantizedDepthwiseKernel& kernel,
                                const DepthwiseSums& sums);

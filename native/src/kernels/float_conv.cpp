@@ -25,7 +25,7 @@ class FloatConv {
         biased_(p.has_input(2)),
         range_(activation_range(p.options().integer("fused_activation_function"))),
         dots_(prefers_dots(p)),
-        weights_(dots_ ? nullptr : std::make_shared<FloatWeights>(p, 1, g.groups, columns(), g.taps())) {}
+        weights_(dots_ ? nullptr : std::make_shared<FloatWeights>(p, gemm, 1, g.groups, columns(), g.taps())) {}
 
   const ConvGeometry& geometry() const { return g_; }
   int64_t columns() const { return g_.channels_out / g_.groups; }
@@ -42,19 +42,13 @@ class FloatConv {
       const FloatDots dots = {x, weights + channel * g_.taps(), g_.taps(), columns(), result};
       gemm_->multiply_dots(part_of(dots, 0, x.count, begin, end));
     } else {
-      const FloatProduct product = {x, weights + group * weights_->group_step(), weights_->slice_step(), columns(),
+      const FloatProduct product = {x, weights + group * weights_->matrix_step(), weights_->slice_step(), columns(),
                                     result};
       gemm_->multiply(part_of(product, 0, x.count, begin, end));
     }
   }
   void multiply(const Invocation& v, const float* weights, const FloatRows& x, int64_t position, int64_t group) const {
     multiply(v, weights, x, position, group, 0, columns());
-  }
-
-  // Output positions or rows that are worth a thread, each of so many products.
-  int64_t grain(int64_t products) const {
-    constexpr int64_t kWorthAThread = 1 << 19;
-    return kWorthAThread / std::max<int64_t>(1, products) + 1;
   }
 
  private:
@@ -110,7 +104,7 @@ Compute conv_in_place(const FloatConv& conv) {
     const ConvGeometry& g = conv.geometry();
     const float* weights = conv.ready(v);
     const int64_t row_step = int64_t{g.x.in} * g.channels_in;
-    v.parallel(int64_t{g.batches} * g.y.out, conv.grain(g.x.out * g.taps() * g.channels_out),
+    v.parallel(int64_t{g.batches} * g.y.out, grain_of_products(g.x.out * g.taps() * g.channels_out),
                [&](int64_t begin, int64_t end) {
                  for (int64_t row = begin; row < end; ++row) {
                    const int64_t batch = row / g.y.out, y = g.y.origin(row - batch * g.y.out);
@@ -134,7 +128,7 @@ Compute conv_of_padded_rows(Preparation& p, const FloatConv& conv) {
     const ConvGeometry& of = padded.g;
     const float* weights = conv.ready(v);
     const int64_t products = of.pixels() * of.taps() * of.channels_out / pieces;
-    v.parallel(pieces, conv.grain(products), [&](int64_t first, int64_t last) {
+    v.parallel(pieces, grain_of_products(products), [&](int64_t first, int64_t last) {
       float* to = v.scratch<float>(scratch) + first * copy;
       for (int64_t i = all * first / pieces; i < all * last / pieces; ++i) {
         const int64_t batch = i / bands, band = i - batch * bands;
@@ -161,7 +155,7 @@ Compute conv_of_copies(Preparation& p, const FloatConv& conv) {
     const ConvGeometry& of = conv.geometry();
     const float* weights = conv.ready(v);
     const int64_t parts = std::max(blocks, std::min(pieces, of.pixels()));
-    v.parallel(pieces, conv.grain(of.pixels() * of.taps() * of.channels_out / pieces),
+    v.parallel(pieces, grain_of_products(of.pixels() * of.taps() * of.channels_out / pieces),
                [&](int64_t first, int64_t last) {
                  float* to = v.scratch<float>(scratch) + first * copy;
                  for (int64_t i = parts * first / pieces; i < parts * last / pieces; ++i) {

@@ -30,7 +30,7 @@ Compute with_dots(const FloatGemm* gemm, const Operands& o) {
 }
 
 Compute with_packed(Preparation& p, const FloatGemm* gemm, const Operands& o) {
-  const FloatWeights weights(p, 1, 1, o.sizes.units, o.sizes.depth);
+  const FloatWeights weights(p, gemm, 1, 1, o.sizes.units, o.sizes.depth);
   return [=](const Invocation& v) {
     const FloatProduct all = {o.rows(v), weights.ready(v), weights.slice_step(), o.sizes.units, o.result(v)};
     parallel_product(v, o.sizes.rows, o.sizes.units, o.sizes.depth,

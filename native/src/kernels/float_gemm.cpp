@@ -30,35 +30,34 @@ const FloatGemm* float_gemm() {
 #endif
 }
 
-void pack_float_columns(const float* weights, int64_t columns, int64_t depth, int64_t step, float* packed) {
-  for (int64_t first = 0; first < columns; first += kFloatSlice, packed += kFloatSlice * depth) {
-    const int64_t lanes = std::min<int64_t>(kFloatSlice, columns - first);
-    const float* from = weights + first * step;
-    for (int64_t k = 0; k < depth; ++k) {
-      float* to = packed + k * kFloatSlice;
-      for (int64_t lane = 0; lane < lanes; ++lane) to[lane] = from[lane * step + k];
-      std::fill(to + lanes, to + kFloatSlice, 0.0f);
-    }
-  }
+void pack_float_columns(const FloatGemm& gemm, ColumnsLie lie, const float* weights, int64_t columns, int64_t depth,
+                        float* packed) {
+  if (lie == ColumnsLie::in_rows)
+    gemm.pack_rows(weights, columns, depth, packed);
+  else
+    gemm.pack_columns(weights, columns, depth, packed);
 }
 
-FloatWeights::FloatWeights(Preparation& p, int input, int64_t groups, int64_t columns, int64_t depth)
-    : input_(input), groups_(groups), columns_(columns), depth_(depth) {
-  const int64_t bytes = groups * group_step() * static_cast<int64_t>(sizeof(float));
+FloatWeights::FloatWeights(Preparation& p, const FloatGemm* gemm, int input, int64_t matrices, int64_t columns,
+                           int64_t depth, ColumnsLie lie)
+    : gemm_(gemm), input_(input), matrices_(matrices), columns_(columns), depth_(depth), lie_(lie) {
+  const int64_t bytes = matrices * matrix_step() * static_cast<int64_t>(sizeof(float));
   if (!p.input(input).is_constant()) {
     scratch_ = p.scratch(bytes);
     return;
   }
-  packed_ = p.shared<Arena>(input, concat("float slices of ", columns), [&] {
+  const std::string_view kind = lie == ColumnsLie::in_rows ? "float slices of rows " : "float slices of columns ";
+  packed_ = p.shared<Arena>(input, concat(kind, columns), [&] {
     Arena packed(bytes);
     pack(reinterpret_cast<const float*>(p.input(input).constant), reinterpret_cast<float*>(packed.data()));
     return packed;
   });
+  p.release(input);
 }
 
 void FloatWeights::pack(const float* weights, float* packed) const {
-  for (int64_t group = 0; group < groups_; ++group)
-    pack_float_columns(weights + group * columns_ * depth_, columns_, depth_, depth_, packed + group * group_step());
+  for (int64_t m = 0; m < matrices_; ++m)
+    pack_float_columns(*gemm_, lie_, weights + m * columns_ * depth_, columns_, depth_, packed + m * matrix_step());
 }
 
 const float* FloatWeights::ready(const Invocation& v) const {

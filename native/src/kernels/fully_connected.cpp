@@ -10,6 +10,7 @@
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
 #include "kernels/float_gemm.h"
+#include "kernels/hybrid_layer.h"
 #include "kernels/requantize.h"
 #include "kernels/sparse_product.h"
 #include "kernels/weights.h"
@@ -64,6 +65,8 @@ Compute fc_hybrid(Preparation& p, const FullyConnectedSizes& s) {
   const bool asymmetric = p.options().boolean("asymmetric_quantize_inputs");
   const std::vector<float> scales = channel_scales(p, 1, 0, s.units);
   const SparseProduct<int8_t> sparse(p, sparse_sizes(s));
+  if (!sparse)
+    if (Compute fast = hybrid_product_on_vectors(p, {s.rows, s.units, s.depth}, scales, asymmetric, range)) return fast;
   const SignedWeights weights(p, 1);
   const int quantized = p.scratch(s.rows * s.depth);
   const int ranges = p.scratch(s.rows * static_cast<int64_t>(sizeof(DynamicRange)));
@@ -128,6 +131,7 @@ Compute fc_int8(Preparation& p, const FullyConnectedSizes& s) {
     if (const SparseProduct<int8_t> sparse(p, sparse_sizes(s)); sparse)
       return multiply_sparse<uint32_t, int8_t>(s, sparse, product, finish);
   }
+  p.spell_out(1);
   if (Compute fast = fc_8_bits<int8_t>(p, s, w_zero)) return fast;
   const auto weights = [signed_weights = SignedWeights(p, 1)](const Invocation& v) { return signed_weights.data(v); };
   if (w_zero == 0) return multiply_all<uint32_t, int8_t>(s, weights, CenteredProduct<int8_t>{x_zero}, finish);

@@ -4,6 +4,13 @@
 
 namespace subgraft {
 
+#if defined(SUBGRAFT_AVX2)
+const QuantizedDepthwiseKernel* quantized_depthwise_avx2();
+const FloatDepthwiseKernel* float_depthwise_avx2();
+#endif
+#if defined(SUBGRAFT_AVXVNNI)
+const QuantizedDepthwiseKernel* quantized_depthwise_avxvnni();
+#endif
 #if defined(SUBGRAFT_AVX512)
 const QuantizedDepthwiseKernel* quantized_depthwise_avx512();
 const FloatDepthwiseKernel* float_depthwise_avx512();
@@ -13,18 +20,26 @@ const QuantizedDepthwiseKernel* quantized_depthwise_avx512vnni();
 #endif
 
 const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight) {
-#if defined(SUBGRAFT_AVX512)
+#if defined(SUBGRAFT_AVX2)
   static constexpr Variant<QuantizedDepthwiseKernel> paired[] = {
+      {InstructionSet::avx2, quantized_depthwise_avx2},
+#if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, quantized_depthwise_avx512},
+#endif
   };
-  if (largest_weight > kDepthwiseLargestWeight) return best(paired);
   static constexpr Variant<QuantizedDepthwiseKernel> variants[] = {
+      {InstructionSet::avx2, quantized_depthwise_avx2},
+#if defined(SUBGRAFT_AVXVNNI)
+      {InstructionSet::avxvnni, quantized_depthwise_avxvnni},
+#endif
+#if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, quantized_depthwise_avx512},
+#endif
 #if defined(SUBGRAFT_AVX512VNNI)
       {InstructionSet::avx512vnni, quantized_depthwise_avx512vnni},
 #endif
   };
-  return best(variants);
+  return largest_weight > kDepthwiseLargestWeight ? best(paired) : best(variants);
 #else
   (void)largest_weight;
   return nullptr;
@@ -32,9 +47,12 @@ const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight) {
 }
 
 const FloatDepthwiseKernel* float_depthwise() {
-#if defined(SUBGRAFT_AVX512)
+#if defined(SUBGRAFT_AVX2)
   static constexpr Variant<FloatDepthwiseKernel> variants[] = {
+      {InstructionSet::avx2, float_depthwise_avx2},
+#if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, float_depthwise_avx512},
+#endif
   };
   return best(variants);
 #else

@@ -41,6 +41,19 @@ inline Ints dot(Ints sum, Column x, const Ints* w) {
 }
 #endif
 
+// Pairs of 16 bits.
+struct Pairs {
+  Ints x;
+};
+template <int parts>
+inline Ints dot(Ints sum, Pairs pairs, const Ints* w) {
+#if defined(__AVX512VNNI__)
+  return _mm512_dpwssd_epi32(sum, pairs.x, w[0]);
+#else
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs.x, w[0]));
+#endif
+}
+
 inline Ints load_vector(const std::byte* p) { return _mm512_loadu_si512(p); }
 
 // The high halves of (x * factor + addend), all unsigned: `even` and `odd` are for those lanes.
@@ -51,6 +64,13 @@ inline Ints multiply_high(Ints x, Ints even, Ints odd, Ints add_even, Ints add_o
 }
 inline Ints decrease_where_less(Ints x, Ints limit) {
   return _mm512_mask_add_epi32(x, _mm512_cmplt_epi32_mask(x, limit), x, _mm512_set1_epi32(-1));
+}
+// The low halves of (x * factor + addend) >> shift, signed: `odd`, the additions and the shifts hold 64 bits.
+inline Ints multiply_shift(Ints x, Ints even, Ints odd, Ints add_even, Ints add_odd, Ints shift_even, Ints shift_odd) {
+  const __m512i low = _mm512_add_epi64(_mm512_mul_epi32(x, even), add_even);
+  const __m512i high = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(x, 32), odd), add_odd);
+  const __m512i shifted = _mm512_slli_epi64(_mm512_srav_epi64(high, shift_odd), 32);
+  return _mm512_mask_blend_epi32(0xaaaa, _mm512_srav_epi64(low, shift_even), shifted);
 }
 inline Ints shift_right_each(Ints x, Ints by) { return _mm512_srav_epi32(x, by); }
 inline Floats pick_lanes(Floats x, Ints index) { return _mm512_permutexvar_ps(index, x); }
@@ -96,6 +116,16 @@ inline void interleave(const std::byte* const* rows, int64_t count, int32_t flip
     _mm512_storeu_si512(to + 64, _mm512_unpackhi_epi16(ab_low, cd_low));
     _mm512_storeu_si512(to + 128, _mm512_unpacklo_epi16(ab_high, cd_high));
     _mm512_storeu_si512(to + 192, _mm512_unpackhi_epi16(ab_high, cd_high));
+  }
+}
+
+// Interleaves `count` values of 16 bits of two rows; writes up to 64 bytes past 4 * count.
+inline void interleave_pairs(const std::byte* const* rows, int64_t count, std::byte* to) {
+  for (int64_t i = 0; i < count; i += 16, to += 64) {
+    const __mmask16 mask = count - i >= 16 ? 0xffff : first(count - i);
+    const __m512i a = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, rows[0] + 2 * i));
+    const __m512i b = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, rows[1] + 2 * i));
+    _mm512_storeu_si512(to, _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
   }
 }
 

@@ -1,4 +1,4 @@
-// DEPTHWISE_CONV_2D with 8-bit activations for any instruction set, whose lanes are included before.
+// DEPTHWISE_CONV_2D with integer activations for any instruction set, whose lanes are included before.
 #pragma once
 
 #include "micro/depthwise_quantized.h"
@@ -7,6 +7,7 @@ namespace subgraft {
 namespace {
 
 using Layer = QuantizedDepthwise;
+using Call = QuantizedDepthwiseCall;
 constexpr int kVectorBytes = 4 * kLanes;
 
 // The last steps. Each takes its parameters from the head of a record.
@@ -17,15 +18,16 @@ struct QuickFinish {
   Ints even, odd, add_even, add_odd, limit, shift;
   Bytes bytes;
 
-  [[gnu::always_inline]] QuickFinish(const Layer& layer, const std::byte* head)
+  [[gnu::always_inline]] QuickFinish(const Call& call, const std::byte* head)
       : even(load_vector(head + kVectorBytes)),
         odd(load_vector(head + 2 * kVectorBytes)),
         add_even(load_vector(head + 3 * kVectorBytes)),
         add_odd(load_vector(head + 4 * kVectorBytes)),
         limit(load_vector(head + 5 * kVectorBytes)),
         shift(load_vector(head + 6 * kVectorBytes)),
-        bytes(make_bytes(layer.min, layer.max, layer.is_signed)) {}
+        bytes(make_bytes(call.layer->min, call.layer->max, call.layer->is_signed)) {}
   static constexpr int kOutputBytes = 1;
+  static constexpr bool kPairs = false;
   [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
     const Ints high = decrease_where_less(multiply_high(sum, even, odd, add_even, add_odd), limit);
     store_bytes(to, shift_right_each(high, shift), bytes);
@@ -36,15 +38,55 @@ struct CarefulFinish {
   Rescale constants;
   Ints zero_point, min, max;
 
-  [[gnu::always_inline]] CarefulFinish(const Layer& layer, const std::byte* head)
+  [[gnu::always_inline]] CarefulFinish(const Call& call, const std::byte* head)
       : constants(make_rescale(load_vector(head + kVectorBytes), load_vector(head + 2 * kVectorBytes))),
-        zero_point(broadcast(layer.zero_point)),
-        min(broadcast(layer.min)),
-        max(broadcast(layer.max)) {}
+        zero_point(broadcast(call.layer->zero_point)),
+        min(broadcast(call.layer->min)),
+        max(broadcast(call.layer->max)) {}
   static constexpr int kOutputBytes = 1;
+  static constexpr bool kPairs = false;
   [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
     const Ints scaled = plus(rescale(sum, constants), zero_point);
     store(reinterpret_cast<int8_t*>(to), subgraft::min(subgraft::max(scaled, min), max));
+  }
+};
+
+// Sums times multiplier plus a constant of 64 bits, which holds the bias and what rounds.
+struct WideFinish {
+  Ints multipliers, odd, add_even, add_odd, shift_even, shift_odd, min, max;
+
+  [[gnu::always_inline]] WideFinish(const Call& call, const std::byte* head)
+      : multipliers(load_vector(head + kVectorBytes)),
+        odd(load_vector(head + 2 * kVectorBytes)),
+        add_even(load_vector(head + 3 * kVectorBytes)),
+        add_odd(load_vector(head + 4 * kVectorBytes)),
+        shift_even(load_vector(head + 5 * kVectorBytes)),
+        shift_odd(load_vector(head + 6 * kVectorBytes)),
+        min(broadcast(call.layer->min)),
+        max(broadcast(call.layer->max)) {}
+  static constexpr int kOutputBytes = 2;
+  static constexpr bool kPairs = true;
+  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
+    const Ints scaled = multiply_shift(sum, multipliers, odd, add_even, add_odd, shift_even, shift_odd);
+    store(reinterpret_cast<int16_t*>(to), subgraft::min(subgraft::max(scaled, min), max));
+  }
+};
+
+struct RealFinish {
+  Ints correction;
+  Floats scale, bias, min, max;
+
+  [[gnu::always_inline]] RealFinish(const Call& call, const std::byte* head)
+      : correction(times(load_vector(head + kVectorBytes), broadcast(-128 - call.input_zero_point))),
+        scale(times(broadcast(call.input_scale), real(load_vector(head + 2 * kVectorBytes)))),
+        bias(real(load_vector(head + 3 * kVectorBytes))),
+        min(broadcast(call.layer->real_min)),
+        max(broadcast(call.layer->real_max)) {}
+  static constexpr int kOutputBytes = 4;
+  static constexpr bool kPairs = false;
+  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
+    const Floats scaled = plus(times(to_real(plus(sum, correction)), scale), bias);
+    store(reinterpret_cast<float*>(to), subgraft::min(max, subgraft::max(min, scaled)));
   }
 };
 
@@ -59,27 +101,51 @@ struct Block {
   int32_t x, columns;    // of the outputs
 };
 
+// Values of 4 / in_bytes rows.
+inline void interleave_rows(const Layer& layer, const std::byte* const* rows, int64_t count, std::byte* to) {
+  if (layer.in_bytes == 2)
+    interleave_pairs(rows, count, to);
+  else
+    interleave(rows, count, layer.is_signed ? 0x80 : 0, to);
+}
+
 inline void fill(std::byte* to, int64_t count, uint32_t value) {
   for (int64_t i = 0; i < count; ++i) __builtin_memcpy(to + 4 * i, &value, 4);
 }
 
-// The channels of one column where several outputs share an input: four rows for every channel of the block.
-void spell_out(const std::byte* const* rows, int64_t first, int64_t width, int32_t multiplier, uint32_t flip,
-               std::byte* to) {
-  int64_t in = first / multiplier, left = multiplier - first % multiplier;
-  for (int64_t c = 0; c < width; ++in, left = multiplier) {
-    uint32_t four = 0;
-    for (int i = 0; i < 4; ++i) four |= static_cast<uint32_t>(rows[i][in]) << 8 * i;
-    const int64_t end = c + left < width ? c + left : width;
-    fill(to + 4 * c, end - c, four ^ flip);
-    c = end;
+// Every element `multiplier` times, from the copy with number `skipped` of the first one on, `count` in all.
+void repeat(const std::byte* from, int64_t count, int64_t multiplier, int64_t skipped, std::byte* to) {
+  for (int64_t left = multiplier - skipped; count > 0; from += 4, left = multiplier) {
+    uint32_t value;
+    __builtin_memcpy(&value, from, 4);
+    const int64_t copies = left < count ? left : count;
+    fill(to, copies, value);
+    to += 4 * copies;
+    count -= copies;
+  }
+}
+
+// Where several outputs share an input channel, rows are interleaved once, then repeated: the part of a plane inside
+// the image, columns begin to end. shared: room for a row of the input.
+void repeat_columns(const Layer& layer, const DepthwisePlane& plane, const Block& block, const std::byte* shared,
+                    int64_t begin, int64_t end, std::byte* to) {
+  const int64_t first = block.first / layer.multiplier, skipped = block.first % layer.multiplier;
+  for (int64_t column = begin; column < end; ++column, to += 4 * block.width) {
+    const std::byte* from = shared + 4 * ((column * layer.stride_x + plane.first) * layer.channels_in + first);
+    if (layer.multiplier == 8 && block.width == 8) {
+      uint32_t value;
+      __builtin_memcpy(&value, from, 4);
+      fill(to, 8, value);
+    } else {
+      repeat(from, block.width, layer.multiplier, skipped, to);
+    }
   }
 }
 
 // Columns begin to end of a plane; those outside the image are zero points. rows: the first column of the image.
+// shared: the same rows interleaved, where the layer has a multiplier.
 void copy_plane(const Layer& layer, const DepthwisePlane& plane, const Block& block, const std::byte* const* rows,
-                uint32_t zero, std::byte* to) {
-  const int32_t flip = layer.is_signed ? 0x80 : 0;
+                const std::byte* shared, uint32_t zero, std::byte* to) {
   const int64_t pitch = 4 * block.width, stride = layer.stride_x;
   int64_t column = block.x + plane.low;
   const int64_t end = block.x + block.columns + plane.low + plane.extent;
@@ -92,21 +158,22 @@ void copy_plane(const Layer& layer, const DepthwisePlane& plane, const Block& bl
   const int64_t inside = plane.first < layer.in_width ? (layer.in_width - 1 - plane.first) / stride + 1 : 0;
   const int64_t last = end < inside ? end : inside;
   const std::byte* from[4];
-  if (column < last && layer.multiplier == 1 && stride == 1 && block.width == layer.channels_in) {
-    for (int i = 0; i < 4; ++i) from[i] = rows[i] + column * block.width;
-    interleave(from, (last - column) * block.width, flip, to);
+  const int interleaved = 4 / layer.in_bytes;
+  if (column < last && layer.multiplier > 1) {
+    repeat_columns(layer, plane, block, shared, column, last, to);
+    to += (last - column) * pitch;
+    column = last;
+  }
+  if (column < last && stride == 1 && block.width == layer.channels_in) {
+    for (int i = 0; i < interleaved; ++i) from[i] = rows[i] + column * block.width * layer.in_bytes;
+    interleave_rows(layer, from, (last - column) * block.width, to);
     to += (last - column) * pitch;
     column = last;
   }
   for (; column < last; ++column, to += pitch) {
-    const int64_t at = (column * stride + plane.first) * layer.channels_in;
-    if (layer.multiplier == 1) {
-      for (int i = 0; i < 4; ++i) from[i] = rows[i] + at + block.first;
-      interleave(from, block.width, flip, to);
-    } else {
-      for (int i = 0; i < 4; ++i) from[i] = rows[i] + at;
-      spell_out(from, block.first, block.width, layer.multiplier, static_cast<uint32_t>(flip) * 0x01010101u, to);
-    }
+    const int64_t at = (column * stride + plane.first) * layer.channels_in + block.first;
+    for (int i = 0; i < interleaved; ++i) from[i] = rows[i] + at * layer.in_bytes;
+    interleave_rows(layer, from, block.width, to);
   }
   if (column < end) fill(to, (end - column) * block.width, zero);
 }
@@ -138,11 +205,19 @@ struct Run {
   int64_t part;  // outputs of a last, shorter vector
 };
 
-// rows: of the records; active: those that are computed.
-template <typename Finish, int steps, int rows, int active, int parts>
-void convolve(const Layer& layer, const std::byte* record, const Distances& distances, const Run& run,
+template <bool pairs>
+[[gnu::always_inline]] inline auto column_of(const std::byte* p) {
+  if constexpr (pairs)
+    return Pairs{load_vector(p)};
+  else
+    return column(p);
+}
+
+// rows and stored: rows and parts of the records; active and parts: those that are computed.
+template <typename Finish, int steps, int rows, int active, int stored, int parts>
+void convolve(const Call& call, const std::byte* record, const Distances& distances, const Run& run,
               int64_t row_distance) {
-  const Finish finish(layer, record);
+  const Finish finish(call, record);
   const Ints start = load_vector(record);
   const std::byte* weights = record + kDepthwiseHead * kVectorBytes;
   constexpr int kept = steps > 0 ? steps : 1;
@@ -151,23 +226,23 @@ void convolve(const Layer& layer, const std::byte* record, const Distances& dist
     for (int i = 0; i < steps; ++i)
       for (int r = 0; r < active; ++r)
         for (int p = 0; p < parts; ++p)
-          w[(i * active + r) * parts + p] = load_vector(weights + ((i * rows + r) * parts + p) * kVectorBytes);
+          w[(i * active + r) * parts + p] = load_vector(weights + ((i * rows + r) * stored + p) * kVectorBytes);
   }
   const auto sum_up = [&](const std::byte* from, Ints* sums) __attribute__((always_inline)) {
     for (int r = 0; r < active; ++r) sums[r] = start;
     if constexpr (steps > 0) {
 #pragma GCC unroll 16
       for (int i = 0; i < steps; ++i) {
-        const Column x = column(from + distances.step[i]);
+        const auto x = column_of<Finish::kPairs>(from + distances.step[i]);
         for (int r = 0; r < active; ++r) sums[r] = dot<parts>(sums[r], x, w + (i * active + r) * parts);
       }
     } else {
       const std::byte* at = weights;
-      for (int i = 0; i < layer.steps; ++i, at += rows * parts * kVectorBytes) {
-        const Column x = column(from + distances.step[i]);
+      for (int i = 0; i < call.layer->steps; ++i, at += rows * stored * kVectorBytes) {
+        const auto x = column_of<Finish::kPairs>(from + distances.step[i]);
         for (int r = 0; r < active; ++r) {
           Ints taps[parts];
-          for (int p = 0; p < parts; ++p) taps[p] = load_vector(at + (r * parts + p) * kVectorBytes);
+          for (int p = 0; p < parts; ++p) taps[p] = load_vector(at + (r * stored + p) * kVectorBytes);
           sums[r] = dot<parts>(sums[r], x, taps);
         }
       }
@@ -190,44 +265,67 @@ void convolve(const Layer& layer, const std::byte* record, const Distances& dist
   }
 }
 
-using Convolve = void (*)(const Layer&, const std::byte*, const Distances&, const Run&, int64_t);
+using Convolve = void (*)(const Call&, const std::byte*, const Distances&, const Run&, int64_t);
 
-template <typename Finish, int steps, int parts>
+template <typename Finish, int steps, int stored, int parts>
 Convolve choose_rows(int rows, int active) {
-  if (rows == 1) return convolve<Finish, steps, 1, 1, parts>;
-  return active == 1 ? convolve<Finish, steps, 2, 1, parts> : convolve<Finish, steps, 2, 2, parts>;
+  if (rows == 1) return convolve<Finish, steps, 1, 1, stored, parts>;
+  return active == 1 ? convolve<Finish, steps, 2, 1, stored, parts> : convolve<Finish, steps, 2, 2, stored, parts>;
 }
 
 template <typename Finish, int steps>
-Convolve choose_parts(const Layer& layer, int active) {
-  if constexpr (!kPairedWeights)
-    if (layer.parts == 1) return choose_rows<Finish, steps, 1>(layer.rows, active);
-  return choose_rows<Finish, steps, 2>(layer.rows, active);
+Convolve choose_parts(const Layer& layer, int active, int parts) {
+  if constexpr (!kPairedWeights) {
+    if (layer.parts == 1) return choose_rows<Finish, steps, 1, 1>(layer.rows, active);
+    if (parts == 1) return choose_rows<Finish, steps, 2, 1>(layer.rows, active);
+  }
+  return choose_rows<Finish, steps, 2, 2>(layer.rows, active);
 }
 
-Convolve choose(const Layer& layer, int active) {
-  if (layer.is_careful) return choose_parts<CarefulFinish, 0>(layer, active);
-  if (layer.steps == 3) return choose_parts<QuickFinish, 3>(layer, active);
-  return choose_parts<QuickFinish, 0>(layer, active);
+template <typename Finish, int kept>
+Convolve choose_steps(const Layer& layer, int active, int parts) {
+  if (layer.steps == kept) return choose_parts<Finish, kept>(layer, active, parts);
+  return choose_parts<Finish, 0>(layer, active, parts);
+}
+
+// parts: those that the vector's weights need. The weights of a filter of 3 x 3 stay in registers.
+Convolve choose(const Layer& layer, int active, int parts) {
+  switch (layer.finish) {
+    case DepthwiseFinish::quick:
+      return choose_steps<QuickFinish, 3>(layer, active, parts);
+    case DepthwiseFinish::careful:
+      return choose_parts<CarefulFinish, 0>(layer, active, parts);
+    case DepthwiseFinish::real:
+      return choose_steps<RealFinish, 3>(layer, active, parts);
+    case DepthwiseFinish::wide:
+      break;
+  }
+  return layer.steps == 6 ? choose_rows<WideFinish, 6, 1, 1>(layer.rows, active)
+                          : choose_rows<WideFinish, 0, 1, 1>(layer.rows, active);
 }
 
 // One block of channels in one group of output rows. to: the first row, channel 0.
-void convolve_block(const QuantizedDepthwiseCall& call, Block block, const SourceRows& rows, int active, int bytes,
-                    std::byte* to, std::byte* buffer) {
+void convolve_block(const Call& call, Block block, const SourceRows& rows, int active, std::byte* to,
+                    std::byte* buffer) {
   const Layer& layer = *call.layer;
   Distances distances;
   measure(layer, block.width, distances);
-  const Convolve compute = choose(layer, active);
+  const Convolve one_part = choose(layer, active, 1), all_parts = choose(layer, active, layer.parts);
   const std::byte* table = call.table + block.first / layer.block * layer.vectors * layer.record_bytes;
   const int64_t lanes = layer.unit * block.width, vectors = (lanes + kLanes - 1) / kLanes;
-  const int64_t row_distance = int64_t{layer.dilation_y} * layer.out_width * layer.channels * bytes;
+  const int64_t row_distance = int64_t{layer.dilation_y} * layer.out_width * layer.channels * layer.out_bytes;
+  const int interleaved = 4 / layer.in_bytes;
   for (block.x = 0; block.x < layer.out_width; block.x += block.columns) {
     block.columns = layer.strip < layer.out_width - block.x ? layer.strip : layer.out_width - block.x;
     const int64_t group_bytes = layer.groups > 1 ? distances.step[1] - distances.step[0] : 0;
-    for (int group = 0; group < layer.groups; ++group)
+    std::byte* const shared = buffer + layer.shared_offset;
+    for (int group = 0; group < layer.groups; ++group) {
+      if (layer.multiplier > 1)
+        interleave_rows(layer, rows.row + interleaved * group, int64_t{layer.in_width} * layer.channels_in, shared);
       for (int p = 0; p < layer.planes; ++p)
-        copy_plane(layer, layer.plane[p], block, rows.row + 4 * group, call.zero,
+        copy_plane(layer, layer.plane[p], block, rows.row + interleaved * group, shared, call.zero,
                    buffer + group * group_bytes + distances.plane[p]);
+    }
     const int64_t total = block.columns * block.width;
     for (int64_t n = 0; n < vectors; ++n) {
       int64_t lane = n * kLanes;
@@ -235,21 +333,23 @@ void convolve_block(const QuantizedDepthwiseCall& call, Block block, const Sourc
       if (lane >= total) break;
       Run run;
       run.from = buffer + 4 * lane;
-      run.to = to + (block.x * layer.channels + block.first + lane) * bytes;
+      run.to = to + (block.x * layer.channels + block.first + lane) * layer.out_bytes;
       run.from_step = 4 * lanes;
-      run.to_step = int64_t{layer.unit} * layer.channels * bytes;
+      run.to_step = int64_t{layer.unit} * layer.channels * layer.out_bytes;
       run.count = total - lane >= kLanes ? (total - lane - kLanes) / lanes + 1 : 0;
       const int64_t next = lane + run.count * lanes;
       run.part = next < total ? total - next : 0;
-      compute(layer, table + n * layer.record_bytes, distances, run, row_distance);
+      const std::byte* record = table + n * layer.record_bytes;
+      int32_t parts;
+      __builtin_memcpy(&parts, record + (kDepthwiseHead - 1) * kVectorBytes, sizeof parts);
+      (parts == 1 ? one_part : all_parts)(call, record, distances, run, row_distance);
     }
   }
 }
 
-void run_quantized(const QuantizedDepthwiseCall& call, int64_t begin, int64_t end, std::byte* buffer) {
+void run_quantized(const Call& call, int64_t begin, int64_t end, std::byte* buffer) {
   const Layer& layer = *call.layer;
-  const int64_t row_bytes = int64_t{layer.in_width} * layer.channels_in;
-  const int bytes = 1;
+  const int64_t row_bytes = int64_t{layer.in_width} * layer.channels_in * layer.in_bytes;
   for (int64_t task = begin; task < end; ++task) {
     const int64_t rest = task / layer.pairs, pair = task - rest * layer.pairs;
     const int64_t number = rest / layer.batches, batch = rest - number * layer.batches;
@@ -260,7 +360,7 @@ void run_quantized(const QuantizedDepthwiseCall& call, int64_t begin, int64_t en
     const int active = layer.rows == 2 && y + layer.dilation_y < layer.out_height ? 2 : 1;
     SourceRows rows;
     const int64_t last = layer.filter_height + layer.rows - 1;
-    for (int64_t r = 0; r < 4 * layer.groups; ++r) {
+    for (int64_t r = 0; r < 4 / layer.in_bytes * layer.groups; ++r) {
       const int64_t in = y * layer.stride_y - layer.before_y + r * layer.dilation_y;
       const bool inside = r < last && in >= 0 && in < layer.in_height;
       rows.row[r] = inside ? static_cast<const std::byte*>(call.in) + (batch * layer.in_height + in) * row_bytes
@@ -269,9 +369,9 @@ void run_quantized(const QuantizedDepthwiseCall& call, int64_t begin, int64_t en
     Block block{};
     block.first = number * layer.block;
     block.width = layer.block < layer.channels - block.first ? layer.block : layer.channels - block.first;
-    std::byte* to =
-        static_cast<std::byte*>(call.out) + (batch * layer.out_height + y) * layer.out_width * layer.channels * bytes;
-    convolve_block(call, block, rows, active, bytes, to, buffer);
+    std::byte* to = static_cast<std::byte*>(call.out) +
+                    (batch * layer.out_height + y) * layer.out_width * layer.channels * layer.out_bytes;
+    convolve_block(call, block, rows, active, to, buffer);
   }
 }
 

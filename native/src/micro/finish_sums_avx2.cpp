@@ -108,7 +108,7 @@ void finish_float(const SumBlock& b, const FloatScale& s, float* out, int64_t ou
       const __m256 real = s.twice ? _mm256_mul_ps(_mm256_mul_ps(sum, scale), row_scale)
                                   : _mm256_mul_ps(sum, _mm256_mul_ps(row_scale, scale));
       const __m256 biased = _mm256_add_ps(real, bias);
-      const __m256 clamped = _mm256_min_ps(_mm256_max_ps(biased, low), high);
+      const __m256 clamped = _mm256_min_ps(high, _mm256_max_ps(low, biased));
       _mm256_maskstore_ps(out + row * out_stride + channel, wanted, clamped);
     });
   }

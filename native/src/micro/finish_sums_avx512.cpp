@@ -103,7 +103,7 @@ void finish_float(const SumBlock& b, const FloatScale& s, float* out, int64_t ou
       const __m512 real = s.twice ? _mm512_mul_ps(_mm512_mul_ps(sum, scale), row_scale)
                                   : _mm512_mul_ps(sum, _mm512_mul_ps(row_scale, scale));
       const __m512 biased = _mm512_add_ps(real, bias);
-      _mm512_mask_storeu_ps(out + row * out_stride + channel, mask, _mm512_min_ps(_mm512_max_ps(biased, low), high));
+      _mm512_mask_storeu_ps(out + row * out_stride + channel, mask, _mm512_min_ps(high, _mm512_max_ps(low, biased)));
     });
   }
 }

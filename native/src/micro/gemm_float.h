@@ -52,6 +52,10 @@ struct FloatGemm {
   int lanes;  // of a vector
   void (*multiply)(const FloatProduct&);
   void (*multiply_dots)(const FloatDots&);
+  // Pack the columns of a product, which are the rows of [columns, depth] or the columns of [depth, columns]. Lanes of
+  // the last slice without a column become 0.
+  void (*pack_rows)(const float* from, int64_t columns, int64_t depth, float* packed);
+  void (*pack_columns)(const float* from, int64_t columns, int64_t depth, float* packed);
 };
 
 const FloatGemm* float_gemm_avx2();

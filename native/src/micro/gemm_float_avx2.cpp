@@ -28,17 +28,31 @@ inline float sum(V v) {
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+inline V load_parts(const float* p, int64_t step) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
+}
+inline void transpose_parts(V (&v)[4]) {
+  const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(v[0], v[1]));
+  const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(v[2], v[3]));
+  const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(v[0], v[1]));
+  const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(v[2], v[3]));
+  v[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23));
+  v[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23));
+  v[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23));
+  v[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23));
+}
 
 }  // namespace
 }  // namespace subgraft
 
 #include "micro/gemm_float_body.h"
 #include "micro/gemm_float_dots_body.h"
+#include "micro/gemm_float_pack_body.h"
 
 namespace subgraft {
 
 const FloatGemm* float_gemm_avx2() {
-  static constexpr FloatGemm kGemm = {kLanes, multiply, multiply_dots};
+  static constexpr FloatGemm kGemm = {kLanes, multiply, multiply_dots, pack_rows, pack_columns};
   return &kGemm;
 }
 

@@ -28,17 +28,34 @@ inline V multiply_add(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
 inline V lower(V a, V b) { return _mm512_min_ps(a, b); }
 inline V upper(V a, V b) { return _mm512_max_ps(a, b); }
 inline float sum(V v) { return _mm512_reduce_add_ps(v); }
+inline V load_parts(const float* p, int64_t step) {
+  V v = _mm512_castps128_ps512(_mm_loadu_ps(p));
+  v = _mm512_insertf32x4(v, _mm_loadu_ps(p + step), 1);
+  v = _mm512_insertf32x4(v, _mm_loadu_ps(p + 2 * step), 2);
+  return _mm512_insertf32x4(v, _mm_loadu_ps(p + 3 * step), 3);
+}
+inline void transpose_parts(V (&v)[4]) {
+  const __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1]));
+  const __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
+  const __m512d high01 = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1]));
+  const __m512d high23 = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
+  v[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(low01, low23));
+  v[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low01, low23));
+  v[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high01, high23));
+  v[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high01, high23));
+}
 
 }  // namespace
 }  // namespace subgraft
 
 #include "micro/gemm_float_body.h"
 #include "micro/gemm_float_dots_body.h"
+#include "micro/gemm_float_pack_body.h"
 
 namespace subgraft {
 
 const FloatGemm* float_gemm_avx512() {
-  static constexpr FloatGemm kGemm = {kLanes, multiply, multiply_dots};
+  static constexpr FloatGemm kGemm = {kLanes, multiply, multiply_dots, pack_rows, pack_columns};
   return &kGemm;
 }
 

@@ -2,7 +2,9 @@
 // includes this one,
 //   using V = a vector of kLanes floats (4, 8 or 16); kRegisters, how many of them the processor names;
 //   zero(), load(p), load_first(p, n), broadcast(p), store(p, v), store_first(p, v, n), add(a, b),
-//   multiply_add(a, b, c) = a * b + c, lower(a, b) and upper(a, b), which are b where either is NaN; sum(v).
+//   multiply_add(a, b, c) = a * b + c, lower(a, b) and upper(a, b), which are b where either is NaN; sum(v);
+//   load_parts(p, step): four floats from p, four from p + step and so on; transpose_parts(v[4]): in each of these
+//   parts, float i of vector j becomes float j of vector i.
 // where n is 1 to kLanes, and memory after the first n is not touched.
 #pragma once
 

@@ -114,6 +114,17 @@ inline int64_t sum_of(Ints x) {
   return _mm_cvtsi128_si64(two) + _mm_extract_epi64(two, 1);
 }
 
+inline Floats magnitude(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.f), x); }
+// y with the sign of x; y > 0.
+inline Floats with_sign(Floats y, Floats x) { return _mm256_or_ps(y, _mm256_and_ps(x, _mm256_set1_ps(-0.f))); }
+inline Ints truncated(Floats x) { return _mm256_cvttps_epi32(x); }
+inline float smallest(Floats x) {
+  const __m128 four = _mm_min_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  const __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_min_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+inline Ints flipped(Ints x, Ints by) { return _mm256_xor_si256(x, by); }
+
 // The high half of 2ab, rounded to nearest with ties upwards. Not both may be the minimum.
 inline Ints doubling_high_multiply(Ints a, Ints b) {
   const __m256i half = _mm256_set1_epi64x(1 << 30);

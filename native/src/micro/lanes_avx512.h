@@ -86,6 +86,13 @@ inline int64_t sum_of(Ints x) {
                                                   _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(x, 1))));
 }
 
+inline Floats magnitude(Floats x) { return _mm512_abs_ps(x); }
+// y with the sign of x; y > 0.
+inline Floats with_sign(Floats y, Floats x) { return _mm512_or_ps(y, _mm512_and_ps(x, _mm512_set1_ps(-0.f))); }
+inline Ints truncated(Floats x) { return _mm512_cvttps_epi32(x); }
+inline float smallest(Floats x) { return _mm512_reduce_min_ps(x); }
+inline Ints flipped(Ints x, Ints by) { return _mm512_xor_si512(x, by); }
+
 // The high half of 2ab, rounded to nearest with ties upwards. Not both may be the minimum.
 inline Ints doubling_high_multiply(Ints a, Ints b) {
   const __m512i half = _mm512_set1_epi64(1 << 30);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/foreign_function.h"
 #include "opencl/abi.h"
 
 namespace subgraft::opencl {
@@ -37,26 +38,7 @@ void check(abi::code code, const char* call);
 [[noreturn]] void throw_no_answer(const char* call);
 
 template <typename Signature>
-class Function;
-
-template <typename Result, typename... Parameters>
-class Function<Result(Parameters...)> {
- public:
-  explicit constexpr Function(const char* name) : name_(name) {}
-
-  const char* name() const { return name_; }
-  explicit operator bool() const { return pointer_ != nullptr; }
-  void set(void* pointer) { pointer_ = reinterpret_cast<Result (*)(Parameters...)>(pointer); }
-
-  Result operator()(Parameters... parameters) const {
-    if (pointer_ == nullptr) throw_missing(name_);
-    return pointer_(parameters...);
-  }
-
- private:
-  const char* name_;
-  Result (*pointer_)(Parameters...) = nullptr;
-};
+using Function = ForeignFunction<Signature, throw_missing>;
 
 // Calls what returns a code; throws Error when it is none of success.
 template <typename... Parameters, typename... Arguments>

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from subgraft.delegates import NUMPY_DTYPES, Array, Graph, Op
+from subgraft.delegates.graph import NUMPY_DTYPES, Array, Graph, Op
 
 # Ops that files put between weights as they are stored and the op that reads them: float16, sparse, quantized weights.
 MAKERS = frozenset(("DEQUANTIZE", "DENSIFY", "CAST", "RESHAPE", "TRANSPOSE", "QUANTIZE", "EXPAND_DIMS", "SQUEEZE"))

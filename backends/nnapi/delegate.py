@@ -1,0 +1,211 @@
+"""NNAPI as a delegate: its devices, what they take, and how they are."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from subgraft import _native
+from subgraft.backends.nnapi import codes, compiler, discovery, library, lowering, ops, probe
+from subgraft.backends.nnapi.bounded import Overdue, within
+from subgraft.backends.nnapi.discovery import NAME, Found
+from subgraft.backends.nnapi.draft import Draft, Refused
+from subgraft.backends.nnapi.errors import DriverDied, Refusal, rejected
+from subgraft.backends.nnapi.executable import NnapiExecutable
+from subgraft.backends.nnapi.settings import DEFAULT_COMPILE_TIMEOUT_S, DEFAULT_TIMEOUT_S, Settings
+from subgraft.delegates import (
+    Chooses,
+    Cost,
+    Delegate,
+    Device,
+    Executable,
+    Failed,
+    Graph,
+    Health,
+    Op,
+    Refines,
+    Rejected,
+    Segment,
+    Timed,
+    Verdict,
+)
+
+__all__ = ["Nnapi", "ops"]  # importing `ops` registers what the delegate writes
+
+T = TypeVar("T")
+
+VERSION = "1"  # of what this backend writes, for compiled models that drivers keep
+
+
+class Nnapi:
+    """Devices with an NNAPI driver; never the runtime's own CPU unless it is named.
+
+    library, preference, priority, fp16, bursts, measure, cache, probe, verify_first_run, feature_level, timeout_s,
+    compile_timeout_s: see settings.py. Every option may be text, as a user types it.
+    """
+
+    def __init__(
+        self,
+        *,
+        library: object = None,
+        preference: object = "fast_single_answer",
+        priority: object = "medium",
+        fp16: object = False,
+        bursts: object = False,
+        measure: object = False,
+        cache: object = True,
+        probe: object = True,
+        verify_first_run: object = False,
+        feature_level: object = 0,
+        timeout_s: object = DEFAULT_TIMEOUT_S,
+        compile_timeout_s: object = DEFAULT_COMPILE_TIMEOUT_S,
+    ) -> None:
+        settings = Settings.of(
+            {
+                "library": library,
+                "preference": preference,
+                "priority": priority,
+                "fp16": fp16,
+                "bursts": bursts,
+                "measure": measure,
+                "cache": cache,
+                "probe": probe,
+                "verify_first_run": verify_first_run,
+                "feature_level": feature_level,
+                "timeout_s": timeout_s,
+                "compile_timeout_s": compile_timeout_s,
+            }
+        )
+        self.settings = replace(settings, cache_folder=compiler.cache_folder(settings, os.environ))
+        self._lock = threading.Lock()
+        self._level = self.settings.feature_level or codes.LATEST  # what check() goes by: the chosen device's
+        self._running: dict[str, list[NnapiExecutable]] = {}  # by device
+        self._hung: set[str] = set()  # ids of devices that a call did not come back from
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def timeout_s(self) -> float:
+        # The driver's own deadline comes first; a run may be tried twice, and compiled once in between.
+        return 3 * self.settings.timeout_s
+
+    def devices(self) -> Sequence[Device]:
+        return [found.device for found in self._attached()]
+
+    def choose(self, wanted: str) -> Device:
+        """The device that a device string means. Raises Unavailable, also where only the runtime's CPU is there."""
+        found = discovery.find(wanted, self._attached())
+        self._level = found.level
+        return found.device
+
+    def check(self, op: Op, graph: Graph) -> Verdict:
+        """By the published rules, at the feature level of the device that was chosen last, or the latest level."""
+        return lowering.check(op, graph, self._level)
+
+    def refine(self, segment: Segment, device: Device) -> Sequence[Verdict]:
+        """What the driver says of each op. Raises nothing: a model that cannot be built is compile()'s to explain."""
+        found = self._found(device)
+        nothing = [Verdict()] * len(segment.ops)
+        try:
+            draft = lowering.draft(segment, found.level)
+            if found.index is None:
+                return nothing  # before feature level 3 nobody can be asked
+            index = found.index
+            model = compiler.model_of(draft, found.library, self.settings.fp16)
+            supported = self._bounded(found, lambda: model.supported(index))
+        except (Refused, Rejected, Failed, _native.NnapiError):
+            return nothing
+        return _by_op(segment, draft, supported, found)
+
+    def cost(self, segment: Segment) -> Cost | None:
+        """No idea: drivers do not tell."""
+        return None
+
+    def compile(self, segment: Segment, device: Device) -> Executable:
+        """Raises Rejected; DriverDied and the like where it may pass."""
+        found = self._found(device)
+        try:
+            draft = lowering.draft(segment, found.level)
+        except Refused as refused:
+            raise Refusal(f"{found.called} does not get the segment: {refused}") from refused
+        token = compiler.token_of(draft, found, self.settings, VERSION)
+        sentinel = probe.Sentinel(self.settings.cache_folder if self.settings.cache else None, token)
+
+        def compile_once() -> compiler.Compiled:
+            return compiler.compiled(segment, draft, found, self.settings, token)
+
+        try:
+            sentinel.raise_if_crashed()
+            if self.settings.probe and not sentinel.is_good() and probe.can_fork():
+                try:
+                    probe.in_a_child(compile_once, self.settings.compile_timeout_s)
+                except probe.Crashed:
+                    sentinel.crashed()
+                    raise
+            sentinel.start()
+            try:
+                compiled = self._bounded(found, compile_once)
+            finally:
+                sentinel.end()
+        except probe.Crashed as crashed:
+            raise Refusal(f"{found.called} is not used for this segment: {crashed}") from crashed
+        except _native.NnapiError as error:
+            raise rejected(error, found.called) from error
+        made = NnapiExecutable(
+            segment, compiled, found.called, verify=self.settings.verify_first_run, fp16=self.settings.fp16
+        )
+        with self._lock:
+            self._running.setdefault(found.id, []).append(made)
+        return made
+
+    def health(self, device: Device) -> Health:
+        """GONE where the driver died or hangs; a segment that failed for good stays on the CPU by itself."""
+        if device.id in self._hung:
+            return Health.GONE
+        with self._lock:
+            failures = [made.last_failure for made in self._running.get(device.id, ())]
+        if any(isinstance(failure, DriverDied) for failure in failures):
+            with self._lock:
+                self._running.pop(device.id, None)
+            return Health.GONE
+        return Health.OK
+
+    def _bounded(self, found: Found, function: Callable[[], T]) -> T:
+        """Raises Refusal where the driver does not come back; then it is left alone for good."""
+        try:
+            return within(self.settings.compile_timeout_s, function)
+        except Overdue:
+            self._hung.add(found.id)
+            raise Refusal(
+                f"{found.called} did not come back within {self.settings.compile_timeout_s:g} s; it is left alone "
+                f"until this process ends"
+            ) from None
+
+    def _attached(self) -> list[Found]:
+        return discovery.attached(library.load(self.settings.library), self.settings.feature_level)
+
+    def _found(self, device: Device) -> Found:
+        return discovery.find(device.id, self._attached())
+
+
+def _by_op(segment: Segment, draft: Draft, supported: Sequence[bool], found: Found) -> list[Verdict]:
+    """An op is taken where all its operations are."""
+    refused: dict[int, list[str]] = {}
+    for operation, taken in zip(draft.operations, supported, strict=True):
+        if not taken:
+            refused.setdefault(operation.op, []).append(operation.name)
+    return [
+        Verdict((f"the driver of {found.called} does not take {', '.join(refused[i])}",) if i in refused else ())
+        for i in segment.ops
+    ]
+
+
+_delegate: type[Delegate] = Nnapi  # mypy proves the contracts
+_chooses: type[Chooses] = Nnapi
+_refines: type[Refines] = Nnapi
+_timed: type[Timed] = Nnapi

@@ -1,0 +1,218 @@
+"""From a segment's ops to an NNAPI model: which op is taken at which feature level, and who writes its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from subgraft.backends.nnapi import codes
+from subgraft.backends.nnapi.draft import Draft, Refused
+from subgraft.delegates import Graph, ModelError, Op, Rule, Segment, Tensor, Unsupported, Verdict, rule, verdict
+from subgraft.delegates.constants import is_constant, makes_constants
+
+Lower = Callable[[Op, Draft], None]
+
+HIGHEST_RANK = 4  # for most operations
+MOST_DIMENSIONS = 8  # for all
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """How one kind of op becomes NNAPI operations.
+
+    levels: the feature level that each type of its data needs. rules: what more it asks for.
+    data: the input whose type counts. any_rank: whether more than four dimensions are fine.
+    """
+
+    lower: Lower
+    levels: Mapping[str, int]
+    rules: tuple[Rule, ...] = ()
+    data: int = 0
+    any_rank: bool = False
+    is_custom: bool = False
+    scalars: bool = False  # tensors without dimensions may be read as those of one element
+
+
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def lowers(
+    *kinds: str,
+    levels: Mapping[str, int],
+    rules: Sequence[Rule] = (),
+    data: int = 0,
+    any_rank: bool = False,
+    is_custom: bool = False,
+    scalars: bool = False,
+) -> Callable[[Lower], Lower]:
+    """Registers a function that writes the operations of an op."""
+
+    def register(lower: Lower) -> Lower:
+        for kind in kinds:
+            LOWERINGS[kind] = Lowering(lower, levels, tuple(rules), data, any_rank, is_custom, scalars)
+        return lower
+
+    return register
+
+
+def floats(level: int, quantized: int | None = None) -> dict[str, int]:
+    """Levels of float32 and of 8-bit data."""
+    eight_bits = level if quantized is None else quantized
+    return {"float32": level, "uint8": eight_bits, "int8": eight_bits}
+
+
+@rule
+def has_ends(op: Op, graph: Graph) -> bool:
+    """it must have inputs and outputs"""
+    return any(t >= 0 for t in op.inputs) and bool(op.outputs) and min(op.outputs) >= 0
+
+
+@rule
+def fixed_sizes(op: Op, graph: Graph) -> bool:
+    """its tensors must have at least one element, and sizes that are known when it is compiled"""
+    return all(size > 0 for t in _tensors(op, graph) for size in t.shape)
+
+
+@rule
+def has_dimensions(op: Op, graph: Graph) -> bool:
+    """its tensors must have a dimension: NNAPI takes one without for a tensor of unknown rank"""
+    return all(t.shape for t in _activations(op, graph))
+
+
+@rule
+def few_dimensions(op: Op, graph: Graph) -> bool:
+    """its tensors must have at most 4 dimensions"""
+    return all(len(t.shape) <= HIGHEST_RANK for t in _activations(op, graph))
+
+
+@rule
+def at_most_eight_dimensions(op: Op, graph: Graph) -> bool:
+    """its tensors must have at most 8 dimensions"""
+    return all(len(t.shape) <= MOST_DIMENSIONS for t in _activations(op, graph))
+
+
+@rule
+def no_state(op: Op, graph: Graph) -> bool:
+    """it must not keep state between runs"""
+    return not any(t.is_variable for t in _tensors(op, graph))
+
+
+@rule
+def one_scale(op: Op, graph: Graph) -> bool:
+    """its 8-bit and 16-bit tensors must have a scale above 0; several scales only weights may have"""
+    return all(
+        t.quantization is not None
+        and len(t.quantization.scales) >= 1
+        and all(np.isfinite(s) and s > 0 for s in t.quantization.scales)
+        and (len(t.quantization.scales) == 1 or t.is_constant)
+        for t in _tensors(op, graph)
+        if t.dtype in ("int8", "uint8", "int16")
+    )
+
+
+def known_activation(op: Op, graph: Graph) -> bool:
+    """its fused activation must be none, RELU, RELU_N1_TO_1 or RELU6"""
+    return op.options.get("fused_activation_function", "NONE") in codes.FUSED
+
+
+rule(known_activation)
+
+EVERY_OP = (fixed_sizes, one_scale, known_activation)
+
+
+def check(op: Op, graph: Graph, level: int) -> Verdict:
+    """Every published reason against this op at a feature level."""
+    if makes_constants(op, graph):
+        return _of_a_maker(op, graph, level)
+    lowering = LOWERINGS.get(op.kind)
+    if lowering is None or op.is_custom != lowering.is_custom:
+        return Verdict(("NNAPI has no operation for this kind of op, or none that is written here",))
+    ends = verdict(op, graph, (has_ends,))
+    if not ends:
+        return ends
+    rules = [*EVERY_OP, *lowering.rules]
+    if not lowering.scalars:
+        rules.append(has_dimensions)
+    rules.append(at_most_eight_dimensions if lowering.any_rank else few_dimensions)
+    rules.append(no_state)
+    reasons = [*_against_type(op, graph, lowering, level), *verdict(op, graph, rules).reasons]
+    if not reasons:
+        reasons += _taken_by_the_cpu(op, graph)
+    if not reasons:
+        reasons += _written(op, graph, lowering, level)
+    return Verdict(tuple(reasons))
+
+
+def _of_a_maker(op: Op, graph: Graph, level: int) -> Verdict:
+    """Its outputs become constants of the model, where somebody in the model reads them."""
+    for t in op.outputs:
+        for reader in graph.consumers().get(t, ()):
+            if check(graph.ops[reader], graph, level):
+                return Verdict()
+    return Verdict(
+        ("it only makes constants, and no op that NNAPI takes reads them: the CPU makes them when the model is loaded",)
+    )
+
+
+def _against_type(op: Op, graph: Graph, lowering: Lowering, level: int) -> list[str]:
+    """Where the type of its data is not taken, or only by later Androids."""
+    place = op.inputs[lowering.data] if lowering.data < len(op.inputs) else -1
+    if place < 0:
+        return [f"its input {lowering.data} must be there"]
+    dtype = graph.tensors[place].dtype
+    if dtype not in lowering.levels:
+        return [f"NNAPI takes it for {', '.join(lowering.levels)}, not for {dtype}"]
+    needed = lowering.levels[dtype]
+    if level >= needed:
+        return []
+    return [f"NNAPI takes it for {dtype} since {codes.called(needed)}, and this is {codes.called(level)}"]
+
+
+def _taken_by_the_cpu(op: Op, graph: Graph) -> list[str]:
+    """Its kernel looks at whether the op's tensors and options fit together; what it refuses no rule need know."""
+    if graph.services is None:
+        return []
+    try:
+        graph.segment([graph.producers()[op.outputs[0]]]).reference().close()
+    except (ModelError, Unsupported) as error:
+        return [f"the CPU does not take it either: {error}"]
+    return []
+
+
+def _written(op: Op, graph: Graph, lowering: Lowering, level: int) -> list[str]:
+    """What stands against it is known only while its operations are written."""
+    try:
+        lowering.lower(op, Draft(graph, level))
+    except Refused as refused:
+        return [str(refused)]
+    return []
+
+
+def draft(segment: Segment, level: int) -> Draft:
+    """The segment's model. Raises Refused, which check() has said before."""
+    made = Draft(segment.graph, level)
+    graph = segment.graph
+    made.fed = tuple(t for t in segment.inputs if not is_constant(t, graph))
+    made.given = tuple(t for t in segment.outputs if not is_constant(t, graph))
+    inputs = [made.tensor(t) for t in made.fed]
+    for i in segment.ops:
+        op = graph.ops[i]
+        made.op = i
+        if not makes_constants(op, graph):
+            LOWERINGS[op.kind].lower(op, made)
+    made.inputs = tuple(inputs)
+    made.outputs = tuple(made.tensor(t) for t in made.given)
+    if not made.operations:
+        raise Refused("it only makes constants")
+    return made
+
+
+def _tensors(op: Op, graph: Graph) -> list[Tensor]:
+    return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0]
+
+
+def _activations(op: Op, graph: Graph) -> list[Tensor]:
+    """Inputs that are computed, and outputs."""
+    return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0 and not is_constant(t, graph)]

@@ -1,0 +1,59 @@
+#include "nnapi/shared_memory.h"
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/errors.h"
+
+namespace subgraft::nnapi {
+namespace {
+
+// A descriptor of new memory, or -1. By memfd_create(2), and where Android's kernel has none (before 11) by its own
+// call.
+int shared_descriptor(std::size_t bytes) {
+  constexpr const char* kName = "subgraft-nnapi";
+  constexpr unsigned kCloseOnExec = 1;
+#if defined(SYS_memfd_create)
+  const int made = static_cast<int>(syscall(SYS_memfd_create, kName, kCloseOnExec));
+  if (made >= 0) {
+    if (ftruncate(made, static_cast<off_t>(bytes)) == 0) return made;
+    close(made);
+    return -1;
+  }
+#endif
+  using Create = int (*)(const char*, std::size_t);
+  void* const android = dlopen("libandroid.so", RTLD_NOW | RTLD_LOCAL);
+  const auto create = android ? reinterpret_cast<Create>(dlsym(android, "ASharedMemory_create")) : nullptr;
+  return create ? create(kName, bytes) : -1;
+}
+
+}  // namespace
+
+std::unique_ptr<SharedMemory> SharedMemory::make(std::shared_ptr<Library> library, std::size_t bytes) {
+  if (!library->memory_from_fd || !library->memory_free) return nullptr;
+  const int descriptor = shared_descriptor(bytes);
+  if (descriptor < 0) return nullptr;
+  // The library duplicates the descriptor, and the mapping does not need it.
+  struct Closed {
+    int descriptor;
+    ~Closed() { close(descriptor); }
+  } const closed{descriptor};
+  std::unique_ptr<SharedMemory> made(new SharedMemory);
+  void* const mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  made->library_ = std::move(library);
+  made->data_ = static_cast<std::byte*>(mapped);
+  made->bytes_ = bytes;
+  made->memory_ = nnapi::make<abi::Memory>(made->library_->memory_from_fd, bytes, PROT_READ | PROT_WRITE, descriptor,
+                                           std::size_t{0});
+  return made;
+}
+
+SharedMemory::~SharedMemory() {
+  if (memory_ != nullptr) library_->memory_free(memory_);
+  if (data_ != nullptr) munmap(data_, bytes_);
+}
+
+}  // namespace subgraft::nnapi
