@@ -62,7 +62,8 @@ int cpus_of_groups(const std::string& root) {
     const std::string path = line.substr(second + 1);
     if (path.find("..") != std::string::npos) continue;
     if (controllers == ",,")
-      found = std::min(found, least(groups, path, [](const std::string& at) { return limit_of_cpu_max(at + "/cpu.max"); }));
+      found =
+          std::min(found, least(groups, path, [](const std::string& at) { return limit_of_cpu_max(at + "/cpu.max"); }));
     else if (controllers.find(",cpu,") != std::string::npos)
       found = std::min(found, least(groups + "/cpu", path, limit_of_cfs));
   }

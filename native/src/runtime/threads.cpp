@@ -142,7 +142,9 @@ void ThreadPool::Workers::run(int64_t count, int pieces, int threads, Call call,
   const uint64_t job = (ticket_.load(std::memory_order_relaxed) >> 2 * kPieceBits) + 1;
   ticket_.store(job << 2 * kPieceBits | static_cast<uint64_t>(pieces_) << kPieceBits, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) > 0) {
-    { std::lock_guard lock(mutex_); }  // a worker that is about to sleep has looked before, or will be woken
+    {
+      std::lock_guard lock(mutex_);
+    }  // a worker that is about to sleep has looked before, or will be woken
     wake_.notify_all();
   }
   work();
