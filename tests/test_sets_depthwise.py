@@ -39,7 +39,7 @@ class Layer:
         self.filter = draw.pick(FILTERS)
         self.multiplier = draw.pick((1, 1, 1, 1, 2, 3, 8))
         channels = draw.pick(CHANNELS) if self.multiplier == 1 else draw.pick((1, 1, 2, 5, 16, 33))
-        self.stride = (1, 1) if draw.chance(0.5) else draw.pick(((2, 2), (2, 2), (1, 2), (3, 1), (3, 4)))
+        self.stride = (1, 1) if draw.chance(0.5) else draw.pick(((2, 2), (2, 2), (1, 2), (3, 1), (11, 1), (3, 4)))
         self.dilation = (1, 1) if draw.chance(0.7) else draw.pick(((2, 2), (1, 3), (4, 1), (20, 20)))
         padding = draw.pick(("SAME", "VALID"))
         extent = [(f - 1) * d + 1 for f, d in zip(self.filter, self.dilation, strict=True)]
@@ -47,6 +47,8 @@ class Layer:
         height, width = (draw.number(low, low + draw.pick((1, 4, 13))) for low in least)
         if channels <= 16 and draw.chance(0.2):
             width += draw.number(20, 90)
+        if self.filter[1] == 1 and draw.chance(0.7):
+            height, width = height + draw.pick((0, 3, 20)), 1
         self.image = (draw.pick((1, 1, 1, 2)), height, width, channels)
         self.channels = channels * self.multiplier
         self.options = window_options(padding, self.stride, self.dilation, draw.pick(ACTIVATIONS))

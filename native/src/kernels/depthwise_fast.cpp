@@ -19,6 +19,14 @@ namespace {
 // floats take the time of one.
 constexpr int64_t kOutputCost = 4, kVectorGain = 4;
 
+// Images and filters that are one column wide, as those of sounds are, lie in memory as if they were one row high: a row
+// takes many outputs at once.
+ConvGeometry laid_down(ConvGeometry g) {
+  constexpr int32_t kManyOutputs = 4;
+  if (g.x.in == 1 && g.x.filter == 1 && g.x.out == 1 && g.y.out >= kManyOutputs) std::swap(g.x, g.y);
+  return g;
+}
+
 // A layer with everything it needs that is constant.
 struct QuantizedLayer {
   const QuantizedDepthwiseKernel* kernel;
@@ -179,14 +187,21 @@ DepthwiseSums hybrid_sums(Preparation& p, const ConvGeometry& g) {
 
 }  // namespace
 
-Compute fast_depthwise_int8(Preparation& p, const ConvGeometry& g) { return run_quantized(p, g, int8_sums); }
+Compute fast_depthwise_int8(Preparation& p, const ConvGeometry& g) {
+  return run_quantized(p, laid_down(g), int8_sums);
+}
 
-Compute fast_depthwise_uint8(Preparation& p, const ConvGeometry& g) { return run_quantized(p, g, uint8_sums); }
+Compute fast_depthwise_uint8(Preparation& p, const ConvGeometry& g) {
+  return run_quantized(p, laid_down(g), uint8_sums);
+}
 
-Compute fast_depthwise_int16(Preparation& p, const ConvGeometry& g) { return run_quantized(p, g, int16_sums); }
+Compute fast_depthwise_int16(Preparation& p, const ConvGeometry& g) {
+  return run_quantized(p, laid_down(g), int16_sums);
+}
 
 // Every batch is quantized by itself; then batches are convolved one after the other.
-Compute fast_depthwise_hybrid(Preparation& p, const ConvGeometry& g) {
+Compute fast_depthwise_hybrid(Preparation& p, const ConvGeometry& geometry) {
+  const ConvGeometry g = laid_down(geometry);
   ConvGeometry one = g;
   one.batches = 1;
   const Shared shared = g.pixels() > 0 ? share_layer(p, one, hybrid_sums) : nullptr;
@@ -215,7 +230,8 @@ Compute fast_depthwise_hybrid(Preparation& p, const ConvGeometry& g) {
   };
 }
 
-Compute fast_depthwise_float(Preparation& p, const ConvGeometry& g) {
+Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
+  const ConvGeometry g = laid_down(geometry);
   const FloatDepthwiseKernel* kernel = float_depthwise();
   if (!kernel || g.pixels() == 0) return {};
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);

@@ -62,6 +62,17 @@ inline Ints dot(Ints sum, Column x, const Ints* w) {
 }
 #endif
 
+// Pairs of 16 bits.
+struct Pairs {
+  Ints x;
+};
+template <int parts>
+inline Ints dot(Ints sum, Pairs pairs, const Ints* w) {
+  const int16x8_t x = vreinterpretq_s16_s32(pairs.x), weights = vreinterpretq_s16_s32(w[0]);
+  const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(weights));
+  return vaddq_s32(sum, vpaddq_s32(low, vmull_high_s16(x, weights)));
+}
+
 // The high halves of (x * factor + addend), all unsigned: `even` and `odd` are for those lanes.
 inline Ints multiply_high(Ints x, Ints even, Ints odd, Ints add_even, Ints add_odd) {
   const uint64x2_t wide = vreinterpretq_u64_s32(x);
@@ -70,6 +81,15 @@ inline Ints multiply_high(Ints x, Ints even, Ints odd, Ints add_even, Ints add_o
   const uint64x2_t low = vmlal_u32(vreinterpretq_u64_s32(add_even), vmovn_u64(wide), even_factors);
   const uint64x2_t high = vmlal_u32(vreinterpretq_u64_s32(add_odd), vshrn_n_u64(wide, 32), odd_factors);
   return vtrn2q_s32(vreinterpretq_s32_u64(low), vreinterpretq_s32_u64(high));
+}
+// The low halves of (x * factor + addend) >> shift, signed: `odd`, the additions and the shifts hold 64 bits.
+inline Ints multiply_shift(Ints x, Ints even, Ints odd, Ints add_even, Ints add_odd, Ints shift_even, Ints shift_odd) {
+  const auto wide = [](Ints y) { return vreinterpretq_s64_s32(y); };
+  const int64x2_t low = vmlal_s32(wide(add_even), vmovn_s64(wide(x)), vmovn_s64(wide(even)));
+  const int64x2_t high = vmlal_s32(wide(add_odd), vshrn_n_s64(wide(x), 32), vmovn_s64(wide(odd)));
+  const int64x2_t shifted_low = vshlq_s64(low, vnegq_s64(wide(shift_even)));
+  const int64x2_t shifted_high = vshlq_s64(high, vnegq_s64(wide(shift_odd)));
+  return vtrn1q_s32(vreinterpretq_s32_s64(shifted_low), vreinterpretq_s32_s64(shifted_high));
 }
 inline Ints decrease_where_less(Ints x, Ints limit) { return vaddq_s32(x, vreinterpretq_s32_u32(vcltq_s32(x, limit))); }
 inline Ints shift_right_each(Ints x, Ints by) { return vshlq_s32(x, vnegq_s32(by)); }
@@ -114,6 +134,20 @@ inline void interleave(const std::byte* const* rows, int64_t count, int32_t flip
   }
   for (; i < count; ++i)
     for (int r = 0; r < 4; ++r) out[4 * i + r] = static_cast<uint8_t>(from[r][i] ^ flip);
+}
+
+// Interleaves `count` values of 16 bits of two rows.
+inline void interleave_pairs(const std::byte* const* rows, int64_t count, std::byte* to) {
+  const uint8_t *a = reinterpret_cast<const uint8_t*>(rows[0]), *b = reinterpret_cast<const uint8_t*>(rows[1]);
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const uint16x8x2_t x = {vreinterpretq_u16_u8(vld1q_u8(a + 2 * i)), vreinterpretq_u16_u8(vld1q_u8(b + 2 * i))};
+    vst2q_u16(reinterpret_cast<uint16_t*>(to + 4 * i), x);
+  }
+  for (; i < count; ++i) {
+    __builtin_memcpy(to + 4 * i, a + 2 * i, 2);
+    __builtin_memcpy(to + 4 * i + 2, b + 2 * i, 2);
+  }
 }
 
 }  // namespace

@@ -83,7 +83,15 @@ void multiply(const Int8Product& p) {
 }
 
 constexpr int kRows = 16;
-constexpr Int8Gemm kGemm{kRows, 1, multiply<true>, multiply<false>, copy_runs, sum_rows, nullptr, nullptr};
+constexpr Int8Gemm kGemm{.rows = kRows,
+                         .least_rows = 1,
+                         .begin_rows = 1,
+                         .multiply_unsigned = multiply<true>,
+                         .multiply_signed = multiply<false>,
+                         .copy_runs = copy_runs,
+                         .sum_rows = sum_rows,
+                         .begin = nullptr,
+                         .end = nullptr};
 
 }  // namespace
 

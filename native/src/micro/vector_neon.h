@@ -71,6 +71,7 @@ inline Floats round_to_even(Floats x) { return (Floats)vrndnq_f32((float32x4_t)x
 inline Floats round_down(Floats x) { return (Floats)vrndmq_f32((float32x4_t)x); }
 inline Floats round_up(Floats x) { return (Floats)vrndpq_f32((float32x4_t)x); }
 inline Ints truncate(Floats x) { return (Ints)vcvtq_s32_f32((float32x4_t)x); }
+inline Ints nearest(Floats x) { return (Ints)vcvtnq_s32_f32((float32x4_t)x); }  // ties to even
 inline Floats to_floats(Ints x) { return (Floats)vcvtq_f32_s32((int32x4_t)x); }
 // x * 2^exponent for whole exponents of at most 250, rounded once: the first half of them is exact.
 inline Floats scale_by_power(Floats x, Floats exponent) {
