@@ -291,7 +291,7 @@ inline int square_filter(const RealLayer& layer) {
              : 0;
 }
 
-int rows_together(const RealLayer& layer) { return square_filter(layer) > 0 && layer.stride_x == 1 ? 2 : 1; }
+int rows_together(const RealLayer& layer) { return square_filter(layer) > 0 ? 2 : 1; }
 
 // In views for squares, else rows of outputs.
 int64_t tasks_of(const RealLayer& layer) {
@@ -304,9 +304,7 @@ using SquareRows = void (*)(const FloatDepthwiseCall&, const View&, int64_t);
 
 template <int filter, int stride>
 SquareRows choose_square(int rows) {
-  if constexpr (stride == 1)
-    if (rows == 2) return square_rows<filter, stride, 2>;
-  return square_rows<filter, stride, 1>;
+  return rows == 2 ? square_rows<filter, stride, 2> : square_rows<filter, stride, 1>;
 }
 
 SquareRows choose_square(const RealLayer& layer, int rows) {
