@@ -17,8 +17,8 @@ from subgraft.delegates.constants import is_constant
 # kernels. The schema has no name for the last.
 TANH, LOGISTIC = 4, 6
 ACTIVATIONS: dict[str | int, int] = {"TANH": TANH, LOGISTIC: LOGISTIC, TANH: TANH}
-ACTIVATIONS |= codes.FUSED
-ACTIVATIONS |= {number: number for number in codes.FUSED.values()}
+for _name, _number in codes.FUSED.items():
+    ACTIVATIONS[_name] = ACTIVATIONS[_number] = _number
 LSTM_INPUTS, LSTM_NORMS = 20, 4  # the norms of the gates follow the states
 OUTPUT_STATE, CELL_STATE = 18, 19
 BIDIRECTIONAL_INPUTS = 48
