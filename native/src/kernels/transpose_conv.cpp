@@ -5,6 +5,7 @@
 #include "kernels/conv_int8.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/mediapipe.h"
 #include "kernels/requantize.h"
 #include "kernels/transpose_conv_math.h"
@@ -13,10 +14,7 @@
 namespace subgraft {
 namespace {
 
-// What the op's inputs are for.
-struct Places {
-  int weights, data, bias;
-};
+using Places = TransposedPlaces;
 constexpr Places kBuiltin{1, 2, 3};  // input 0 is the output's shape
 constexpr Places kMediaPipe{1, 0, 2};
 
@@ -36,6 +34,7 @@ void run(const Invocation& v, const TransposedGeometry& g, const X* in, const W*
 Compute transposed_float(Preparation& p, const TransposedGeometry& g, const Places& at, int64_t activation) {
   const bool biased = has_bias(p, at.bias, DType::float32, g.channels_out);
   const Range<float> range = activation_range(activation);
+  if (Compute fast = fast_transpose_conv_float(p, g, at, activation)) return fast;
   return [=](const Invocation& v) {
     const AddBias finish{biased ? v.in<float>(at.bias) : nullptr, range, v.out<float>(0)};
     run<float>(v, g, v.in<float>(at.data), v.in<float>(at.weights), RealProduct(), finish);
