@@ -11,16 +11,17 @@ namespace {
 
 using RealLayer = FloatDepthwise;
 
+// Divisions take longer than the sums of a small filter; most are by 1.
+inline int64_t divided_by(int64_t x, int64_t by) { return by == 1 ? x : x / by; }
+
 struct Taps {
   int64_t begin, end;
 };
 
 // The filter elements that meet an axis of `size` at `origin`.
 inline Taps taps_inside(int64_t origin, int64_t size, int64_t filter, int64_t dilation) {
-  // Divisions take longer than the sums of a small filter.
-  const auto divide = [&](int64_t x) { return dilation == 1 ? x : x / dilation; };
-  const int64_t begin = origin >= 0 ? 0 : divide(-origin + dilation - 1);
-  const int64_t most = origin >= size ? 0 : divide(size - 1 - origin) + 1;
+  const int64_t begin = origin >= 0 ? 0 : divided_by(-origin + dilation - 1, dilation);
+  const int64_t most = origin >= size ? 0 : divided_by(size - 1 - origin, dilation) + 1;
   const int64_t end = most < filter ? most : filter;
   return {begin < end ? begin : end, end};
 }
@@ -98,8 +99,8 @@ void sum_any(const FloatDepthwiseCall& call, const float* image, int64_t y, int6
 // Outputs of a row whose taps are all inside the image.
 inline Taps interior(int64_t in_width, int64_t out_width, int64_t filter, int64_t stride, int64_t dilation,
                      int64_t before) {
-  const int64_t first = (before + stride - 1) / stride, last = in_width - 1 - (filter - 1) * dilation + before;
-  int64_t end = last >= 0 ? last / stride + 1 : 0;
+  const int64_t first = divided_by(before + stride - 1, stride), last = in_width - 1 - (filter - 1) * dilation + before;
+  int64_t end = last >= 0 ? divided_by(last, stride) + 1 : 0;
   if (end > out_width) end = out_width;
   return first < end ? Taps{first, end} : Taps{0, 0};
 }
@@ -157,16 +158,24 @@ inline View view_of(const FloatDepthwiseCall& call, int64_t batch, int64_t y, in
   View view;
   view.in = call.in + ((batch * layer.in_height + y) * layer.in_width + x) * channels;
   view.out = call.out + ((batch * layer.out_height + y) * layer.out_width + x) * channels;
-  view.in_height = (layer.in_height - y + dy - 1) / dy;
-  view.in_width = (layer.in_width - x + dx - 1) / dx;
-  view.out_height = (layer.out_height - y + dy - 1) / dy;
-  view.out_width = (layer.out_width - x + dx - 1) / dx;
-  view.before_y = layer.before_y / dy;
-  view.before_x = layer.before_x / dx;
+  view.in_height = divided_by(layer.in_height - y + dy - 1, dy);
+  view.in_width = divided_by(layer.in_width - x + dx - 1, dx);
+  view.out_height = divided_by(layer.out_height - y + dy - 1, dy);
+  view.out_width = divided_by(layer.out_width - x + dx - 1, dx);
+  view.before_y = divided_by(layer.before_y, dy);
+  view.before_x = divided_by(layer.before_x, dx);
   view.pitch = channels * dx;
   view.in_row = layer.in_width * channels * dy;
   view.out_row = layer.out_width * channels * dy;
   return view;
+}
+
+// Whether memory decides the speed: pixels are farther apart than prefetching follows, or images are larger than the
+// second cache.
+inline bool reads_in_order(const RealLayer& layer, const View& view) {
+  constexpr int64_t kFarApart = 2048, kLargeImage = 1 << 20;
+  const int64_t image = 4 * int64_t{layer.in_height} * layer.in_width * layer.channels;
+  return view.pitch * 4 > kFarApart || image > kLargeImage;
 }
 
 // A filter and stride that are known when this is compiled: a tile of `rows` x kTile outputs loads each value once.
@@ -182,15 +191,16 @@ struct Square {
   int64_t first_x;  // the column of the image that output 0 begins with
 
   // from: one value for each row, its columns `pitch` apart.
+  template <bool whole>
   [[gnu::always_inline]] static void sum_tile(const float* const* from, int64_t pitch, const Floats* w, Floats start,
-                                              Channels channels, bool whole, Floats (*sums)[kTile]) {
+                                              Channels channels, Floats (*sums)[kTile]) {
     for (int r = 0; r < rows; ++r)
       for (int t = 0; t < kTile; ++t) sums[r][t] = start;
 #pragma GCC unroll 128
     for (int i = 0; i < kInRows * kInColumns; ++i) {
       const int row = i / kInColumns, column = i % kInColumns;
       const float* at = from[row] + column * pitch;
-      const Floats value = whole ? load(at) : load_part(at, channels.count, broadcast(0.f));
+      const Floats value = load_channels<whole>(at, channels.count);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 16
@@ -218,34 +228,96 @@ struct Square {
     }
   }
 
-  // At least kTile outputs a row.
-  template <bool whole>
-  void channels(const FloatDepthwiseCall& call, const View& view, Taps inside, Channels channels, float* out) const {
-    const RealLayer& layer = *call.layer;
-    // Zeros are as many as columns without dilation need.
-    const bool needs_patches = has_zeros && view.pitch != layer.channels;
+  // The constants of a vector of channels.
+  struct Parameters {
     Floats w[filter * filter];
-    for (int i = 0; i < filter * filter; ++i)
-      w[i] = load_channels<whole>(call.weights + i * layer.channels + channels.first, channels.count);
-    const Floats start = call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
-    const Clamp clamp{broadcast(layer.min), broadcast(layer.max)};
-    alignas(64) float patch[kInRows * kInColumns * kLanes];
-    for (int64_t next = 0; next < view.out_width; next += kTile) {
-      const int64_t x = next + kTile <= view.out_width ? next : view.out_width - kTile;
-      Floats sums[rows][kTile];
-      const float* from[kInRows];
-      if (x >= inside.begin && x + kTile <= inside.end && !needs_patches) {
-        for (int r = 0; r < kInRows; ++r) from[r] = row[r] + channels.first + (first_x + x * stride) * step[r];
-        sum_tile(from, view.pitch, w, start, channels, whole, sums);
-      } else {
-        copy_patch<whole>(view, x, channels, patch);
-        for (int r = 0; r < kInRows; ++r) from[r] = patch + r * kInColumns * kLanes;
-        sum_tile(from, kLanes, w, start, channels, true, sums);
-      }
-      for (int r = 0; r < rows; ++r)
-        for (int t = 0; t < kTile; ++t)
-          store_channels<whole>(out + r * view.out_row + (x + t) * view.pitch, clamp(sums[r][t]), channels.count);
+    Floats start;
+
+    template <bool whole>
+    [[gnu::always_inline]] void read(const FloatDepthwiseCall& call, Channels channels) {
+      const float* from = call.weights + channels.first;
+      for (int i = 0; i < filter * filter; ++i)
+        w[i] = load_channels<whole>(from + i * int64_t{call.layer->channels}, channels.count);
+      start = call.bias ? load_channels<whole>(call.bias + channels.first, channels.count) : broadcast(0.f);
     }
+  };
+
+  // kTile neighbours of one row. from: channel 0 of the values of each row; null where a patch is needed.
+  struct Place {
+    const float* from[kInRows];
+    bool is_inside;
+    int64_t x;
+    float* to;
+  };
+
+  [[gnu::always_inline]] Place place_at(const View& view, Taps inside, bool needs_patches, int64_t next,
+                                        float* out) const {
+    Place place;
+    place.x = next + kTile <= view.out_width ? next : view.out_width - kTile;
+    place.is_inside = place.x >= inside.begin && place.x + kTile <= inside.end && !needs_patches;
+    for (int r = 0; r < kInRows; ++r) place.from[r] = row[r] + (first_x + place.x * stride) * step[r];
+    place.to = out + place.x * view.pitch;
+    return place;
+  }
+
+  template <bool whole>
+  [[gnu::always_inline]] void sum_at(const View& view, const Place& place, const Parameters& parameters,
+                                     const Clamp& clamp, Channels channels) const {
+    Floats sums[rows][kTile];
+    const float* from[kInRows];
+    alignas(64) float patch[kInRows * kInColumns * kLanes];
+    for (int r = 0; r < kInRows; ++r) from[r] = place.from[r] + channels.first;
+    int64_t pitch = view.pitch;
+    if (!place.is_inside) {
+      copy_patch<whole>(view, place.x, channels, patch);
+      for (int r = 0; r < kInRows; ++r) from[r] = patch + r * kInColumns * kLanes;
+      pitch = kLanes;
+    }
+    sum_tile<whole>(from, pitch, parameters.w, parameters.start, channels, sums);
+    for (int r = 0; r < rows; ++r)
+      for (int t = 0; t < kTile; ++t)
+        store_channels<whole>(place.to + channels.first + r * view.out_row + t * view.pitch, clamp(sums[r][t]),
+                              channels.count);
+  }
+
+  // Rows of at least kTile outputs, one vector of channels after the other: their parameters stay in registers.
+  template <bool whole>
+  void sum_channels(const FloatDepthwiseCall& call, const View& view, Taps inside, bool needs_patches,
+                    Channels channels, float* out) const {
+    Parameters parameters;
+    parameters.template read<whole>(call, channels);
+    const Clamp clamp{broadcast(call.layer->min), broadcast(call.layer->max)};
+    for (int64_t next = 0; next < view.out_width; next += kTile)
+      sum_at<whole>(view, place_at(view, inside, needs_patches, next, out), parameters, clamp, channels);
+  }
+
+  // All channels of one place after the other: memory is read in its order.
+  void sum_places(const FloatDepthwiseCall& call, const View& view, Taps inside, bool needs_patches, float* out) const {
+    const int64_t channels = call.layer->channels;
+    const Clamp clamp{broadcast(call.layer->min), broadcast(call.layer->max)};
+    Parameters parameters;
+    for (int64_t next = 0; next < view.out_width; next += kTile) {
+      const Place place = place_at(view, inside, needs_patches, next, out);
+      int64_t c = 0;
+      for (; c + kLanes <= channels; c += kLanes) {
+        parameters.template read<true>(call, {c, kLanes});
+        sum_at<true>(view, place, parameters, clamp, {c, kLanes});
+      }
+      if (c < channels) {
+        parameters.template read<false>(call, {c, channels - c});
+        sum_at<false>(view, place, parameters, clamp, {c, channels - c});
+      }
+    }
+  }
+
+  void sum_rows(const FloatDepthwiseCall& call, const View& view, Taps inside, float* out) const {
+    const int64_t channels = call.layer->channels;
+    // Zeros are as many as columns without dilation need.
+    const bool needs_patches = has_zeros && view.pitch != channels;
+    if (reads_in_order(*call.layer, view)) return sum_places(call, view, inside, needs_patches, out);
+    int64_t c = 0;
+    for (; c + kLanes <= channels; c += kLanes) sum_channels<true>(call, view, inside, needs_patches, {c, kLanes}, out);
+    if (c < channels) sum_channels<false>(call, view, inside, needs_patches, {c, channels - c}, out);
   }
 };
 
@@ -263,11 +335,7 @@ void square_rows(const FloatDepthwiseCall& call, const View& view, int64_t y) {
     tile.has_zeros |= !is_inside;
   }
   const Taps inside = interior(view.in_width, view.out_width, filter, stride, 1, view.before_x);
-  const int64_t channels = call.layer->channels;
-  float* out = view.out + y * view.out_row;
-  int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) tile.template channels<true>(call, view, inside, {c, kLanes}, out + c);
-  if (c < channels) tile.template channels<false>(call, view, inside, {c, channels - c}, out + c);
+  tile.sum_rows(call, view, inside, view.out + y * view.out_row);
 }
 
 template <bool shared>
@@ -318,8 +386,9 @@ void run_squares(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
   const int64_t tasks = tasks_of(layer) / layer.batches;
   const SquareRows all = choose_square(layer, rows), last = choose_square(layer, 1);
   for (int64_t task = begin; task < end; ++task) {
-    const int64_t batch = task / tasks, number = (task - batch * tasks) / layer.dilation_y;
-    const int64_t y = number * rows, first_y = task % layer.dilation_y;
+    const int64_t batch = layer.batches == 1 ? 0 : task / tasks, left = task - batch * tasks;
+    const int64_t number = divided_by(left, layer.dilation_y), y = number * rows;
+    const int64_t first_y = left - number * layer.dilation_y;
     for (int64_t first_x = 0; first_x < layer.dilation_x; ++first_x) {
       const View view = view_of(call, batch, first_y, first_x);
       if (y < view.out_height) (y + rows <= view.out_height ? all : last)(call, view, y);
