@@ -221,11 +221,15 @@ class StandIn:
         return value if not self.offset else (value + np.asarray(self.offset).astype(value.dtype)).astype(value.dtype)
 
     def _run(self, seen: Seen, step: Step, values: dict[int, Array]) -> None:
-        if step.program is None:
-            _prepare(seen, step)
+        if step.program is None or step.converted is None or step.converted.states:
+            _prepare(seen, step, values)  # each time where there is a state: it is part of the graph
         assert step.converted is not None
+        for t, state in step.converted.states.items():
+            step.program.set(t, state)
         step.program.call([values[i] for i in step.fed])
         for i, t in zip(step.outputs, step.converted.results, strict=True):
+            if step.operation == "LSTM" and i == step.outputs[0]:
+                continue  # scratch memory
             values[i] = step.program.get(t).reshape(seen.operands[i].dims)
 
 
@@ -250,9 +254,9 @@ def _view(pointer: int, operand: Operand) -> Array:
     return np.frombuffer(raw, dtype).reshape(operand.dims)
 
 
-def _prepare(seen: Seen, step: Step) -> None:
+def _prepare(seen: Seen, step: Step, values: Mapping[int, Array]) -> None:
     """The operation as a graph of TFLite's ops, and a program for it."""
-    inputs = [_standing_in(seen.operands[i], i) for i in step.inputs]
+    inputs = [_standing_in(seen.operands[i], i, values.get(i)) for i in step.inputs]
     outputs = [seen.operands[i] for i in step.outputs]
     try:
         step.converted = convert(SpecCase("", step.operation, tuple(inputs), tuple(outputs)))
@@ -264,16 +268,11 @@ def _prepare(seen: Seen, step: Step) -> None:
     step.program = _native.Program(Model.of(graph).native, pool=_native.ThreadPool(1))
 
 
-def _standing_in(operand: Operand, number: int) -> Operand:
-    """A computed operand needs some values of its shape; each has a name to be found again by."""
-    if operand.life in ("CONSTANT_COPY", "NO_VALUE"):
+def _standing_in(operand: Operand, number: int, value: Array | None) -> Operand:
+    """A computed operand with its value, and a name to be found again by."""
+    if value is None:
         return operand
-    values = (0,) * int(np.prod(operand.dims, dtype=np.int64))
     return Operand(
-        f"operand {number}", operand.type, operand.dims, values, "SUBGRAPH_INPUT", operand.scales, operand.zero,
-        operand.axis,
+        f"operand {number}", operand.type, operand.dims, tuple(value.reshape(-1).tolist()), "SUBGRAPH_INPUT",
+        operand.scales, operand.zero, operand.axis,
     )  # fmt: skip
-
-
-def built(folder: Path, levels: Sequence[int] = LEVELS) -> Mapping[int, StandIn]:
-    return {level: StandIn(folder, level) for level in levels}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from op_cases import Array, Case, c, out, x
+from op_cases import Array, Case, c, const, out, x
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 
@@ -94,7 +94,37 @@ def batch_matmul(seed: int) -> tuple[Case, int]:
     return Case("BATCH_MATMUL", sides, [out()], options, seed=seed), depth
 
 
-KINDS = {"fully_connected": fully_connected, "conv": conv, "batch_matmul": batch_matmul}
+def transpose_conv(seed: int) -> tuple[Case, int]:
+    rng = np.random.default_rng(seed)
+    depth, units = size(rng, 40), size(rng, 40)
+    taps, stride, image, made = [], [], [], []
+    padding = pick(rng, "SAME", "VALID")
+    for _ in range(2):
+        step, filter_ = int(pick(rng, 1, 2, 2, 3, 4)), int(pick(rng, 1, 2, 3, 4, 5, 8))
+        if rng.random() < 0.2:
+            step = filter_ = 1
+        given = 1 if step == filter_ == 1 else size(rng, 12)
+        # Any output that the convolution would make this input of.
+        low = (given - 1) * step + (1 if padding == "SAME" else filter_)
+        taps.append(filter_)
+        stride.append(step)
+        image.append(given)
+        made.append(int(rng.integers(low, low + step)))
+    options = {
+        "padding": padding,
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "fused_activation_function": pick(rng, *ACTIVATIONS),
+    }
+    batches = int(pick(rng, 1, 1, 2))
+    bias = [c(units)] if rng.random() < 0.7 else []
+    shape = const((batches, *made, units))
+    inputs = [shape, c(units, *taps, depth), x(batches, *image, depth), *bias]
+    reached = int(np.ceil(taps[0] / stride[0]) * np.ceil(taps[1] / stride[1]))
+    return Case("TRANSPOSE_CONV", inputs, [out()], options, version=3, seed=seed), depth * reached
+
+
+KINDS = {"fully_connected": fully_connected, "conv": conv, "batch_matmul": batch_matmul, "transpose_conv": transpose_conv}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -266,3 +267,22 @@ def test_ten_thousand_runs_need_no_more_memory(stand_in: StandIn) -> None:
 
 def test_rejected_is_what_refusals_are() -> None:
     assert issubclass(Refusal, Rejected)
+
+
+def test_a_memory_checker_finds_nothing(stand_in: StandIn, tmp_path: Path) -> None:
+    """Address and undefined-behaviour sanitizer, while every call fails in turn."""
+    compiler = shutil.which("c++") or shutil.which("g++")
+    if compiler is None:
+        pytest.skip("needs a C++ compiler: apt install g++")
+    native = Path(__file__).parents[1] / "native"
+    program = tmp_path / "run_nnapi"
+    sources = [native / "tests" / "run_nnapi.cpp", *sorted((native / "src" / "nnapi").glob("*.cpp"))]
+    flags = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    command = [compiler, *flags, f"-I{native / 'src'}", *map(str, sources), "-o", str(program), "-ldl"]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if built.returncode and "-lasan" in built.stderr:
+        pytest.skip("needs the address sanitizer's library: apt install libasan8")
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run([program, stand_in.path], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.startswith("2 good,") and ran.stdout.endswith(" 0 left\n")

@@ -496,7 +496,7 @@ def test_views_are_counted_as_long_as_any_part_of_them_lives(model):
     del part
     assert frame.live_views == 0
     frame.run()
-    np.testing.assert_array_equal(frame.get(3), np.tanh(2 * X) ** 2)
+    np.testing.assert_allclose(frame.get(3), np.tanh(2 * X) ** 2, rtol=1e-6)
 
 
 def test_what_exists_only_inside_of_a_segment_cannot_be_read():

@@ -193,7 +193,7 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "RELU": lambda x: np.where(x < 0, 0, x),
     "RELU6": lambda x: np.where(np.isnan(x), x, np.clip(x, 0, 6)),
 }
-SMALLEST_NORMAL = 1.18e-38
+SMALLEST_NORMAL = 1.2e-38
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)

@@ -42,6 +42,19 @@ def fully_connected(draw: Draw) -> Case:
     return replace(Case("FULLY_CONNECTED", tensors, [out()], options), tolerance=0.0)
 
 
-@pytest.mark.parametrize(("recipe", "first", "count"), sampled(fully_connected=fully_connected))
+def blockwise(draw: Draw) -> Case:
+    """Weights with one scale for each block."""
+    block = draw.pick((4, 8, 16, 32, 32, 40))
+    depth, units = block * draw.number(1, 6), draw.pick((1, 3, 15, 16, 17, 32, 33, 48, 70))
+    tensors = [
+        activations(draw, draw.pick((1, 1, 2, 3, 4, 5, 7, 8, 9)), depth),
+        c(units, depth, dtype=draw.pick(("int4", "int4", "int8")), block=block),
+        None if draw.chance(0.3) else c(units),
+    ]
+    options = {"fused_activation_function": draw.pick(ACTIVATIONS)}
+    return replace(Case("FULLY_CONNECTED", tensors, [out()], options), tolerance=0.0)
+
+
+@pytest.mark.parametrize(("recipe", "first", "count"), sampled(fully_connected=fully_connected, blockwise=blockwise))
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)

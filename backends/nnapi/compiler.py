@@ -50,7 +50,7 @@ def model_of(draft: Draft, library: _native.NnapiLibrary, fp16: bool) -> _native
     """The model as the library has it, finished. Raises NnapiError."""
     model = _native.NnapiModel(library)
     for operand in draft.operands:
-        _add(model, operand, library, fp16)
+        _add(model, operand)
     for operation in draft.operations:
         model.add_operation(operation.code, operation.inputs, operation.outputs)
     model.identify(draft.inputs, draft.outputs)
@@ -60,14 +60,12 @@ def model_of(draft: Draft, library: _native.NnapiLibrary, fp16: bool) -> _native
     return model
 
 
-def _add(model: _native.NnapiModel, operand: Operand, library: _native.NnapiLibrary, fp16: bool) -> None:
+def _add(model: _native.NnapiModel, operand: Operand) -> None:
     at = model.add_operand(operand.type, operand.shape, operand.scale, operand.zero_point)
     if operand.channel_scales:
         model.set_channel_scales(at, operand.channel_axis, operand.channel_scales)
     if operand.absent:
         model.set_absent(at)
-    elif operand.model is not None:
-        model.set_model(at, model_of(operand.model, library, fp16))
     elif operand.value is not None:
         model.set_value(at, operand.value)
 
@@ -126,8 +124,6 @@ def _add_draft(draft: Draft, add: Callable[[bytes | memoryview], None]) -> None:
         add(repr(facts).encode())
         add(np.asarray(operand.channel_scales, np.float32).tobytes())
         add(operand.value if operand.value is not None else b"")
-        if operand.model is not None:
-            _add_draft(operand.model, add)
     for operation in draft.operations:
         add(repr((operation.code, operation.inputs, operation.outputs)).encode())
     add(repr((draft.inputs, draft.outputs)).encode())

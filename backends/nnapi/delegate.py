@@ -25,6 +25,7 @@ from subgraft.delegates import (
     Failed,
     Graph,
     Health,
+    KeepsState,
     Op,
     Refines,
     Rejected,
@@ -122,6 +123,11 @@ class Nnapi:
             return nothing
         return _by_op(segment, draft, supported, found)
 
+    def keeps_state(self, op: Op, graph: Graph) -> bool:
+        """RNN, SVDF and the LSTM family."""
+        lowering_of = lowering.LOWERINGS.get(op.kind)
+        return lowering_of is not None and lowering_of.keeps_state
+
     def cost(self, segment: Segment) -> Cost | None:
         """No idea: drivers do not tell."""
         return None
@@ -208,4 +214,5 @@ def _by_op(segment: Segment, draft: Draft, supported: Sequence[bool], found: Fou
 _delegate: type[Delegate] = Nnapi  # mypy proves the contracts
 _chooses: type[Chooses] = Nnapi
 _refines: type[Refines] = Nnapi
+_state: type[KeepsState] = Nnapi
 _timed: type[Timed] = Nnapi

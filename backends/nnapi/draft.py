@@ -40,7 +40,6 @@ class Operand:
     channel_axis: int = 0
     value: bytes | memoryview | None = None
     absent: bool = False
-    model: Draft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,7 @@ class Draft:
     operands: list[Operand] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)  # tensor of the graph: operand
+    states: dict[int, int] = field(default_factory=dict)  # variable tensor: the operand of its value after a run
     inputs: tuple[int, ...] = ()  # operands
     outputs: tuple[int, ...] = ()
     fed: tuple[int, ...] = ()  # the tensors that they are; a segment may have constants among its ends
@@ -86,6 +86,11 @@ class Draft:
         if t not in self.places:
             self.places[t] = self.add(self.described(self.known(t)))
         return self.places[t]
+
+    def state(self, t: int) -> int:
+        """What a variable tensor is after the run."""
+        self.states[t] = self.like(t)
+        return self.states[t]
 
     def known(self, t: int) -> Tensor:
         """The tensor; with its value where that follows from constants, such as float16 weights and DEQUANTIZE."""
@@ -153,7 +158,8 @@ class Draft:
         return self.add(Operand(codes.TENSOR_INT32, values.shape, scale, value=values.astype(np.int32).tobytes()))
 
     def absent(self, type_code: int) -> int:
-        return self.add(Operand(type_code, (0,) if type_code not in (codes.FLOAT32, codes.INT32) else (), absent=True))
+        """A tensor that is left out."""
+        return self.add(Operand(type_code, (0,), absent=True))
 
     def write(self, name: str, inputs: Sequence[int], outputs: int | Sequence[int]) -> None:
         """Appends an operation. Raises Refused where this feature level does not have it."""

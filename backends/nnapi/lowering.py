@@ -32,6 +32,7 @@ class Lowering:
     data: int = 0
     any_rank: bool = False
     is_custom: bool = False
+    keeps_state: bool = False
     scalars: bool = False  # tensors without dimensions may be read as those of one element
 
 
@@ -45,13 +46,14 @@ def lowers(
     data: int = 0,
     any_rank: bool = False,
     is_custom: bool = False,
+    keeps_state: bool = False,
     scalars: bool = False,
 ) -> Callable[[Lower], Lower]:
     """Registers a function that writes the operations of an op."""
 
     def register(lower: Lower) -> Lower:
         for kind in kinds:
-            LOWERINGS[kind] = Lowering(lower, levels, tuple(rules), data, any_rank, is_custom, scalars)
+            LOWERINGS[kind] = Lowering(lower, levels, tuple(rules), data, any_rank, is_custom, keeps_state, scalars)
         return lower
 
     return register
@@ -132,11 +134,13 @@ def check(op: Op, graph: Graph, level: int) -> Verdict:
     ends = verdict(op, graph, (has_ends,))
     if not ends:
         return ends
-    rules = [*EVERY_OP, *lowering.rules]
+    rules = [rule for rule in EVERY_OP if rule is not known_activation or not lowering.keeps_state]
+    rules += lowering.rules
     if not lowering.scalars:
         rules.append(has_dimensions)
     rules.append(at_most_eight_dimensions if lowering.any_rank else few_dimensions)
-    rules.append(no_state)
+    if not lowering.keeps_state:
+        rules.append(no_state)
     reasons = [*_against_type(op, graph, lowering, level), *verdict(op, graph, rules).reasons]
     if not reasons:
         reasons += _taken_by_the_cpu(op, graph)
@@ -203,7 +207,7 @@ def draft(segment: Segment, level: int) -> Draft:
         if not makes_constants(op, graph):
             LOWERINGS[op.kind].lower(op, made)
     made.inputs = tuple(inputs)
-    made.outputs = tuple(made.tensor(t) for t in made.given)
+    made.outputs = tuple(made.states[t] if t in made.states else made.tensor(t) for t in made.given)
     if not made.operations:
         raise Refused("it only makes constants")
     return made

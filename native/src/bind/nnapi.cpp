@@ -292,12 +292,6 @@ void bind_nnapi_model(py::module_& module) {
           py::arg("operand"), py::arg("value"), "value: its bytes, which stay as they are for as long as the model.")
       .def("set_absent", &Model::set_absent, py::arg("operand"))
       .def(
-          "set_model",
-          [](Model& self, std::uint32_t operand, const std::shared_ptr<Model>& value) {
-            self.set_model(operand, value);
-          },
-          py::arg("operand"), py::arg("value"), "A branch or body, finished. Since feature level 30.")
-      .def(
           "add_operation",
           [](Model& self, std::int32_t code, const Indices& inputs, const Indices& outputs) {
             self.add_operation(code, inputs, outputs);

@@ -5,6 +5,7 @@
 
 #include "bind/bind.h"
 #include "bind/bound_program.h"
+#include "core/available_cpus.h"
 #include "core/errors.h"
 
 namespace py = pybind11;
@@ -120,6 +121,9 @@ void bind_program(py::module_& module) {
 
   module.def("plan_arena", &plan_blocks, py::arg("sizes"), py::arg("first"), py::arg("last"),
              "Offsets for blocks of `sizes` bytes that live from step `first` to `last`, and the bytes needed in all.");
+  module.def("available_cpus", &available_cpus, py::arg("root") = "",
+             "CPUs that this process may use: its affinity, less where control groups give it less time. `root`: a "
+             "folder to look for /proc and /sys in.");
   module.def("missing_kernels", &missing_kernels, py::arg("model").none(false),
              "The op codes of a model that no kernel answers to, as (name, version, is custom).");
   module.def("kernel_names", [] { return Registry::builtin().names(); }, "The ops that the CPU interpreter can run.");

@@ -7,7 +7,7 @@
 #include "kernels/broadcast.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
-#include "kernels/fast_pairs.h"
+#include "kernels/fast_arithmetic.h"
 #include "kernels/hard_swish.h"
 #include "kernels/lookup_table.h"
 #include "kernels/map.h"
@@ -47,6 +47,16 @@ SigmoidInput sigmoid_input(const Preparation& p, int max_shift) {
   return input;
 }
 
+template <typename Sigmoid>
+Compute map_sigmoid(int64_t count, MapFunction Elementwise::* function, SigmoidInput input) {
+  const Elementwise* fast = elementwise();
+  if (!fast) return map<int16_t, int16_t>(count, Sigmoid(input));
+  SigmoidMap parameters{input.multiplier, input.shift, {}};
+  const auto points = make_sigmoid_points();
+  std::copy(points.begin(), points.end(), parameters.points);
+  return fast_map<int16_t, int16_t>(count, kFunctionGrain, fast->*function, parameters);
+}
+
 float logistic(float x) {
   // Below, 1 + e^-x is e^-x, and above, it is 1.
   if (x > 16.619047164916992188f) return 1;
@@ -62,7 +72,7 @@ Compute prepare_logistic(Preparation& p) {
       if (Compute fast = fast_real<T>(count, &Elementwise::logistic)) return fast;
       return map<T, T>(count, computed_as_float<T>(logistic));
     } else if constexpr (std::is_same_v<T, int16_t>) {
-      return map<int16_t, int16_t>(count, Logistic16(sigmoid_input(p, 0)));
+      return map_sigmoid<Logistic16>(count, &Elementwise::logistic_of_16, sigmoid_input(p, 0));
     } else {
       p.require(p.output(0).scale() == 1.0f / 256, "output needs the scale 1/256, not ", p.output(0).scale());
       return map_function<T>(p, count, [](float x) { return 1 / (1 + std::exp(-x)); });
@@ -79,7 +89,8 @@ Compute prepare_tanh(Preparation& p) {
       if (Compute fast = fast_real<T>(count, &Elementwise::tanh)) return fast;
       return map<T, T>(count, computed_as_float<T>(tanh));
     }
-    if constexpr (std::is_same_v<T, int16_t>) return map<int16_t, int16_t>(count, Tanh16(sigmoid_input(p, 1)));
+    if constexpr (std::is_same_v<T, int16_t>)
+      return map_sigmoid<Tanh16>(count, &Elementwise::tanh_of_16, sigmoid_input(p, 1));
     if constexpr (sizeof(T) == 1) return map_function<T>(p, count, tanh);
   });
 }
@@ -133,6 +144,12 @@ Compute quantized_relu(const Preparation& p, int64_t count, float low, float hig
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
   const Multiplier multiplier = quantize_multiplier(in.scale / out.scale);
   const int32_t min = quantized_bound<T>(low, out), max = quantized_bound<T>(high, out);
+  if (const Elementwise* fast = elementwise();
+      fast && std::is_same_v<T, int16_t> && min <= max && fits_fast_scaling(multiplier, 16)) {
+    const Scaling scale = scaling(multiplier);
+    const QuantizedMap parameters{in.zero_point, scale, scale, false, out.zero_point, {min, max}};
+    return fast_map<T, T>(count, kFunctionGrain, fast->of_int16.rescale_to_int16, parameters);
+  }
   return map_quantized<T, T>(count, [=](T x) {
     return static_cast<T>(
         std::min(std::max(min, wrapping_add(rescale(x - in.zero_point, multiplier), out.zero_point)), max));
@@ -165,6 +182,12 @@ Compute quantized_leaky_relu(const Preparation& p, int64_t count, float alpha) {
   const Multiplier positive = quantize_multiplier(in.scale / out.scale);
   const Multiplier negative = quantize_multiplier(std::abs(in.scale * alpha / out.scale));
   const int64_t sign = alpha < 0 ? -1 : 1;
+  if (const Elementwise* fast = elementwise();
+      fast && std::is_same_v<T, int16_t> && fits_fast_scaling(positive, 16) && fits_fast_scaling(negative, 16)) {
+    const QuantizedMap parameters{in.zero_point, scaling(positive), scaling(negative),
+                                  sign < 0,      out.zero_point,    {-32768, 32767}};
+    return fast_map<T, T>(count, kFunctionGrain, fast->of_int16.rescale_to_int16, parameters);
+  }
   return map_quantized<T, T>(count, [=](T value) {
     const int32_t x = value - in.zero_point;
     const int64_t y = x >= 0 ? rescale(x, positive) : sign * rescale(x, negative);
@@ -187,15 +210,28 @@ Compute prepare_leaky_relu(Preparation& p) {
 }
 
 template <typename T, typename Alpha>
-Compute quantized_prelu(const Preparation& p, const Broadcast<2>& plan) {
+Compute quantized_prelu(Preparation& p, const Broadcast<2>& plan) {
   const Affine in = Affine::of(p.input(0)), slope = Affine::of(p.input(1)), out = Affine::of(p.output(0));
   const Multiplier positive = quantize_multiplier(in.scale / out.scale);
   const Multiplier negative = quantize_multiplier(in.scale * slope.scale / out.scale);
-  return map2<T, Alpha, T>(plan, [=](T value, Alpha alpha) {
+  const auto one = [=](T value, Alpha alpha) {
     const int32_t x = value - in.zero_point;
     const int32_t y = x >= 0 ? rescale(x, positive) : rescale(x * (alpha - slope.zero_point), negative);
     return saturate<T>(int64_t{y} + out.zero_point);
-  });
+  };
+  if constexpr (sizeof(T) == 1) {
+    if (Compute fast = fast_table_of_pairs<T, T, T>(p, plan, one)) return fast;
+    const auto* table = fast_quantized<T>();
+    if (table && fits_fast_scaling(positive, 16) && fits_fast_scaling(negative, 16)) {
+      const QuantizedPrelu parameters{{in.zero_point, slope.zero_point},
+                                      scaling(positive),
+                                      scaling(negative),
+                                      out.zero_point,
+                                      {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()}};
+      return fast_pairs<T, T, T>(p, plan, table->prelu, kQuantizedPairsGrain, parameters);
+    }
+  }
+  return map2<T, Alpha, T>(plan, one);
 }
 
 Compute prepare_prelu(Preparation& p) {

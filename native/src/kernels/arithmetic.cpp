@@ -85,12 +85,12 @@ Compute quantized_sum(Preparation& p, const Broadcast<2>& plan, int32_t sign) {
   const CommonScale common = common_scale(p, sizeof(T) == 1 ? 20 : 15);
   const float unit = static_cast<float>(1 << common.left_shift) * p.output(0).scale();
   const QuantizedOutput output{quantize_multiplier(twice_larger_scale(p) / unit), p.output(0).zero_point(), range};
-  const auto function = sign > 0 ? &Elementwise::Quantized::add : &Elementwise::Quantized::subtract;
-  constexpr int kBits = sizeof(T) == 1 ? 28 : 30;  // of a sum of two of at most half of 2^(8 + 20) or 2^(15 + 15)
-  if (Compute fast = fast_quantized_pairs<T>(p, plan, function, &common, output, kBits)) return fast;
-  return map2<T, T, T>(plan, [scaled = tabulated<T>(common), output, sign](T a, T b) {
-    return static_cast<T>(output(scaled.a(a) + sign * scaled.b(b)));
-  });
+  const auto one = [&](auto scaled) {
+    return [scaled, output, sign](T a, T b) { return static_cast<T>(output(scaled.a(a) + sign * scaled.b(b))); };
+  };
+  if (Compute fast = fast_table_of_pairs<T, T, T>(p, plan, one(common))) return fast;
+  if (Compute fast = fast_quantized_sum<T>(p, plan, sign, common, output)) return fast;
+  return map2<T, T, T>(plan, one(tabulated<T>(common)));
 }
 
 // Unquantized small integers are ADDed too, but only of int16.
@@ -153,12 +153,14 @@ Compute quantized_product(Preparation& p, const Broadcast<2>& plan) {
   if constexpr (std::is_same_v<T, int16_t>) require_symmetric(p);
   const QuantizedOutput output{quantize_multiplier(p.input(0).scale() * p.input(1).scale() / p.output(0).scale()),
                                p.output(0).zero_point(), quantized_range<T>(p)};
+  const auto one = [output, zero_a = p.input(0).zero_point(), zero_b = p.input(1).zero_point()](T a, T b) {
+    return static_cast<T>(output((a - zero_a) * (b - zero_b)));
+  };
+  if (Compute fast = fast_table_of_pairs<T, T, T>(p, plan, one)) return fast;
   constexpr int kBits = sizeof(T) == 1 ? 16 : 30;
   const auto function = &Elementwise::Quantized::multiply;
   if (Compute fast = fast_quantized_pairs<T>(p, plan, function, nullptr, output, kBits)) return fast;
-  return map2<T, T, T>(plan, [output, zero_a = p.input(0).zero_point(), zero_b = p.input(1).zero_point()](T a, T b) {
-    return static_cast<T>(output((a - zero_a) * (b - zero_b)));
-  });
+  return map2<T, T, T>(plan, one);
 }
 
 Compute complex_product(const Preparation& p, const Broadcast<2>& plan) {

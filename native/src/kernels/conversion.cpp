@@ -7,6 +7,7 @@
 #include "kernels/cast_math.h"
 #include "kernels/dispatch.h"
 #include "kernels/families.h"
+#include "kernels/fast_arithmetic.h"
 #include "kernels/lookup_table.h"
 #include "kernels/map.h"
 
@@ -145,11 +146,30 @@ Compute requantize_channels(const Preparation& p) {
   };
 }
 
+// From or to int16; bytes are looked up.
+template <typename In, typename Out>
+Compute fast_requantize(int64_t count, const Requantization& whole) {
+  constexpr bool has_function =
+      (std::is_same_v<In, int16_t> && sizeof(Out) <= 2) || (sizeof(In) == 1 && std::is_same_v<Out, int16_t>);
+  if constexpr (has_function) {
+    const auto* table = fast_quantized<In>();
+    if (!table || !fits_fast_scaling(whole.multiplier, 16)) return {};
+    const Scaling scale = scaling(whole.multiplier);
+    const QuantizedMap parameters{whole.zero_in,  scale,
+                                  scale,          false,
+                                  whole.zero_out, {std::numeric_limits<Out>::min(), std::numeric_limits<Out>::max()}};
+    const MapFunction function = sizeof(Out) == 1 ? table->rescale_to_int8 : table->rescale_to_int16;
+    return fast_map<In, Out>(count, kFunctionGrain, function, parameters);
+  }
+  return {};
+}
+
 template <typename In, typename Out>
 Compute requantize(const Preparation& p, int64_t count) {
   if (p.input(0).is_per_channel() || p.output(0).is_per_channel()) return requantize_channels<In, Out>(p);
   if (std::is_same_v<In, int16_t> && std::is_same_v<Out, int16_t>) require_symmetric(p);
   const Requantization whole(Affine::of(p.input(0)), Affine::of(p.output(0)));
+  if (Compute fast = fast_requantize<In, Out>(count, whole)) return fast;
   return map_quantized<In, Out>(count, [whole](In value) { return whole.apply<Out>(value); });
 }
 

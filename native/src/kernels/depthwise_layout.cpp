@@ -8,13 +8,17 @@
 namespace subgraft {
 namespace {
 
-// Channels that are computed together, at most: a strip of their columns shall stay in the fastest cache.
-constexpr int64_t kMostChannels = 128;
+// Channels that are computed together, at most, and what they are a multiple of where they are not all: interleaving
+// takes so many at once.
+constexpr int64_t kMostChannels = 256, kSomeChannels = 192, kWholeChannels = 64;
+// A strip of columns shall stay in the fastest cache.
 constexpr int64_t kBufferBytes = 24 << 10;
 constexpr int64_t kMostBufferBytes = 1 << 20;
 // Vectors repeat after several pixels where that wastes no lanes, up to this many of them.
 constexpr int64_t kMostRepeated = 32;
 
+// The largest stride at which the columns between outputs are interleaved too.
+constexpr int64_t kMostSkipped = 2;
 // So many products of 16 and 8 bits fit into 32 bits.
 constexpr int64_t kMostWideTaps = 256;
 
@@ -23,8 +27,7 @@ int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 // Every block but the last has this size, and the last no less than a vector.
 int64_t block_of(int64_t channels, int64_t lanes) {
   if (channels <= kMostChannels) return channels;
-  for (int64_t block = round_up((channels - 1) / ((channels - 1) / kMostChannels + 1) + 1, lanes); block >= lanes;
-       block -= lanes) {
+  for (int64_t block = kSomeChannels; block >= lanes; block -= block > kWholeChannels ? kWholeChannels : lanes) {
     const int64_t last = channels % block;
     if (last == 0 || last >= lanes) return block;
   }
@@ -33,7 +36,7 @@ int64_t block_of(int64_t channels, int64_t lanes) {
 
 void plan_columns(const ConvGeometry& g, QuantizedDepthwise& layer) {
   for (int32_t tap = 0; tap < layer.filter_width; ++tap) {
-    const int64_t at = tap * g.x.dilation - g.x.before, stride = g.x.stride;
+    const int64_t at = tap * g.x.dilation - g.x.before, stride = layer.plane_stride;
     const int64_t residue = (at % stride + stride) % stride;
     int32_t p = 0;
     while (p < layer.planes && layer.plane[p].first != residue) ++p;
@@ -156,7 +159,6 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
   layer.filter_height = g.y.filter;
   layer.filter_width = g.x.filter;
   layer.stride_y = g.y.stride;
-  layer.stride_x = g.x.stride;
   layer.dilation_y = g.y.dilation;
   layer.before_y = g.y.before;
   layer.rows = static_cast<int32_t>(paired);
@@ -164,19 +166,27 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
       layer.rows == 1 ? layer.out_height : static_cast<int32_t>(round_up(layer.out_height, 2 * g.y.dilation) / 2);
   layer.groups = static_cast<int32_t>(groups);
   layer.steps = layer.filter_width * layer.groups;
-  plan_columns(g, layer);
-
   const int64_t lanes = kernel.lanes, channels = layer.channels;
   layer.block = static_cast<int32_t>(block_of(channels, lanes));
   layer.blocks = static_cast<int32_t>((channels + layer.block - 1) / layer.block);
   const int64_t repeated = lanes / std::gcd(channels, lanes);
-  const bool repeats = layer.blocks == 1 && (channels < lanes || repeated * channels <= kMostRepeated * lanes);
+  const bool repeats =
+      layer.blocks == 1 && (channels < lanes || (g.x.stride == 1 && repeated * channels <= kMostRepeated * lanes));
   layer.unit = static_cast<int32_t>(repeats ? repeated : 1);
   layer.vectors = static_cast<int32_t>((layer.unit * layer.block + lanes - 1) / lanes);
 
+  // Whole rows are interleaved at once; only where vectors hold more than one pixel must those of outputs be
+  // neighbours.
+  const bool is_whole = layer.blocks == 1 && layer.unit == 1 && layer.multiplier == 1 && g.x.stride <= kMostSkipped;
+  layer.plane_stride = is_whole ? 1 : g.x.stride;
+  layer.plane_step = is_whole ? g.x.stride : 1;
+  plan_columns(g, layer);
+
   int64_t extent = 0;
   for (int p = 0; p < layer.planes; ++p) extent += layer.plane[p].extent;
-  const auto bytes = [&](int64_t strip) { return groups * (strip * layer.planes + extent) * layer.block * 4; };
+  const auto bytes = [&](int64_t strip) {
+    return groups * (((strip - 1) * layer.plane_step + 1) * layer.planes + extent) * layer.block * 4;
+  };
   int64_t strip = round_up(layer.out_width, layer.unit);
   while (strip > layer.unit && bytes(strip) > kBufferBytes) strip = round_up((strip + 1) / 2, layer.unit);
   layer.strip = static_cast<int32_t>(strip);

@@ -8,6 +8,7 @@
 #include "kernels/batch_matmul.h"
 #include "kernels/convolution.h"
 #include "kernels/fully_connected.h"
+#include "kernels/transpose_conv_math.h"
 #include "micro/gemm_float.h"
 #include "runtime/arena.h"
 #include "runtime/kernel.h"
@@ -82,5 +83,12 @@ FloatDots part_of(FloatDots p, int64_t row_begin, int64_t row_end, int64_t colum
 Compute fast_conv_float(Preparation& p, const ConvGeometry& g);
 Compute fast_matmul_float(Preparation& p, const MatmulSizes& s);
 Compute fast_fully_connected_float(Preparation& p, const FullyConnectedSizes& s);
+
+// What the inputs of a transposed convolution are for.
+struct TransposedPlaces {
+  int weights, data, bias;
+};
+Compute fast_transpose_conv_float(Preparation& p, const TransposedGeometry& g, const TransposedPlaces& at,
+                                  int64_t activation);
 
 }  // namespace subgraft

@@ -60,18 +60,34 @@ Int8Convolution::Int8Convolution(Preparation& p, const ConvGeometry& g, int data
   const Int8Layer& layer = layers_[0];
   zero_ = static_cast<uint8_t>(p.input(data).zero_point()) ^ layer.flip();
   flip_ = is_padded_ ? 0 : layer.flip();
-  is_direct_ =
-      g_.y.out == 1 && g_.y.filter == 1 && g_.x.filter == 1 && g_.x.stride == 1 && g_.batches == 1 && flip_ == 0;
   is_adjacent_ = g_.x.dilation == 1 && g_.groups == 1;
   stride_ = panel_stride(layer.padded_depth());
   rows_ = block_rows(layer.gemm(), stride_);
   panel_bytes_ = whole_lines(std::max<int64_t>(rows_, layer.gemm().least_rows) * stride_);
+  const bool is_flat = g_.y.out == 1 && g_.batches == 1 && g_.y.filter == 1 && g_.x.filter == 1 && g_.x.stride == 1;
+  is_direct_ = is_flat && flip_ == 0;
+  is_small_ = is_flat && !is_padded_ && place_.is_whole() && g_.groups == 1 && pieces_.pieces == 1 &&
+              (!layer.gemm().begin || g_.x.out < layer.gemm().begin_rows) && g_.x.out <= rows_ && g_.depth > 0;
   if (is_padded_) padded_ = p.scratch(g_.batches * y_size_ * image_row());
   panels_ = p.scratch(pieces_.pieces * panel_bytes_);
   sums_ = p.scratch(pieces_.pieces * kInt8SumBytes);
 }
 
+// A few rows, as FULLY_CONNECTED mostly has: nothing is divided or looked for.
+void Int8Convolution::run_rows(const Invocation& v) const {
+  const Int8Layer& layer = layers_[0];
+  const uint8_t* x = v.in<uint8_t>(data_);
+  int64_t stride = g_.channels_in;
+  if (!can_be_rows({x, 0, 0, g_.x.out})) {
+    layer.gemm().copy_runs({x, g_.x.out, stride, 1, 0, 1, 0, g_.depth, flip_, v.scratch<uint8_t>(panels_), stride_});
+    x = v.scratch<uint8_t>(panels_);
+    stride = stride_;
+  }
+  layer.run(x, stride, g_.x.out, 0, layer.blocks(), v.out<std::byte>(0), g_.channels_out, v.scratch<int32_t>(sums_));
+}
+
 void Int8Convolution::run(const Invocation& v) const {
+  if (is_small_) return run_rows(v);
   constexpr int64_t kBytesWorthAThread = 1 << 20;
   if (is_padded_) {
     const int64_t grain = kBytesWorthAThread / image_row() + 1;
@@ -155,7 +171,8 @@ void Int8Convolution::piece(const Invocation& v, int64_t index) const {
   int32_t* sums = v.scratch<int32_t>(sums_) + index * (kInt8SumBytes / 4);
   const uint8_t* images = is_padded_ ? v.scratch<uint8_t>(padded_) : v.in<uint8_t>(data_);
   const int64_t out_stride = g_.channels_out * place_.x_step;
-  if (gemm.begin) gemm.begin();
+  const bool begins = gemm.begin && g_.pixels() >= gemm.begin_rows;
+  if (begins) gemm.begin();
   for (size_t group = 0; group < layers_.size(); ++group) {
     const Int8Layer& layer = layers_[group];
     const int64_t first_in = static_cast<int64_t>(group) * g_.depth;
@@ -174,7 +191,7 @@ void Int8Convolution::piece(const Invocation& v, int64_t index) const {
       row += count;
     }
   }
-  if (gemm.end) gemm.end();
+  if (begins) gemm.end();
 }
 
 }  // namespace subgraft

@@ -29,6 +29,7 @@ class Int8Convolution {
  private:
   struct Block;
   void pad(const Invocation& v, int64_t begin, int64_t end) const;
+  void run_rows(const Invocation& v) const;
   void piece(const Invocation& v, int64_t index) const;
   bool can_be_rows(const Block& block) const;
   void gather(const Block& block, uint8_t* panel) const;
@@ -44,6 +45,7 @@ class Int8Convolution {
   bool is_padded_;           // images are copied, with what is around them
   int64_t y_size_, x_size_;  // of the images that windows slide over
   bool is_direct_;           // activations are rows of a product as they lie there
+  bool is_small_;            // so are all of them, and they are few
   bool is_adjacent_;         // the taps of a row of the window are neighbours
   int64_t stride_, rows_;    // of a panel
   int64_t panel_bytes_;

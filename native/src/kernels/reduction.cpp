@@ -10,6 +10,7 @@
 #include "kernels/fast_reduction.h"
 #include "kernels/movement.h"
 #include "kernels/reduction_math.h"
+#include "micro/find_best.h"
 
 namespace subgraft {
 namespace {
@@ -127,25 +128,6 @@ Multiplier divide(Multiplier m, int64_t count) {
   return {static_cast<int32_t>((int64_t{m.value} << shift) / count), m.shift - shift};
 }
 
-// The sum of as many numbers of type T must have room for its shift and for rounding.
-template <typename T>
-Compute fast_quantized_sum(const ReductionPlan& plan, int64_t offset, Multiplier multiplier, int32_t zero_point) {
-  constexpr int64_t kLargest = sizeof(T) == 1 ? 255 : 32768;  // less the zero point
-  constexpr int kMostLeft = 14;
-  if (multiplier.value < 0 || multiplier.shift > kMostLeft || multiplier.shift < -30) return {};
-  const int left = std::max(multiplier.shift, 0);
-  if (plan.inputs_per_output > (int64_t{1} << (30 - left)) / kLargest) return {};
-  const QuantizedReduction parameters{static_cast<int32_t>(offset),
-                                      {multiplier.value, left, std::max(-multiplier.shift, 0)},
-                                      zero_point,
-                                      {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()}};
-  return fast_reduction<T>(plan,
-                           std::is_same_v<T, int8_t>    ? &Reductions::sum_int8
-                           : std::is_same_v<T, uint8_t> ? &Reductions::sum_uint8
-                                                        : &Reductions::sum_int16,
-                           parameters);
-}
-
 template <typename T>
 Compute fill_outputs(const ReductionPlan& plan, T value) {
   return [=](const Invocation& v) { std::fill_n(v.out<T>(0), plan.outputs, value); };
@@ -232,31 +214,11 @@ Compute prepare_logical(Preparation& p) {
   return run_logical<any>(plan);
 }
 
-// Those of micro/reduce.h: the larger, the smaller.
-template <typename T>
-std::pair<ReduceFunctions Reductions::*, ReduceFunctions Reductions::*> fast_extremes() {
-  if constexpr (std::is_same_v<T, float>) return {&Reductions::maximum, &Reductions::minimum};
-  if constexpr (std::is_same_v<T, int32_t>) return {&Reductions::maximum_int32, &Reductions::minimum_int32};
-  if constexpr (std::is_same_v<T, int8_t>) return {&Reductions::maximum_int8, &Reductions::minimum_int8};
-  if constexpr (std::is_same_v<T, uint8_t>) return {&Reductions::maximum_uint8, &Reductions::minimum_uint8};
-  return {&Reductions::maximum_int16, &Reductions::minimum_int16};
-}
-
-// Of all elements the first decides what NaN does, which only the reference does.
-template <typename T>
-Compute fast_extreme(const Reduction& reduction, bool is_maximum) {
-  if (reduction.everything && std::is_same_v<T, float>) return {};
-  using Element = std::conditional_t<std::is_same_v<T, float>, float, int32_t>;
-  const Element first = is_maximum ? std::numeric_limits<T>::lowest() : std::numeric_limits<T>::max();
-  const auto [larger, smaller] = fast_extremes<T>();
-  return fast_reduction<T>(reduction.plan, is_maximum ? larger : smaller, first);
-}
-
 // A step takes the next input where `Better` holds for it and what is there.
 template <template <typename> class Better, typename T>
 Compute run_extreme(const Reduction& reduction) {
   if constexpr (sizeof(T) <= 4) {
-    if (Compute fast = fast_extreme<T>(reduction, Better<int>()(1, 0))) return fast;
+    if (Compute fast = fast_extreme<T>(reduction.plan, reduction.everything, Better<int>()(1, 0))) return fast;
   }
   return [plan = reduction.plan, everything = reduction.everything](const Invocation& v) {
     constexpr T lowest = std::numeric_limits<T>::lowest(), highest = std::numeric_limits<T>::max();
@@ -356,6 +318,18 @@ struct ArgPlan {
 
 template <template <typename> class Better, typename T, typename Index>
 Compute run_arg(const ArgPlan& plan) {
+  const FindBest* fast = find_best_kernels();
+  if (sizeof(T) == 1 && fast && plan.inner == 1) {
+    // Bytes become unsigned, and the best of them the smallest.
+    const uint8_t flip = (std::is_signed_v<T> ? 0x80 : 0) ^ (Better<int>()(1, 0) ? 0xff : 0);
+    return [plan, flip, run = fast->bytes](const Invocation& v) {
+      constexpr int64_t kBytesPerThread = 256 * 1024;
+      v.parallel(plan.outputs, std::max<int64_t>(1, kBytesPerThread / plan.size), [&](int64_t begin, int64_t end) {
+        run(v.in<uint8_t>(0) + begin * plan.size, end - begin, plan.size, flip, v.out<Index>(0) + begin,
+            sizeof(Index) == 8);
+      });
+    };
+  }
   return [plan](const Invocation& v) {
     v.parallel(plan.outputs, std::max<int64_t>(1, kInputsPerThread / plan.size), [&](int64_t begin, int64_t end) {
       find_best(

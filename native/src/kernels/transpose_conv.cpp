@@ -5,18 +5,17 @@
 #include "kernels/conv_int8.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
+#include "kernels/float_gemm.h"
 #include "kernels/mediapipe.h"
 #include "kernels/requantize.h"
+#include "kernels/transpose_conv_int16.h"
 #include "kernels/transpose_conv_math.h"
 #include "kernels/weights.h"
 
 namespace subgraft {
 namespace {
 
-// What the op's inputs are for.
-struct Places {
-  int weights, data, bias;
-};
+using Places = TransposedPlaces;
 constexpr Places kBuiltin{1, 2, 3};  // input 0 is the output's shape
 constexpr Places kMediaPipe{1, 0, 2};
 
@@ -36,6 +35,7 @@ void run(const Invocation& v, const TransposedGeometry& g, const X* in, const W*
 Compute transposed_float(Preparation& p, const TransposedGeometry& g, const Places& at, int64_t activation) {
   const bool biased = has_bias(p, at.bias, DType::float32, g.channels_out);
   const Range<float> range = activation_range(activation);
+  if (Compute fast = fast_transpose_conv_float(p, g, at, activation)) return fast;
   return [=](const Invocation& v) {
     const AddBias finish{biased ? v.in<float>(at.bias) : nullptr, range, v.out<float>(0)};
     run<float>(v, g, v.in<float>(at.data), v.in<float>(at.weights), RealProduct(), finish);
@@ -115,6 +115,7 @@ Compute transposed_int16(Preparation& p, const TransposedGeometry& g) {
   const auto multipliers = quantize_multipliers(effective_scales(p, kBuiltin.weights, 0, g.channels_out, kBuiltin.data),
                                                 sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift);
   const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+  if (Compute fast = transpose_conv_int16_on_vectors(p, g, sizeof(Bias) == 4, multipliers, range)) return fast;
   return [=](const Invocation& v) {
     const Requantize<int16_t, Bias> finish{multipliers.data(), biased ? v.in<Bias>(kBuiltin.bias) : nullptr, 0, range,
                                            v.out<int16_t>(0)};

@@ -16,10 +16,10 @@ inline constexpr int kDepthwiseColumns = 64;  // the widest filter, and the larg
 inline constexpr int kDepthwiseSteps = 256;   // the most dot products of one output
 inline constexpr int kDepthwiseGroups = 32;   // the most groups of interleaved rows of the input
 
-// Columns of the image that are `stride` apart, from residue `first`; they are neighbours in the buffer.
+// Columns of the image that are plane_stride apart, from residue `first`; they are neighbours in the buffer.
 struct DepthwisePlane {
   int64_t first = 0;
-  int64_t low = 0, extent = 0;  // the taps reach `low` to `low + extent` columns of the plane from an output's own
+  int64_t low = 0, extent = 0;  // the taps of output 0 reach from column `low` of the plane to `low + extent`
 };
 
 // What becomes of the sums.
@@ -35,7 +35,7 @@ struct QuantizedDepthwise {
   int32_t batches = 0, in_height = 0, in_width = 0, channels_in = 0;
   int32_t out_height = 0, out_width = 0, channels = 0, multiplier = 1;
   int32_t filter_height = 0, filter_width = 0;
-  int64_t stride_y = 1, stride_x = 1, dilation_y = 1, before_y = 0;
+  int64_t stride_y = 1, dilation_y = 1, before_y = 0;
 
   int32_t rows = 1;    // of outputs, summed together: dilation_y apart
   int32_t pairs = 0;   // groups of `rows` rows
@@ -49,6 +49,7 @@ struct QuantizedDepthwise {
   int32_t parts = 1;    // vectors of weights for one step
   int32_t steps = 0;    // dot products of one output: filter_width * groups
   int32_t planes = 0;
+  int64_t plane_stride = 1, plane_step = 1;  // columns of a plane from one output to the next: plane_step
   DepthwisePlane plane[kDepthwiseColumns];
   int64_t tap_plane[kDepthwiseColumns] = {}, tap_column[kDepthwiseColumns] = {};  // column: from the plane's `low`
 

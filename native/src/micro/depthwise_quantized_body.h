@@ -125,13 +125,16 @@ void repeat(const std::byte* from, int64_t count, int64_t multiplier, int64_t sk
   }
 }
 
+// Columns of a plane that so many outputs begin at, and those between them.
+inline int64_t plane_columns(const Layer& layer, int64_t outputs) { return (outputs - 1) * layer.plane_step + 1; }
+
 // Where several outputs share an input channel, rows are interleaved once, then repeated: the part of a plane inside
 // the image, columns begin to end. shared: room for a row of the input.
 void repeat_columns(const Layer& layer, const DepthwisePlane& plane, const Block& block, const std::byte* shared,
                     int64_t begin, int64_t end, std::byte* to) {
   const int64_t first = block.first / layer.multiplier, skipped = block.first % layer.multiplier;
   for (int64_t column = begin; column < end; ++column, to += 4 * block.width) {
-    const std::byte* from = shared + 4 * ((column * layer.stride_x + plane.first) * layer.channels_in + first);
+    const std::byte* from = shared + 4 * ((column * layer.plane_stride + plane.first) * layer.channels_in + first);
     if (layer.multiplier == 8 && block.width == 8) {
       uint32_t value;
       __builtin_memcpy(&value, from, 4);
@@ -146,9 +149,9 @@ void repeat_columns(const Layer& layer, const DepthwisePlane& plane, const Block
 // shared: the same rows interleaved, where the layer has a multiplier.
 void copy_plane(const Layer& layer, const DepthwisePlane& plane, const Block& block, const std::byte* const* rows,
                 const std::byte* shared, uint32_t zero, std::byte* to) {
-  const int64_t pitch = 4 * block.width, stride = layer.stride_x;
-  int64_t column = block.x + plane.low;
-  const int64_t end = block.x + block.columns + plane.low + plane.extent;
+  const int64_t pitch = 4 * block.width, stride = layer.plane_stride;
+  int64_t column = block.x * layer.plane_step + plane.low;
+  const int64_t end = column + plane_columns(layer, block.columns) + plane.extent;
   if (column < 0) {
     const int64_t outside = (end < 0 ? end : 0) - column;
     fill(to, outside * block.width, zero);
@@ -188,7 +191,7 @@ void measure(const Layer& layer, int64_t width, Distances& distances) {
   int64_t group_bytes = 0;
   for (int p = 0; p < layer.planes; ++p) {
     distances.plane[p] = group_bytes;
-    group_bytes += 4 * width * (layer.strip + layer.plane[p].extent);
+    group_bytes += 4 * width * (plane_columns(layer, layer.strip) + layer.plane[p].extent);
   }
   for (int tap = 0; tap < layer.filter_width; ++tap)
     for (int group = 0; group < layer.groups; ++group)
@@ -334,7 +337,7 @@ void convolve_block(const Call& call, Block block, const SourceRows& rows, int a
       Run run;
       run.from = buffer + 4 * lane;
       run.to = to + (block.x * layer.channels + block.first + lane) * layer.out_bytes;
-      run.from_step = 4 * lanes;
+      run.from_step = 4 * lanes * layer.plane_step;
       run.to_step = int64_t{layer.unit} * layer.channels * layer.out_bytes;
       run.count = total - lane >= kLanes ? (total - lane - kLanes) / lanes + 1 : 0;
       const int64_t next = lane + run.count * lanes;

@@ -41,7 +41,7 @@ struct Scaling {
 // Scaled sums and differences: each input less its zero point is brought to a common scale.
 struct QuantizedPair {
   int32_t zero_point[2] = {};
-  Scaling input[2];  // of the number with kSumBits, ... more bits; no left shifts; multipliers up to kLargestFactor
+  Scaling input[2];  // of the number with kSumBits, ... more bits; no left shifts
   Scaling output;
   int32_t output_zero_point = 0;
   IntRange range;
@@ -49,7 +49,38 @@ struct QuantizedPair {
 
 // More bits that inputs are given before they are scaled.
 inline constexpr int kSumBitsOf8 = 20, kSumBitsOf16 = 15, kDifferenceBitsOf8 = 7, kDifferenceBitsOf16 = 0;
-inline constexpr int32_t kLargestFactor = 0x7fff7fff;  // its upper 16 bits, rounded, fit an int16
+
+// The nearest whole number to the sum of the inputs, less their zero points, times the factors, ties to even, plus the
+// output's zero point. It is not the reference's, but may give the same for all inputs.
+struct FloatPair {
+  float factor[2];
+  int32_t zero_point[2];
+  int32_t output_zero_point;
+  IntRange range;
+};
+
+// x is scaled where it is not negative, else x times the slope.
+struct QuantizedPrelu {
+  int32_t zero_point[2];
+  Scaling positive, negative;
+  int32_t output_zero_point;
+  IntRange range;
+};
+
+// One number on another scale, with one of its own for those below the zero point.
+struct QuantizedMap {
+  int32_t zero_point;
+  Scaling positive, negative;
+  bool is_negated;  // what was below the zero point
+  int32_t output_zero_point;
+  IntRange range;
+};
+
+// LOGISTIC and TANH of int16: what sigmoid_table.h says.
+struct SigmoidMap {
+  int32_t multiplier, shift;
+  uint16_t points[256];
+};
 
 struct Quantization32 {
   float scale;
@@ -63,7 +94,10 @@ struct Elementwise {
   // By the type of elements. With QuantizedPair.
   struct Quantized {
     PairFunctions add, subtract, multiply, squared_difference;
-    PairFunctions maximum, minimum;  // of the numbers as they are; no parameters
+    PairFunctions maximum, minimum;                 // of the numbers as they are; no parameters
+    PairFunctions float_sum;                        // FloatPair
+    PairFunctions prelu;                            // QuantizedPrelu
+    MapFunction rescale_to_int8, rescale_to_int16;  // QuantizedMap
   } of_int8, of_uint8, of_int16;
 
   // int32, with IntRange but for the last three, which take none.
@@ -75,8 +109,9 @@ struct Elementwise {
   MapFunction clamp;       // FloatRange
   MapFunction leaky_relu;  // float: the slope below 0
 
-  MapFunction look_up;      // bytes; the parameters are the table of 256
-  MapFunction lines_of_16;  // int16; the parameters are 513 values of int16, as of LinesOfInt16
+  MapFunction look_up;                     // bytes; the parameters are the table of 256
+  MapFunction lines_of_16;                 // int16; the parameters are 513 values of int16, as of LinesOfInt16
+  MapFunction logistic_of_16, tanh_of_16;  // int16; SigmoidMap
   MapFunction quantize_to_int8, quantize_to_uint8, quantize_to_int16;  // of float32; Quantization32
   MapFunction dequantize_int8, dequantize_uint8, dequantize_int16;     // to float32; Quantization32
   MapFunction widen_half;                                              // float16 to float32

@@ -44,6 +44,15 @@ inline Floats exp(Floats x) {
   return scale_by_power(power.p + 1.0f, power.n);
 }
 
+// e^x for x <= 0, 0 where it is no normal number: denormal ones take 30 times as long.
+inline Floats normal_exp(Floats x) {
+  const Floats least = floats(-87.33f);
+  const Power power = power_of_e(max(least, x));
+  const Floats scale = (Floats)((truncate(power.n) + 127) << 23);
+  const Floats y = fma(scale, power.p, scale);
+  return x < least ? floats(0) : y;
+}
+
 // e^x - 1 for x <= 0.
 inline Floats exp_minus_one(Floats x) {
   const Power power = power_of_e(max(floats(-20.0f), x));
@@ -58,7 +67,7 @@ struct Exp : WithoutParameters {
 
 // e^-|x| does not overflow; of negative numbers 1 / (1 + e^-x) is e^x / (1 + e^x).
 inline Floats logistic(Floats x) {
-  const Floats power = exp(-abs(x)), one = floats(1);
+  const Floats power = normal_exp(-abs(x)), one = floats(1);
   return (x < 0.0f ? power : one) / (one + power);
 }
 
@@ -123,7 +132,7 @@ struct Gelu : WithoutParameters {
     p = fma(p, t, floats(0.20236868727460977f));
     p = fma(p, t, floats(0.22637526014940393f));
     p = fma(p, t, floats(0.22563823481644962f));
-    const Floats power = exp(square * -0.5f);
+    const Floats power = normal_exp(square * -0.5f);
     const Floats half_erfc = fma(power, error * -0.5f, power) * (p * t) * 0.5f;
     return x < 0.0f ? x * half_erfc : fma(size, -half_erfc, x);
   }

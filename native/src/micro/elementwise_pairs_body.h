@@ -2,6 +2,7 @@
 #pragma once
 
 #include "micro/elementwise.h"
+#include "micro/elementwise_tables_body.h"
 #include "micro/scaling_body.h"
 
 namespace subgraft {
@@ -208,10 +209,48 @@ struct QuantizedMultiply : Plain<T> {
 };
 
 template <typename T>
+struct FloatSum : Plain<T> {
+  explicit FloatSum(const void* parameters) : FloatSum(*static_cast<const FloatPair*>(parameters)) {}
+  explicit FloatSum(const FloatPair& pair)
+      : factor{floats(pair.factor[0]), floats(pair.factor[1])},
+        zero{ints(pair.zero_point[0]), ints(pair.zero_point[1])},
+        output_zero(ints(pair.output_zero_point)),
+        low(ints(pair.range.low)),
+        high(ints(pair.range.high)) {}
+  Floats first(Ints x) const { return to_floats(x - zero[0]); }
+  Floats second(Ints x) const { return to_floats(x - zero[1]) * factor[1]; }
+  Ints operator()(Floats a, Floats b) const { return min(max(nearest(fma(a, factor[0], b)) + output_zero, low), high); }
+  Floats factor[2];
+  Ints zero[2], output_zero, low, high;
+};
+
+template <typename T>
+struct QuantizedPreluOf : Plain<T> {
+  explicit QuantizedPreluOf(const void* parameters)
+      : QuantizedPreluOf(*static_cast<const QuantizedPrelu*>(parameters)) {}
+  explicit QuantizedPreluOf(const QuantizedPrelu& prelu)
+      : zero{ints(prelu.zero_point[0]), ints(prelu.zero_point[1])},
+        positive(prelu.positive, prelu.output_zero_point, prelu.range),
+        negative(prelu.negative, prelu.output_zero_point, prelu.range) {}
+  Ints first(Ints x) const { return x - zero[0]; }
+  Ints second(Ints x) const { return x - zero[1]; }
+  Ints operator()(Ints x, Ints slope) const { return x >= 0 ? positive(x) : negative(multiply_16_bits(x, slope)); }
+  Ints zero[2];
+  OutputScale positive, negative;
+};
+
+template <typename T>
 constexpr Elementwise::Quantized quantized_functions() {
-  return {Pairs<QuantizedAdd<T>>::functions(),      Pairs<QuantizedSubtract<T>>::functions(),
-          Pairs<QuantizedMultiply<T>>::functions(), Pairs<QuantizedSquaredDifference<T>>::functions(),
-          Pairs<Maximum<T>>::functions(),           Pairs<Minimum<T>>::functions()};
+  return {Pairs<QuantizedAdd<T>>::functions(),
+          Pairs<QuantizedSubtract<T>>::functions(),
+          Pairs<QuantizedMultiply<T>>::functions(),
+          Pairs<QuantizedSquaredDifference<T>>::functions(),
+          Pairs<Maximum<T>>::functions(),
+          Pairs<Minimum<T>>::functions(),
+          Pairs<FloatSum<T>>::functions(),
+          Pairs<QuantizedPreluOf<T>>::functions(),
+          rescale<T, int8_t>,
+          rescale<T, int16_t>};
 }
 
 }  // namespace

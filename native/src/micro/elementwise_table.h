@@ -47,6 +47,8 @@ constexpr Elementwise elementwise_table(MapFunction look_up, MapFunction widen_h
   t.leaky_relu = map_floats<LeakyRelu>;
   t.look_up = look_up;
   t.lines_of_16 = lines_of_16;
+  t.logistic_of_16 = sigmoid_of_16<false>;
+  t.tanh_of_16 = sigmoid_of_16<true>;
   t.quantize_to_int8 = quantize<int8_t>;
   t.quantize_to_uint8 = quantize<uint8_t>;
   t.quantize_to_int16 = quantize<int16_t>;

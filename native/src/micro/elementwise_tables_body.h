@@ -2,6 +2,7 @@
 #pragma once
 
 #include "micro/elementwise.h"
+#include "micro/scaling_body.h"
 
 namespace subgraft {
 namespace {
@@ -18,6 +19,60 @@ inline void lines_of_16(const void* parameters, const void* in, void* out, int64
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) store(y + i, line(load(x + i)));
   if (i < n) store(y + i, line(load(x + i, n - i)), n - i);
+}
+
+// y / 2^bits of the line between points i and i + 1 that are 2^bits apart, or of `beyond` after the last; i is the
+// distance from 0 in such steps.
+template <int bits>
+inline Ints point_on_sigmoid(const uint16_t* points, Ints distance, int32_t beyond) {
+  const Ints step = distance >> bits, pair = gather(points, min(step, ints(254)) * 2);
+  const Ints here = pair & 0xffff, next = (Ints)((Words)pair >> 16);
+  const Ints y = (here << bits) + (distance & ((1 << bits) - 1)) * (next - here);
+  return step < 255 ? y : ints(beyond);
+}
+
+template <bool is_tanh>
+void sigmoid_of_16(const void* parameters, const void* in, void* out, int64_t n) {
+  const auto& map = *static_cast<const SigmoidMap*>(parameters);
+  const Ints multiplier = ints(map.multiplier), round = ints(map.shift > 0 ? 1 << (map.shift - 1) : 0);
+  const auto sigmoid = [&](Ints value) {
+    const Ints x = (value * multiplier + round) >> map.shift, distance = max(x, -x);
+    if constexpr (is_tanh) {
+      const Ints y = point_on_sigmoid<8>(map.points, distance, 0xffff << 8) - (1 << 23);
+      return (x >= 0 ? y + 128 : 127 - y) >> 8;
+    } else {
+      const Ints y = point_on_sigmoid<9>(map.points, distance, 0x7fff << 10);
+      return (x >= 0 ? y + 512 : (1 << 25) + 511 - y) >> 10;
+    }
+  };
+  const int16_t* x = static_cast<const int16_t*>(in);
+  int16_t* y = static_cast<int16_t*>(out);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, sigmoid(load(x + i)));
+  if (i < n) store(y + i, sigmoid(load(x + i, n - i)), n - i);
+}
+
+template <typename In, typename Out>
+void rescale(const void* parameters, const void* in, void* out, int64_t n) {
+  const auto& map = *static_cast<const QuantizedMap*>(parameters);
+  const Ints zero = ints(map.zero_point);
+  const IntRange all = {-(1 << 30), 1 << 30};
+  const OutputScale positive(map.positive, map.output_zero_point, map.range), negative(map.negative, 0, all);
+  const Ints sign = ints(map.is_negated ? -1 : 0), output_zero = ints(map.output_zero_point);
+  const Ints low = ints(map.range.low), high = ints(map.range.high);
+  const bool has_one_scale = !map.is_negated && map.positive.multiplier == map.negative.multiplier &&
+                             map.positive.left == map.negative.left && map.positive.right == map.negative.right;
+  const auto rescaled = [&](Ints value) {
+    const Ints x = value - zero;
+    if (has_one_scale) return positive(x);
+    const Ints below = min(max(((negative(x) ^ sign) - sign) + output_zero, low), high);
+    return x >= 0 ? positive(x) : below;
+  };
+  const In* x = static_cast<const In*>(in);
+  Out* y = static_cast<Out*>(out);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, rescaled(load(x + i)));
+  if (i < n) store(y + i, rescaled(load(x + i, n - i)), n - i);
 }
 
 template <typename T>

@@ -37,6 +37,7 @@ struct Int8Runs {
 struct Int8Gemm {
   int rows;                                       // of a product that fills the registers: what to hand over at once
   int least_rows;                                 // products of fewer rows read and write as many as this
+  int begin_rows;                                 // unsigned products of fewer rows do without begin() and end()
   void (*multiply_unsigned)(const Int8Product&);  // x is uint8_t
   // x is int8_t. Null where the set has no such products: x ^ 0x80 is handed over as unsigned then, and `initial` has
   // 128 times the sum of the channel's weights less (weight_sums of PackedInt8).

@@ -26,19 +26,22 @@ struct Operands {
   int64_t sums_stride;
 };
 
+template <typename Tile, int rows>
+void multiply_rows(Operands& o, int64_t& left) {
+  for (; left >= rows; left -= rows) {
+    Tile::template multiply<rows>(o);
+    o.x += rows * o.x_stride;
+    o.sums += rows * o.sums_stride;
+  }
+}
+
 // Tile: kRows, and multiply<rows>(operands) for up to as many rows and one block of channels.
 template <typename Tile>
 void multiply_block(Operands o, int64_t left) {
-  const auto step = [&](int64_t rows) {
-    left -= rows;
-    o.x += rows * o.x_stride;
-    o.sums += rows * o.sums_stride;
-  };
-  for (; left >= Tile::kRows; step(Tile::kRows)) Tile::template multiply<Tile::kRows>(o);
-  if constexpr (Tile::kRows > 3)
-    for (; left >= 3; step(3)) Tile::template multiply<3>(o);
-  for (; left >= 2; step(2)) Tile::template multiply<2>(o);
-  for (; left >= 1; step(1)) Tile::template multiply<1>(o);
+  multiply_rows<Tile, Tile::kRows>(o, left);
+  if constexpr (Tile::kRows > 3) multiply_rows<Tile, 3>(o, left);
+  multiply_rows<Tile, 2>(o, left);
+  multiply_rows<Tile, 1>(o, left);
 }
 
 template <typename Tile>

@@ -130,8 +130,9 @@ void multiply_with_tiles(const Int8Product& p) {
   }
 }
 
+constexpr int64_t kFewRows = 8;  // a tile takes as long as 16 rows
+
 void multiply_unsigned(const Int8Product& p) {
-  constexpr int64_t kFewRows = 8;  // a tile takes as long as 16 rows
   if (p.rows < kFewRows)
     multiply_with_dots(p);
   else
@@ -139,8 +140,8 @@ void multiply_unsigned(const Int8Product& p) {
 }
 
 constexpr int kRows = 64;
-constexpr Int8Gemm kGemm{kRows,     kTileRows, multiply_unsigned, multiply_with_tiles<true>,
-                         copy_runs, sum_rows,  configure,         release};
+constexpr Int8Gemm kGemm{kRows,    kTileRows, kFewRows, multiply_unsigned, multiply_with_tiles<true>, copy_runs,
+                         sum_rows, configure, release};
 
 }  // namespace
 

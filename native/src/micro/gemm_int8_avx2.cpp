@@ -39,7 +39,7 @@ struct PairTile {
 };
 
 constexpr int kRows = 48;
-constexpr Int8Gemm kGemm{kRows, 1, multiply_all<PairTile>, nullptr, copy_runs, sum_rows, nullptr, nullptr};
+constexpr Int8Gemm kGemm{kRows, 1, 1, multiply_all<PairTile>, nullptr, copy_runs, sum_rows, nullptr, nullptr};
 
 }  // namespace
 

@@ -9,7 +9,7 @@ const Int8Gemm* int8_gemm_avx512vnni();
 namespace {
 
 constexpr int kRows = 48;  // whole tiles of 6, 8 and 12 rows
-constexpr Int8Gemm kGemm{kRows, 1, multiply_with_dots, nullptr, copy_runs, sum_rows, nullptr, nullptr};
+constexpr Int8Gemm kGemm{kRows, 1, 1, multiply_with_dots, nullptr, copy_runs, sum_rows, nullptr, nullptr};
 
 }  // namespace
 

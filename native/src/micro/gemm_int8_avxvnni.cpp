@@ -45,7 +45,7 @@ struct DotTile {
 };
 
 constexpr int kRows = 48;
-constexpr Int8Gemm kGemm{kRows, 1, multiply_all<DotTile>, nullptr, copy_runs, sum_rows, nullptr, nullptr};
+constexpr Int8Gemm kGemm{kRows, 1, 1, multiply_all<DotTile>, nullptr, copy_runs, sum_rows, nullptr, nullptr};
 
 }  // namespace
 

@@ -67,15 +67,30 @@ void copy_runs(const Int8Runs& r) {
     copy_runs_of<SixtyFour, true>(r);
 }
 
+// Sixteen sums of parts of each of four rows become the rows' sums.
+[[gnu::always_inline]] inline __m128i sums_of_four(const __m512i (&x)[4]) {
+  const __m512i first = _mm512_add_epi32(_mm512_unpacklo_epi32(x[0], x[1]), _mm512_unpackhi_epi32(x[0], x[1]));
+  const __m512i second = _mm512_add_epi32(_mm512_unpacklo_epi32(x[2], x[3]), _mm512_unpackhi_epi32(x[2], x[3]));
+  const __m512i four = _mm512_add_epi32(_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second));
+  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(four), _mm512_extracti64x4_epi64(four, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 void sum_rows(const uint8_t* x, int64_t x_stride, int64_t rows, int64_t depth, int32_t factor, int32_t* sums) {
   const __m512i ones = _mm512_set1_epi8(1);
-  const int64_t whole = (depth - 1) / 64 * 64;
+  const int64_t whole = depth > 0 ? (depth - 1) / 64 * 64 : 0;
   const __mmask64 last = first_bytes(depth - whole);
-  for (int64_t row = 0; row < rows; ++row, x += x_stride) {
-    __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_maskz_loadu_epi8(last, x + whole), ones);
-    for (int64_t k = 0; k < whole; k += 64) sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(x + k), ones);
-    sums[row] =
-        static_cast<int32_t>(static_cast<uint32_t>(_mm512_reduce_add_epi32(sum)) * static_cast<uint32_t>(factor));
+  for (int64_t row = 0; row < rows; row += 4) {
+    const int64_t count = rows - row < 4 ? rows - row : 4;
+    __m512i parts[4] = {};
+    for (int r = 0; r < 4; ++r) {
+      const uint8_t* from = x + (row + (r < count ? r : 0)) * x_stride;
+      parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_maskz_loadu_epi8(last, from + whole), ones);
+      for (int64_t k = 0; k < whole; k += 64)
+        parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_loadu_si512(from + k), ones);
+    }
+    const __m128i terms = _mm_mullo_epi32(sums_of_four(parts), _mm_set1_epi32(factor));
+    _mm_mask_storeu_epi32(sums + row, static_cast<__mmask8>((1 << count) - 1), terms);
   }
 }
 

@@ -23,13 +23,16 @@ class InputScale {
       : zero_(ints(zero_point)),
         high_(ints(upper(scaling.multiplier))),
         low_(ints(scaling.multiplier - upper(scaling.multiplier) * 65536)),
+        multiplier_(ints(scaling.multiplier)),
         right_(scaling.right),
-        is_half_(scaling.multiplier == 1 << 30 && scaling.right == 0) {}
+        is_half_(scaling.multiplier == 1 << 30 && scaling.right == 0),
+        is_large_(scaling.multiplier > kLargestFactor) {}
 
-  // (x * 2^bits * multiplier + 2^30) >> 31 from products of 16 bits, then the right shift.
+  // (x * 2^bits * multiplier + 2^30) >> 31 from products of 16 bits, where they do, then the right shift.
   Ints operator()(Ints x) const {
     const Ints difference = x - zero_;
     if (is_half_) return bits > 0 ? difference << (bits > 0 ? bits - 1 : 0) : halved(difference);
+    if (is_large_) return rounding_shift_right(doubling_high_multiply(difference << bits, multiplier_), right_);
     const Ints high = multiply_16_bits(difference, high_), low = multiply_16_bits(difference, low_);
     constexpr int drop = 31 - bits;
     Ints product;
@@ -41,12 +44,13 @@ class InputScale {
   }
 
  private:
-  static int32_t upper(int32_t multiplier) { return (multiplier + 0x8000) >> 16; }
+  static constexpr int32_t kLargestFactor = 0x7fff7fff;  // its upper half, rounded, fits 16 bits
+  static int32_t upper(int32_t multiplier) { return multiplier > kLargestFactor ? 0 : (multiplier + 0x8000) >> 16; }
   static Ints halved(Ints x) { return (x + 1) >> 1; }
 
-  Ints zero_, high_, low_;
+  Ints zero_, high_, low_, multiplier_;
   int32_t right_;
-  bool is_half_;
+  bool is_half_, is_large_;
 };
 
 class OutputScale {

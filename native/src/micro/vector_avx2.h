@@ -81,6 +81,7 @@ inline Floats round_to_even(Floats x) {
 inline Floats round_down(Floats x) { return (Floats)_mm256_floor_ps((__m256)x); }
 inline Floats round_up(Floats x) { return (Floats)_mm256_ceil_ps((__m256)x); }
 inline Ints truncate(Floats x) { return (Ints)_mm256_cvttps_epi32((__m256)x); }
+inline Ints nearest(Floats x) { return (Ints)_mm256_cvtps_epi32((__m256)x); }  // ties to even
 inline Floats to_floats(Ints x) { return (Floats)_mm256_cvtepi32_ps((__m256i)x); }
 // x * 2^exponent for whole exponents of at most 250, rounded once: the first half of them is exact.
 inline Floats scale_by_power(Floats x, Floats exponent) {

@@ -76,6 +76,7 @@ inline Floats round_to_even(Floats x) { return (Floats)_mm512_roundscale_ps((__m
 inline Floats round_down(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF); }
 inline Floats round_up(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_POS_INF); }
 inline Ints truncate(Floats x) { return (Ints)_mm512_cvttps_epi32((__m512)x); }
+inline Ints nearest(Floats x) { return (Ints)_mm512_cvtps_epi32((__m512)x); }  // ties to even
 inline Floats to_floats(Ints x) { return (Floats)_mm512_cvtepi32_ps((__m512i)x); }
 // x * 2^exponent for whole exponents, rounded once.
 inline Floats scale_by_power(Floats x, Floats exponent) {

@@ -37,12 +37,6 @@ void Model::set_absent(std::uint32_t operand) {
   call(library_->set_operand_value, model_, static_cast<std::int32_t>(operand), nothing, std::size_t{0});
 }
 
-void Model::set_model(std::uint32_t operand, std::shared_ptr<const Model> value) {
-  const abi::Model* const inner = value->get();
-  holders_.push_back(std::move(value));
-  call(library_->set_operand_model, model_, static_cast<std::int32_t>(operand), inner);
-}
-
 void Model::add_operation(std::int32_t code, std::span<const std::uint32_t> inputs,
                           std::span<const std::uint32_t> outputs) {
   call(library_->add_operation, model_, code, static_cast<std::uint32_t>(inputs.size()), inputs.data(),

@@ -31,8 +31,6 @@ class Model {
   void set_value(std::uint32_t operand, const void* data, std::size_t bytes, std::shared_ptr<const void> holder);
   // For an operand that may be left out.
   void set_absent(std::uint32_t operand);
-  // For an operand of type MODEL: the branches and bodies of IF and WHILE.
-  void set_model(std::uint32_t operand, std::shared_ptr<const Model> value);
   void add_operation(std::int32_t code, std::span<const std::uint32_t> inputs, std::span<const std::uint32_t> outputs);
   void identify(std::span<const std::uint32_t> inputs, std::span<const std::uint32_t> outputs);
   // Whether float32 may be computed in float16.

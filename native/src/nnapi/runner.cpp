@@ -53,6 +53,20 @@ struct Runner::Execution {
   const char* computed_by = "";  // the call whose code compute() gave back
 };
 
+// What a driver keeps between runs that follow each other.
+struct Runner::Burst {
+  explicit Burst(const Compilation& compilation)
+      : library(compilation.library()), burst(make<abi::Burst>(library.burst_create, compilation.get())) {}
+  ~Burst() {
+    if (library.burst_free) library.burst_free(burst);
+  }
+  Burst(const Burst&) = delete;
+  Burst& operator=(const Burst&) = delete;
+
+  const Library& library;
+  abi::Burst* burst;
+};
+
 Runner::Runner(std::shared_ptr<const Model> model, abi::Device* device, CompileOptions compile, RunOptions options,
                std::vector<Port> inputs, std::vector<Port> outputs)
     : model_(std::move(model)),
@@ -71,25 +85,24 @@ Runner::~Runner() {
   if (process_ != getpid()) {
     // In a forked child these are the parent's: its driver threads are not here.
     (void)execution_.release();
+    (void)burst_.release();
     (void)compilation_.release();
     (void)memory_.release();
     (void)new std::shared_ptr<const Model>(std::move(model_));
     return;
   }
   execution_.reset();
-  const Library& library = *model_->library();
-  if (burst_ != nullptr && library.burst_free) library.burst_free(burst_);
+  burst_.reset();
 }
 
 void Runner::compile() {
   const Library& library = *model_->library();
   execution_.reset();
-  if (burst_ != nullptr) library.burst_free(burst_);
-  burst_ = nullptr;
+  burst_.reset();
   compilation_.reset();
   compilation_ = std::make_unique<Compilation>(model_, device_, compile_options_);
   if (options_.bursts && device_ != nullptr && library.burst_create && library.burst_compute)
-    burst_ = make<abi::Burst>(library.burst_create, compilation_->get());
+    burst_ = std::make_unique<Burst>(*compilation_);
 }
 
 void Runner::place() {
@@ -138,9 +151,9 @@ std::unique_ptr<Runner::Execution> Runner::prepared() {
 
 abi::Code Runner::compute(Execution& execution) {
   const Library& l = execution.library;
-  if (burst_ != nullptr) {
+  if (burst_) {
     execution.computed_by = l.burst_compute.name();
-    return l.burst_compute(execution.execution, burst_);
+    return l.burst_compute(execution.execution, burst_->burst);
   }
   if (l.compute) {
     execution.computed_by = l.compute.name();

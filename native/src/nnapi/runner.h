@@ -60,6 +60,7 @@ class Runner {
 
  private:
   struct Execution;
+  struct Burst;
 
   void compile();
   void place();
@@ -83,7 +84,7 @@ class Runner {
   std::vector<std::size_t> room_;     // bytes that each output has
   std::vector<std::size_t> offsets_;  // of inputs, then outputs
   std::unique_ptr<Compilation> compilation_;
-  abi::Burst* burst_ = nullptr;
+  std::unique_ptr<Burst> burst_;
   std::unique_ptr<SharedMemory> memory_;
   std::vector<std::byte> own_memory_;
   std::byte* data_ = nullptr;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <optional>
+
+#include "runtime/running_program.h"
 
 namespace subgraft {
 
@@ -88,6 +91,8 @@ void Program::run() {
         if (values_[t].home == Home::external && !values_[t].data)
           throw ArgumentError(concat("tensor ", t, " has no memory: bind() it first"));
   }
+  std::optional<RunningProgram> running;
+  if (!request_.is_body) running.emplace();
   size_t i = 0;
   try {
     if (profiling_) {

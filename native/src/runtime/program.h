@@ -32,6 +32,7 @@ struct ProgramRequest {
   bool keep_all = false;
   LoopLimits limits;
   std::shared_ptr<Bodies> bodies;  // of the program that runs this one; null for the outermost
+  bool is_body = false;            // another program runs this one
 };
 
 class Program {

@@ -85,6 +85,7 @@ std::shared_ptr<Program> Program::program_of_body(int64_t graph, std::vector<Sha
   request.pool = request_.pool;
   request.resources = request_.resources;
   request.external = true;
+  request.is_body = true;
   request.limits = request_.limits;
   request.bodies = request_.bodies;
   const Entered entered(bodies, index);

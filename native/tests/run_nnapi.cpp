@@ -1,0 +1,92 @@
+// Compiles and runs a model on an NNAPI library again and again, failing at every call in turn, for a memory checker.
+//   run_nnapi LIBRARY
+// LIBRARY is tests/stand_in_nnapi.c. Prints how many runs went well and how many calls were made to fail.
+#include <dlfcn.h>
+
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nnapi/runner.h"
+
+namespace {
+
+using subgraft::nnapi::CompileOptions;
+using subgraft::nnapi::Error;
+using subgraft::nnapi::Model;
+using subgraft::nnapi::Port;
+using subgraft::nnapi::Runner;
+
+constexpr std::uint32_t kElements = 256;  // more than the library copies
+constexpr std::int32_t kAdd = 0, kInt32 = 1, kTensorFloat32 = 3;
+
+int check(const void*) { return 0; }
+int compute(const void*, const void* const* inputs, void* const* outputs) {
+  for (std::uint32_t i = 0; i < kElements; ++i)
+    static_cast<float*>(outputs[0])[i] = static_cast<const float*>(inputs[0])[i] + 1.0F;
+  return 0;
+}
+
+// One compilation and `runs` runs; whether all went well.
+bool round(const std::shared_ptr<subgraft::nnapi::Library>& library, int runs) {
+  try {
+    auto model = std::make_shared<Model>(library);
+    const std::uint32_t shape[] = {kElements};
+    const auto ones = std::make_shared<std::vector<float>>(kElements, 1.0F);
+    const std::int32_t none = 0;
+    const std::uint32_t x = model->add_operand(kTensorFloat32, shape, 0, 0);
+    const std::uint32_t one = model->add_operand(kTensorFloat32, shape, 0, 0);
+    const std::uint32_t fuse = model->add_operand(kInt32, {}, 0, 0);
+    const std::uint32_t y = model->add_operand(kTensorFloat32, shape, 0, 0);
+    model->set_value(one, ones->data(), kElements * sizeof(float), ones);
+    model->set_value(fuse, &none, sizeof none, nullptr);
+    model->add_operation(kAdd, std::array{x, one, fuse}, std::array{y});
+    model->identify(std::array{x}, std::array{y});
+    model->finish();
+    auto* const device = subgraft::nnapi::make<subgraft::nnapi::abi::Device>(library->device, 1U);
+    const Port port{{kElements}, sizeof(float)};
+    Runner runner(model, device, CompileOptions{}, {.measures = true, .bursts = true}, {port}, {port});
+    const std::vector<float> from(kElements, 2.0F);
+    std::vector<float> to(kElements);
+    const void* const inputs[] = {from.data()};
+    void* const outputs[] = {to.data()};
+    for (int run = 0; run < runs; ++run) {
+      runner.run(inputs, outputs);
+      if (to[kElements - 1] != 3.0F) return false;
+    }
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  const auto library = subgraft::nnapi::load(argv[1], {});
+  void* const handle = dlopen(argv[1], RTLD_NOW);
+  const auto control = [&]<typename F>(F*, const char* name) { return reinterpret_cast<F*>(dlsym(handle, name)); };
+  control(static_cast<void (*)(decltype(&check), decltype(&compute))>(nullptr), "stand_in_callbacks")(check, compute);
+  auto* const fail = control(static_cast<void (*)(const char*, int, int, int, int, double)>(nullptr), "stand_in_fault");
+  auto* const reset = control(static_cast<void (*)()>(nullptr), "stand_in_reset");
+  auto* const live = control(static_cast<int (*)()>(nullptr), "stand_in_live");
+  int good = round(library, 1000) ? 1 : 0, failed = 0;
+  std::vector<std::string> names;
+  subgraft::nnapi::visit_functions(*library, [&](const auto& function) { names.emplace_back(function.name()); });
+  for (const std::string& name : names) {
+    for (const int code : {4, 8, 9, 10, 14}) {
+      for (const int times : {1, -1}) {
+        reset();
+        fail(name.c_str(), 1, code, times, 0, 0);
+        if (!round(library, 3)) ++failed;
+      }
+    }
+  }
+  reset();
+  if (round(library, 10)) ++good;
+  std::printf("%d good, %d failed, %d left\n", good, failed, live());
+  return good == 2 && failed > 0 && live() == 0 ? 0 : 1;
+}
