@@ -6,8 +6,8 @@
 namespace subgraft {
 namespace {
 
-// Up to so many rows, weights are read where they lie in the file: packing them would cost memory and save nothing.
-constexpr int64_t kFewRows = 1;
+// Weights of a row so deep are read where they lie in the file: packing them would take time and save none.
+constexpr int64_t kDeepRow = 512;
 
 // What both kinds of products need of the op.
 struct Operands {
@@ -44,7 +44,7 @@ Compute fast_fully_connected_float(Preparation& p, const FullyConnectedSizes& s)
   const FloatGemm* gemm = float_gemm();
   if (!gemm) return {};
   const Operands operands = {s, p.has_input(2), activation_range(p.options().integer("fused_activation_function"))};
-  return s.rows <= kFewRows ? with_dots(gemm, operands) : with_packed(p, gemm, operands);
+  return s.rows <= 1 && s.depth >= kDeepRow ? with_dots(gemm, operands) : with_packed(p, gemm, operands);
 }
 
 }  // namespace subgraft
