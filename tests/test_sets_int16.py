@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from every_set import Recipe, check, sampled
-from op_cases import Case, In, c, out, x
+from op_cases import Case, In, c, const, out, x
 from op_draws import ACTIVATIONS, Draw
 
 EXTREME = 0.2  # how often activations or weights are all near the ends of their types
@@ -68,8 +70,27 @@ def fully_connected(draw: Draw) -> Case:
     return Case("FULLY_CONNECTED", tensors, [out("int16", **output(draw))], options)
 
 
+def transposed_convolution(draw: Draw) -> Case:
+    depth, channels = draw.pick((1, 2, 4, 6, 16, 64)), draw.pick((1, 3, 8, 16, 17, 33))
+    padding, strides = draw.pick(("SAME", "VALID")), (draw.number(1, 4), draw.number(1, 4))
+    filters, sizes, outputs = (draw.number(1, 5), draw.number(1, 5)), (draw.number(1, 6), draw.number(1, 30)), []
+    for size, taps, stride in zip(sizes, filters, strides, strict=True):
+        least = (size - 1) * stride + (taps if padding == "VALID" else 1)
+        outputs.append(least + draw.number(0, stride - 1))
+    batches = draw.number(1, 2)
+    tensors = [
+        const([batches, *outputs, channels]),
+        replace(weights(draw, 0, channels, *filters, depth), dtype="int8"),
+        activations(draw, batches, *sizes, depth),
+        bias(draw, channels),
+    ]
+    options = {"padding": padding, "stride_h": strides[0], "stride_w": strides[1]}
+    return Case("TRANSPOSE_CONV", tensors, [out("int16", **output(draw))], options)
+
+
 @pytest.mark.parametrize(
-    ("recipe", "first", "count"), sampled(convolution=convolution, fully_connected=fully_connected)
+    ("recipe", "first", "count"),
+    sampled(convolution=convolution, fully_connected=fully_connected, transposed=transposed_convolution),
 )
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)

@@ -25,7 +25,8 @@ def constant_anchors(op: Op, graph: Graph) -> bool:
 @rule
 def background_class(op: Op, graph: Graph) -> bool:
     """its scores must have a background class in front of the others"""
-    return graph.tensors[op.inputs[1]].shape[-1] == int(_options(op).get("num_classes", -1)) + 1
+    classes = _options(op).get("num_classes")
+    return isinstance(classes, int) and graph.tensors[op.inputs[1]].shape[-1] == classes + 1
 
 
 def _options(op: Op) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_3, LEVEL_4
 from subgraft.backends.nnapi.draft import Draft, Operand, Refused
@@ -11,10 +13,12 @@ from subgraft.backends.nnapi.lowering import lowers
 from subgraft.delegates import Graph, Op, rule
 from subgraft.delegates.constants import is_constant
 
-# What these operations take: FuseCodes, and two more of ActivationFn in Android's own kernels. The schema has no name
-# for the last, which files have as a number.
-ACTIVATIONS = {**codes.FUSED, "TANH": 4, 6: 6}
-NUMBERS = {number: number for number in ACTIVATIONS.values()}
+# What these operations take, by the schema's name or number: FuseCodes, and two more of ActivationFn in Android's own
+# kernels. The schema has no name for the last.
+TANH, LOGISTIC = 4, 6
+ACTIVATIONS: dict[str | int, int] = {"TANH": TANH, LOGISTIC: LOGISTIC, TANH: TANH}
+for _name, _number in codes.FUSED.items():
+    ACTIVATIONS[_name] = ACTIVATIONS[_number] = _number
 LSTM_INPUTS, LSTM_NORMS = 20, 4  # the norms of the gates follow the states
 OUTPUT_STATE, CELL_STATE = 18, 19
 BIDIRECTIONAL_INPUTS = 48
@@ -30,14 +34,14 @@ def float_weights(op: Op, graph: Graph) -> bool:
 @rule
 def knows_its_activation(op: Op, graph: Graph) -> bool:
     """its activation must be none, RELU, RELU_N1_TO_1, RELU6, TANH or LOGISTIC"""
-    return op.options.get("fused_activation_function", "NONE") in {**ACTIVATIONS, **NUMBERS}
+    return op.options.get("fused_activation_function", "NONE") in ACTIVATIONS
 
 
 RECURRENT = (float_weights, knows_its_activation)
 
 
 def activation(op: Op, draft: Draft) -> int:
-    return draft.integer({**ACTIVATIONS, **NUMBERS}[op.options.get("fused_activation_function", "NONE")])
+    return draft.integer(ACTIVATIONS[op.options.get("fused_activation_function", "NONE")])
 
 
 def optional(op: Op, draft: Draft, count: int) -> list[int]:
@@ -83,7 +87,7 @@ def norms(op: Op, draft: Draft) -> list[int]:
 @rule
 def full_kernel(op: Op, graph: Graph) -> bool:
     """NNAPI has the basic kind of LSTM for 8 bits only, and that is not written here"""
-    return op.options.get("kernel_type", "FULL") == "FULL"
+    return bool(op.options.get("kernel_type", "FULL") == "FULL")
 
 
 @lowers("LSTM", levels={"float32": LEVEL_1}, rules=(*RECURRENT, full_kernel), keeps_state=True)
@@ -127,7 +131,7 @@ def svdf(op: Op, draft: Draft) -> None:
     before = _reshaped(draft, draft.tensor(op.inputs[4]), rows)
     kept = _part(draft, before, (0, 0, 1), (*rows[:2], steps - 1))
     moved = _real(draft, rows)
-    draft.write("PAD", [kept, draft.integers([[0, 0], [0, 0], [0, 1]])], moved)
+    draft.write("PAD", [kept, draft.integers(np.array([[0, 0], [0, 0], [0, 1]]))], moved)
     weights = [*optional(op, draft, 4), _reshaped(draft, moved, (batch, size))]
     after, rank = _real(draft, (batch, size)), draft.integer(op.options.rank)
     draft.write("SVDF", [*weights, rank, activation(op, draft)], [after, draft.tensor(op.outputs[0])])

@@ -8,6 +8,7 @@
 #include "kernels/float_gemm.h"
 #include "kernels/mediapipe.h"
 #include "kernels/requantize.h"
+#include "kernels/transpose_conv_int16.h"
 #include "kernels/transpose_conv_math.h"
 #include "kernels/weights.h"
 
@@ -114,6 +115,7 @@ Compute transposed_int16(Preparation& p, const TransposedGeometry& g) {
   const auto multipliers = quantize_multipliers(effective_scales(p, kBuiltin.weights, 0, g.channels_out, kBuiltin.data),
                                                 sizeof(Bias) == 8 ? kMaxWideShift : kMaxShift);
   const auto range = output_range<int16_t>(p, p.options().integer("fused_activation_function"));
+  if (Compute fast = transpose_conv_int16_on_vectors(p, g, sizeof(Bias) == 4, multipliers, range)) return fast;
   return [=](const Invocation& v) {
     const Requantize<int16_t, Bias> finish{multipliers.data(), biased ? v.in<Bias>(kBuiltin.bias) : nullptr, 0, range,
                                            v.out<int16_t>(0)};

@@ -30,7 +30,8 @@ bool FinishInt16::prepare(const Preparation& p, int bias, bool sums_in_32_bits, 
   narrow_ = sums_in_32_bits;
   range_ = range;
   wide_ = finish_wide();
-  if (narrow_ || !wide_) return false;
+  sums_ = finish_sums();
+  if (!wide_ || !sums_) return false;
   if (!p.has_input(bias)) return true;
   const Operand& values = p.input(bias);
   if (!values.is_constant()) return false;
@@ -83,6 +84,14 @@ void FinishInt16::operator()(const void* sums, bool is_wide, int64_t stride, int
                    out_stride);
     return;
   }
+  const SumBlock block{static_cast<const int32_t*>(sums), stride, rows, channels, nullptr};
+  const int32_t* bias = bias32_.empty() ? nullptr : bias32_.data() + channel;
+  if (real)
+    sums_->real_to_int16(block, {bias, scales_.data() + channel, 0, range_.min, range_.max}, out, out_stride);
+  else
+    sums_->fixed_to_int16(
+        block, {bias, multipliers32_.data() + channel, shifts32_.data() + channel, 0, range_.min, range_.max}, out,
+        out_stride);
 }
 
 void multiply_int16(const Int16Gemm& gemm, const PackedInt16& weights, const Int16Rows& x, int64_t rows, int64_t runs,

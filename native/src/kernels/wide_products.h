@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/fixed_point.h"
+#include "micro/finish_sums.h"
 #include "micro/gemm_int16.h"
 #include "runtime/kernel.h"
 
@@ -56,6 +57,7 @@ class FinishInt16 {
   bool narrow_ = false;
   Range<int32_t> range_;
   const FinishWide* wide_ = nullptr;
+  const FinishSums* sums_ = nullptr;
   std::vector<int32_t> bias32_;  // all of these with zeros behind the last channel, to the end of a vector
   std::vector<int64_t> bias64_;
   std::vector<int32_t> multipliers32_, shifts32_;

@@ -93,6 +93,15 @@ void average_pool(const PoolLayer& layer, const T* in, T* out, int64_t begin, in
     const int64_t count = window.rows * window.columns;
     T* to = out + pixel * layer.channels;
     int64_t c = 0;
+    // Sums of several vectors do not wait for each other.
+    constexpr int together = 4;
+    for (; c + together * kLanes <= layer.channels; c += together * kLanes) {
+      V sums[together] = {};
+      for_window(layer, window, [&](int64_t at) {
+        for (int i = 0; i < together; ++i) sums[i] = plus(sums[i], load(in + at + c + i * kLanes));
+      });
+      for (int i = 0; i < together; ++i) store(to + c + i * kLanes, min(high, max(low, average_of(sums[i], count))));
+    }
     for (; c + kLanes <= layer.channels; c += kLanes) {
       V sum = {};
       for_window(layer, window, [&](int64_t at) { sum = plus(sum, load(in + at + c)); });
