@@ -57,6 +57,8 @@ void Program::prepare_ops() {
   const auto& opcodes = request_.model->opcodes;
   std::vector<Kernel> kernels(opcodes.size());
   for (size_t i = 0; i < opcodes.size(); ++i) kernels[i] = registry.find(opcodes[i].name());
+  steps_.reserve(request_.ops.size());
+  step_ops_.reserve(request_.ops.size());
   readers_.resize(values_.size());
   for (const int op : request_.ops)
     for (const int t : graph_.ops.at(op).inputs)
@@ -290,11 +292,11 @@ void Program::prepare_op(int index, Kernel kernel) {
     return;
   }
   if (!step.dynamic) let_go(op, host);
-  step.has_effects = host.has_effects;
-  step.scratch = std::move(host.scratch);
-  step.shares = std::move(host.shares);
-  step.views = std::move(host.views);
-  step.parts = std::move(host.parts);
+  step.wishes->has_effects = host.has_effects;
+  step.wishes->scratch = std::move(host.scratch);
+  step.wishes->shares = std::move(host.shares);
+  step.wishes->views = std::move(host.views);
+  step.wishes->parts = std::move(host.parts);
   for (const int t : op.outputs)
     if (t >= 0) values_[t].maker = static_cast<int>(steps_.size());
   steps_.push_back(std::move(step));
