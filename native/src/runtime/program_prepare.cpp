@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 
+#include "model/mapped_pages.h"
 #include "runtime/body.h"
 #include "runtime/folded.h"
 #include "runtime/packed.h"
@@ -186,12 +187,15 @@ std::optional<Unpadded> Program::unpadded(int tensor, int& inside) {
   return Unpadded{operand(inside, true), {amount[2], amount[3], amount[4], amount[5]}};
 }
 
-// Constants that no closure reads any more: what was folded is freed.
+// Constants that no closure reads any more: what was folded is freed, and pages of the file go.
 void Program::let_go(const OpDef& op, const Preparation::Host& host) {
   for (const int i : host.released) {
     const int t = op.inputs[static_cast<size_t>(i)];
     Value& value = values_[t];
     if (value.home != Home::constant || --readers_[t] > 0) continue;
+    if (!value.is_folded && !value.holder && !value.sparse)
+      let_go_of_pages(
+          {value.data, static_cast<size_t>(storage_bytes(graph_.tensors[t].dtype, value.shape.elements()))});
     if (!value.is_folded || value.sparse || request_.keep_all) continue;
     folded_bytes_ -= static_cast<const Folded*>(value.holder.get())->arena.size();
     value.holder = nullptr;
