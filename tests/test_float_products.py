@@ -124,7 +124,12 @@ def transpose_conv(seed: int) -> tuple[Case, int]:
     return Case("TRANSPOSE_CONV", inputs, [out()], options, version=3, seed=seed), depth * reached
 
 
-KINDS = {"fully_connected": fully_connected, "conv": conv, "batch_matmul": batch_matmul, "transpose_conv": transpose_conv}
+KINDS = {
+    "fully_connected": fully_connected,
+    "conv": conv,
+    "batch_matmul": batch_matmul,
+    "transpose_conv": transpose_conv,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

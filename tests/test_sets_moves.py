@@ -20,6 +20,23 @@ def arg(draw: Draw) -> Case:
     return Case(draw.pick(("ARG_MAX", "ARG_MIN")), [given, axis], [out(index)], {"output_type": index.upper()})
 
 
-@pytest.mark.parametrize(("recipe", "first", "count"), sampled(arg=arg))
+def transpose(draw: Draw) -> Case:
+    shape = [draw.pick((1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33)) for _ in range(draw.number(2, 4))]
+    order = [int(axis) for axis in draw.rng.permutation(len(shape))]
+    given = x(*shape, dtype=draw.pick(("int8", "int16", "float32", "int64", "bool")))
+    return Case("TRANSPOSE", [given, const(order)], [out(given.dtype)])
+
+
+def joined(draw: Draw) -> Case:
+    """Rows of any length beside each other."""
+    dtype, rows = draw.pick(("int8", "int16", "float32", "int64")), draw.pick((1, 2, 5, 40, 700))
+    tensors = [
+        x(rows, draw.pick((1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 33, 65, 200)), dtype=dtype)
+        for _ in range(draw.number(1, 4))
+    ]
+    return Case("CONCATENATION", tensors, [out(dtype)], {"axis": 1})
+
+
+@pytest.mark.parametrize(("recipe", "first", "count"), sampled(arg=arg, transpose=transpose, joined=joined))
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)

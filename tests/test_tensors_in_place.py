@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,20 @@ def test_an_op_that_nobody_reads_takes_no_time() -> None:
     kept = _native.Program(Model.of(graph).native, pool=_native.ThreadPool(1), keep_all=True)
     kept.call([np.ones(4, np.float32)])
     assert kept.steps == [0, 1] and kept.get(1).tolist() == [-1] * 4
+
+
+def test_weights_of_a_file_stay_readable_after_they_were_packed(tmp_path: Path) -> None:
+    """The process let go of their pages; they come back from the file."""
+    weights = np.random.default_rng(0).standard_normal((256, 64)).astype(np.float32)
+    tensors = [Tensor("x", (8, 64), "float32"), Tensor.constant("w", weights), Tensor("y", (8, 256), "float32")]
+    options = Options({"fused_activation_function": "NONE", "weights_format": "DEFAULT"}, table="FullyConnectedOptions")
+    graph = Graph(tensors, [Op("FULLY_CONNECTED", (0, 1, -1), (2,), options)], (0,), (2,))
+    path = tmp_path / "model.tflite"
+    path.write_bytes(Model.of(graph).to_bytes())
+    model = _native.Model.open(str(path))
+    x = np.random.default_rng(1).standard_normal((8, 64)).astype(np.float32)
+    for _ in range(2):  # the second one packs nothing
+        program = _native.Program(model, pool=_native.ThreadPool(1))
+        (y,) = program.call([x])
+        np.testing.assert_allclose(y, x @ weights.T, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(program.get(1), weights)

@@ -1,8 +1,8 @@
 // CONCATENATION, PACK, UNPACK, SPLIT and SPLIT_V: tensors side by side along one axis.
 #include <array>
 #include <cmath>
-#include <cstring>
 
+#include "kernels/copy_runs.h"
 #include "kernels/families.h"
 #include "kernels/movement.h"
 
@@ -34,18 +34,26 @@ Joint join_along(const Shape& joined, int axis, const std::vector<int32_t>& size
   return joint;
 }
 
+// work(row, rows) for so many rows that what they join to stays in the nearest cache.
+template <typename Work>
+void for_row_blocks(const Invocation& v, const Joint& joint, Work&& work) {
+  constexpr int64_t kBlockBytes = 16 * 1024;
+  const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, joint.row_bytes));
+  v.parallel(joint.rows, row_grain(joint.row_bytes), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row += block) work(row, std::min(block, end - row));
+  });
+}
+
 Compute run_join(Preparation& p, Joint joint) {
   if (joint.rows == 1)
     for (size_t i = 0; i < joint.parts.size(); ++i) p.part(static_cast<int>(i), 0, joint.parts[i].offset);
   return [joint = std::move(joint)](const Invocation& v) {
-    v.parallel(joint.rows, row_grain(joint.row_bytes), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        std::byte* out = v.out<std::byte>(0) + row * joint.row_bytes;
-        for (size_t i = 0; i < joint.parts.size(); ++i) {
-          const auto [offset, bytes] = joint.parts[i];
-          const std::byte* in = v.in<std::byte>(static_cast<int>(i)) + row * bytes;
-          if (bytes > 0 && in != out + offset) std::memcpy(out + offset, in, bytes);
-        }
+    for_row_blocks(v, joint, [&](int64_t row, int64_t rows) {
+      for (size_t i = 0; i < joint.parts.size(); ++i) {
+        const auto [offset, bytes] = joint.parts[i];
+        const std::byte* in = v.in<std::byte>(static_cast<int>(i)) + row * bytes;
+        std::byte* out = v.out<std::byte>(0) + row * joint.row_bytes + offset;
+        if (in != out) copy_runs(in, bytes, out, joint.row_bytes, rows, bytes);
       }
     });
   };
@@ -55,13 +63,11 @@ Compute run_split(Preparation& p, Joint joint, int input) {
   if (joint.rows == 1)
     for (size_t i = 0; i < joint.parts.size(); ++i) p.view(static_cast<int>(i), input, joint.parts[i].offset);
   return [joint = std::move(joint), input](const Invocation& v) {
-    v.parallel(joint.rows, row_grain(joint.row_bytes), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const std::byte* in = v.in<std::byte>(input) + row * joint.row_bytes;
-        for (size_t i = 0; i < joint.parts.size(); ++i) {
-          const auto [offset, bytes] = joint.parts[i];
-          if (bytes > 0) std::memcpy(v.out<std::byte>(static_cast<int>(i)) + row * bytes, in + offset, bytes);
-        }
+    for_row_blocks(v, joint, [&](int64_t row, int64_t rows) {
+      for (size_t i = 0; i < joint.parts.size(); ++i) {
+        const auto [offset, bytes] = joint.parts[i];
+        const std::byte* in = v.in<std::byte>(input) + row * joint.row_bytes + offset;
+        copy_runs(in, joint.row_bytes, v.out<std::byte>(static_cast<int>(i)) + row * bytes, bytes, rows, bytes);
       }
     });
   };

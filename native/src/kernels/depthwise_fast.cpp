@@ -11,6 +11,7 @@
 #include "kernels/dynamic_range.h"
 #include "kernels/requantize.h"
 #include "micro/depthwise_float.h"
+#include "micro/quantize_rows.h"
 
 namespace subgraft {
 namespace {
@@ -19,8 +20,8 @@ namespace {
 // outputs, take the time of one.
 constexpr int64_t kVectorGain = 4, kStepGain = 3;
 
-// Images and filters that are one column wide, as those of sounds are, lie in memory as if they were one row high: a row
-// takes many outputs at once.
+// Images and filters that are one column wide, as those of sounds are, lie in memory as if they were one row high: a
+// row takes many outputs at once.
 ConvGeometry laid_down(ConvGeometry g) {
   constexpr int32_t kManyOutputs = 4;
   if (g.x.in == 1 && g.x.filter == 1 && g.x.out == 1 && g.y.out >= kManyOutputs) std::swap(g.x, g.y);
@@ -185,11 +186,46 @@ DepthwiseSums hybrid_sums(Preparation& p, const ConvGeometry& g) {
   return sums;
 }
 
+FloatDepthwise float_layer(const ConvGeometry& g, Range<float> range) {
+  FloatDepthwise layer;
+  layer.batches = g.batches;
+  layer.in_height = g.y.in;
+  layer.in_width = g.x.in;
+  layer.channels_in = g.channels_in;
+  layer.out_height = g.y.out;
+  layer.out_width = g.x.out;
+  layer.channels = g.channels_out;
+  layer.multiplier = g.channels_out / g.channels_in;
+  layer.filter_height = g.y.filter;
+  layer.filter_width = g.x.filter;
+  layer.stride_y = g.y.stride;
+  layer.stride_x = g.x.stride;
+  layer.dilation_y = g.y.dilation;
+  layer.dilation_x = g.x.dilation;
+  layer.before_y = g.y.before;
+  layer.before_x = g.x.before;
+  layer.min = range.min;
+  layer.max = range.max;
+  return layer;
+}
+
+// quantize_asymmetric() on vectors.
+DynamicRange quantize_image(const QuantizeRows* kernel, const float* values, int64_t count, int8_t* quantized) {
+  if (!kernel) return quantize_asymmetric(values, count, quantized);
+  float low, high;
+  kernel->range(values, count, low, high);
+  const DynamicRange range = asymmetric_range(low, high);
+  if (low == high)
+    std::fill_n(quantized, count, int8_t{0});
+  else
+    kernel->quantize(values, count, 1 / range.scale, range.zero_point, INT8_MIN, 0,
+                     reinterpret_cast<uint8_t*>(quantized));
+  return range;
+}
+
 }  // namespace
 
-Compute fast_depthwise_int8(Preparation& p, const ConvGeometry& g) {
-  return run_quantized(p, laid_down(g), int8_sums);
-}
+Compute fast_depthwise_int8(Preparation& p, const ConvGeometry& g) { return run_quantized(p, laid_down(g), int8_sums); }
 
 Compute fast_depthwise_uint8(Preparation& p, const ConvGeometry& g) {
   return run_quantized(p, laid_down(g), uint8_sums);
@@ -209,12 +245,13 @@ Compute fast_depthwise_hybrid(Preparation& p, const ConvGeometry& geometry) {
   const Buffers buffers(p, (*shared)->layer);
   const int64_t row = int64_t{g.x.in} * g.channels_in;
   const int quantized = p.scratch(g.image() + row);
+  const QuantizeRows* quantize = quantize_rows();
   return [=](const Invocation& v) {
     const QuantizedLayer& made = **shared;
     int8_t* const in = v.scratch<int8_t>(quantized);
     int8_t* const zeros = in + g.image();
     for (int32_t batch = 0; batch < g.batches; ++batch) {
-      const DynamicRange q = quantize_asymmetric(v.in<float>(0) + batch * g.image(), g.image(), in);
+      const DynamicRange q = quantize_image(quantize, v.in<float>(0) + batch * g.image(), g.image(), in);
       std::fill_n(zeros, row, static_cast<int8_t>(q.zero_point));
       const uint32_t zero = (static_cast<uint32_t>(q.zero_point) & 0xff) ^ 0x80;
       const QuantizedDepthwiseCall call{&made.layer,
@@ -235,26 +272,7 @@ Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
   const FloatDepthwiseKernel* kernel = float_depthwise();
   if (!kernel || g.pixels() == 0) return {};
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
-  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
-  FloatDepthwise layer;
-  layer.batches = g.batches;
-  layer.in_height = g.y.in;
-  layer.in_width = g.x.in;
-  layer.channels_in = g.channels_in;
-  layer.out_height = g.y.out;
-  layer.out_width = g.x.out;
-  layer.channels = g.channels_out;
-  layer.multiplier = g.channels_out / g.channels_in;
-  layer.filter_height = g.y.filter;
-  layer.filter_width = g.x.filter;
-  layer.stride_y = g.y.stride;
-  layer.stride_x = g.x.stride;
-  layer.dilation_y = g.y.dilation;
-  layer.dilation_x = g.x.dilation;
-  layer.before_y = g.y.before;
-  layer.before_x = g.x.before;
-  layer.min = range.min;
-  layer.max = range.max;
+  const FloatDepthwise layer = float_layer(g, activation_range(activation(p)));
   const auto zeros = std::make_shared<const std::vector<float>>(size_t{kDepthwiseZeroColumns} * g.channels_in);
   const int64_t tasks = kernel->tasks(layer), work = g.pixels() * g.taps() * g.channels_out / kVectorGain;
   const int64_t grain = grain_of(work / tasks);

@@ -55,8 +55,9 @@ class FloatConv {
   // Whether a vector holds one channel's products instead of one product of many channels: the lanes that either leaves
   // empty decide, and the sums of lanes in the end.
   bool prefers_dots(const Preparation& p) const {
-    constexpr int64_t kCostOfSum = 6;                     // in products of vectors
-    if (g_.pixels() == 1 && g_.groups == 1) return true;  // weights are read once: packing would save nothing
+    constexpr int64_t kCostOfSum = 6;           // in products of vectors
+    constexpr int64_t kLargeWeights = 1 << 17;  // which are read once: packing them would take time and save none
+    if (g_.pixels() == 1 && g_.groups == 1 && columns() * g_.taps() > kLargeWeights) return true;
     if (p.input(1).is_constant() && columns() > kFloatSlice / 2) return false;
     const int64_t lanes = gemm_->lanes;
     const int64_t run = g_.x.dilation == 1 && g_.groups == 1 ? int64_t{g_.x.filter} * g_.depth : g_.depth;

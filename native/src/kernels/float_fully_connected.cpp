@@ -6,8 +6,11 @@
 namespace subgraft {
 namespace {
 
-// Up to so many rows, weights are read where they lie in the file: packing them would cost memory and save nothing.
+// Up to so many rows, large weights are read where they lie in the file: packing them would cost memory and save
+// nothing, for reading them is what takes the time. Small ones stay in the caches, and are quicker packed.
 constexpr int64_t kFewRows = 1;
+constexpr int64_t kLargeWeights = 1 << 17;
+constexpr int64_t kFewUnits = 32;  // of which packed weights leave lanes unused
 
 // What both kinds of products need of the op.
 struct Operands {
@@ -44,7 +47,8 @@ Compute fast_fully_connected_float(Preparation& p, const FullyConnectedSizes& s)
   const FloatGemm* gemm = float_gemm();
   if (!gemm) return {};
   const Operands operands = {s, p.has_input(2), activation_range(p.options().integer("fused_activation_function"))};
-  return s.rows <= kFewRows ? with_dots(gemm, operands) : with_packed(p, gemm, operands);
+  const bool is_read_once = s.units < kFewUnits || s.units * s.depth > kLargeWeights || !p.input(1).is_constant();
+  return s.rows <= kFewRows && is_read_once ? with_dots(gemm, operands) : with_packed(p, gemm, operands);
 }
 
 }  // namespace subgraft

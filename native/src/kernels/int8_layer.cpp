@@ -28,12 +28,12 @@ Int8Layer::Int8Layer(std::shared_ptr<const PackedInt8> weights, int64_t rows, st
   if (flip_) x_zero += kSignBit;
   row_factor_ = -w_zero;
   const int64_t padded = blocks() * kInt8Channels;
-  initial_.resize(padded);
+  bias_.resize(padded);
   for (int64_t channel = 0; channel < channels(); ++channel) {
     uint32_t sum = bias.empty() ? 0 : static_cast<uint32_t>(bias[channel]);
     sum -= static_cast<uint32_t>(x_zero) * static_cast<uint32_t>(weights_->weight_sums()[channel]);
     sum += static_cast<uint32_t>(depth()) * static_cast<uint32_t>(x_zero) * static_cast<uint32_t>(w_zero);
-    initial_[channel] = wrap(sum);
+    bias_[channel] = wrap(sum);
   }
   prepare_quick(bias, scales, w_zero);
   if (is_real_) {
@@ -75,13 +75,18 @@ void Int8Layer::finish(const SumBlock& block, int64_t channel, std::byte* out, i
                          quick_offsets_.empty() ? nullptr : quick_offsets_.data() + channel,
                          !is_real_ && range_.min < zero_point_};
   if (is_real_) {
-    const RealScale scale{nullptr, scales_.data() + channel, zero_point_, range_.min, range_.max, quick};
+    const RealScale scale{bias_.data() + channel, scales_.data() + channel, zero_point_, range_.min, range_.max, quick};
     if (out_ == DType::int8) return finish_->real_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
     if (out_ == DType::uint8) return finish_->real_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
     return finish_->real_to_int16(block, scale, reinterpret_cast<int16_t*>(out), out_stride);
   }
-  const FixedScale scale{
-      nullptr, multipliers_.data() + channel, shifts_.data() + channel, zero_point_, range_.min, range_.max, quick};
+  const FixedScale scale{bias_.data() + channel,
+                         multipliers_.data() + channel,
+                         shifts_.data() + channel,
+                         zero_point_,
+                         range_.min,
+                         range_.max,
+                         quick};
   if (out_ == DType::int8) return finish_->fixed_to_int8(block, scale, reinterpret_cast<int8_t*>(out), out_stride);
   finish_->fixed_to_uint8(block, scale, reinterpret_cast<uint8_t*>(out), out_stride);
 }
@@ -95,7 +100,7 @@ void Int8Layer::run(const uint8_t* x, int64_t x_stride, int64_t rows, int64_t be
   for (int64_t block = begin; block < end; block += kInt8ChunkBlocks) {
     const int64_t count = std::min(kInt8ChunkBlocks, end - block), channel = block * kInt8Channels;
     const int64_t stride = count * kInt8Channels;
-    multiply({x, x_stride, rows, depth(), weights_->block(block), count, initial_.data() + channel, sums, stride});
+    multiply({x, x_stride, rows, depth(), weights_->block(block), count, nullptr, sums, stride});
     const int64_t wanted = std::min(stride, channels() - channel);
     finish({sums, stride, rows, wanted, row_factor_ != 0 ? terms : nullptr}, channel, out + channel * bytes,
            out_stride);

@@ -60,7 +60,7 @@ class Int8Layer {
   int32_t zero_point_;
   Range<int32_t> range_;
   // Of each channel, padded to whole blocks.
-  std::vector<int32_t> initial_, multipliers_, shifts_;
+  std::vector<int32_t> bias_, multipliers_, shifts_;
   std::vector<double> scales_;
   std::vector<float> quick_scales_, quick_offsets_;  // empty: sums or multipliers are too large
 };

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/shape.h"
+#include "micro/transpose.h"
 
 namespace subgraft {
 
@@ -16,7 +17,7 @@ class StridedCopy {
  public:
   static constexpr int kMaxDims = 2 * Shape::kMaxRank;
 
-  explicit StridedCopy(int64_t element_bytes) : element_bytes_(element_bytes) {}
+  explicit StridedCopy(int64_t element_bytes) : element_bytes_(element_bytes), transposes_(transposes()) {}
 
   void add(int64_t size, int64_t in_stride, int64_t out_stride);
   void start_at(int64_t in_offset, int64_t out_offset);
@@ -33,10 +34,14 @@ class StridedCopy {
   struct Dim {
     int64_t size, in_stride, out_stride;
   };
+  // `count` neighbours along the last dimension but one.
+  void copy_plane(const std::byte* in, std::byte* out, int64_t count) const;
+  bool copy_transposed(const std::byte* in, std::byte* out, int64_t count) const;
   int64_t inner_size() const { return dims_ ? dim_[dims_ - 1].size : 1; }
   void copy_row(const std::byte* in, std::byte* out) const;
 
   int64_t element_bytes_;
+  const Transposes* transposes_;  // null: none on vectors
   int64_t in_offset_ = 0, out_offset_ = 0;
   std::array<Dim, kMaxDims> dim_{};  // none of size 1
   int dims_ = 0;

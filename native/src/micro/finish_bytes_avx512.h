@@ -18,6 +18,7 @@ struct Exactly {
 
 struct QuickBlock {
   SumBlock sums;
+  const int32_t* bias;  // null: none
   QuickScale scale;
   int32_t zero_point, min, max;
   Exactly exactly;
@@ -36,9 +37,11 @@ void finish_columns(const QuickBlock& q, int64_t channel, uint8_t* out, int64_t 
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i low = _mm512_set1_epi8(static_cast<char>(q.min)), high = _mm512_set1_epi8(static_cast<char>(q.max));
   __m512 scales[vectors], offsets[vectors];
+  __m512i bias[vectors];
   for (int i = 0; i < vectors; ++i) {
     scales[i] = _mm512_loadu_ps(q.scale.scales + channel + 16 * i);
     offsets[i] = q.scale.offsets ? _mm512_loadu_ps(q.scale.offsets + channel + 16 * i) : _mm512_setzero_ps();
+    bias[i] = q.bias ? _mm512_loadu_si512(q.bias + channel + 16 * i) : _mm512_setzero_si512();
     if constexpr (!has_signs) offsets[i] = _mm512_add_ps(offsets[i], _mm512_cvtepi32_ps(shift));
   }
   for (int64_t row = 0; row < b.rows; row += kRows) {
@@ -48,7 +51,7 @@ void finish_columns(const QuickBlock& q, int64_t channel, uint8_t* out, int64_t 
     for (int r = 0; r < kRows; ++r) {
       const int64_t at = row + (r < rows ? r : 0);
       for (int i = 0; i < vectors; ++i) {
-        __m512i x = _mm512_load_si512(b.sums + at * b.stride + channel + 16 * i);
+        __m512i x = _mm512_add_epi32(bias[i], _mm512_load_si512(b.sums + at * b.stride + channel + 16 * i));
         if constexpr (has_terms) x = _mm512_add_epi32(x, _mm512_set1_epi32(b.row_terms[at]));
         __m512i t;
         if constexpr (has_signs) {

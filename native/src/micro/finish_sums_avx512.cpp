@@ -110,11 +110,13 @@ void finish_float(const SumBlock& b, const FloatScale& s, float* out, int64_t ou
 
 // The scale of the channels from `channel` on.
 FixedScale from_channel(FixedScale s, int64_t channel) {
+  if (s.bias) s.bias += channel;
   s.multipliers += channel;
   s.shifts += channel;
   return s;
 }
 RealScale from_channel(RealScale s, int64_t channel) {
+  if (s.bias) s.bias += channel;
   s.scales += channel;
   return s;
 }
@@ -127,8 +129,8 @@ template <typename Scale, typename Out, void (*exactly)(const SumBlock&, const S
 template <typename Scale, typename Out, void (*exactly)(const SumBlock&, const Scale&, Out*, int64_t)>
 void finish_bytes(const SumBlock& b, const Scale& s, Out* out, int64_t out_stride) {
   static_assert(sizeof(Out) == 1);
-  if (!s.quick.scales || s.bias) return exactly(b, s, out, out_stride);
-  const QuickBlock q{b, s.quick, s.zero_point, s.min, s.max, {finish_few<Scale, Out, exactly>, &s}};
+  if (!s.quick.scales) return exactly(b, s, out, out_stride);
+  const QuickBlock q{b, s.bias, s.quick, s.zero_point, s.min, s.max, {finish_few<Scale, Out, exactly>, &s}};
   finish_quickly<(static_cast<Out>(-1) < 0)>(q, reinterpret_cast<uint8_t*>(out), out_stride);
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kMostRows = 14, kMostVectors = 8;
 constexpr int kVectorsOfSlice = kFloatSlice / kLanes;
-constexpr int64_t kRowsBytes = 512 * 1024;  // of the left side, read again for each few columns: a part of the L2 cache
+constexpr int64_t kRowsBytes = 384 * 1024;  // of both the left side and the result: a part of the L2 cache
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -82,7 +82,7 @@ inline __attribute__((always_inline)) void add_products(V (&sums)[rows][vectors]
 
 template <int rows, int vectors>
 void multiply_tile(const Tile& t) {
-  constexpr int kUnroll = 4;
+  constexpr int kUnroll = 2;  // longer loops are slower: the processor has to decode them again
   V sums[rows][vectors];
   SUBGRAFT_UNROLL
   for (int r = 0; r < rows; ++r) SUBGRAFT_UNROLL
@@ -191,7 +191,7 @@ void multiply_rows(const FloatProduct& p, int64_t begin, int64_t end) {
 }
 
 void multiply(const FloatProduct& p) {
-  const int64_t row_bytes = p.x.runs * p.x.length * static_cast<int64_t>(sizeof(float));
+  const int64_t row_bytes = (p.x.runs * p.x.length + p.columns) * static_cast<int64_t>(sizeof(float));
   const int64_t group = kMostRows * (kRowsBytes / (kMostRows * (row_bytes + 1)) + 1);
   const int64_t groups = (p.x.count + group - 1) / group;
   for (int64_t i = 0; i < groups; ++i)

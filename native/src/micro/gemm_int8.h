@@ -14,11 +14,13 @@ struct Int8Product {
   int64_t x_stride;  // bytes
   int64_t rows;
   int64_t depth;
-  const int8_t* weights;   // of the first block (PackedInt8::block)
-  int64_t blocks;          // channels: blocks * kInt8Channels
-  const int32_t* initial;  // one for each channel of these blocks; null: zeros
-  int32_t* sums;           // 64-byte aligned, as is every row
-  int64_t sums_stride;     // numbers; a multiple of kInt8Channels
+  const int8_t* weights;  // of the first block (PackedInt8::block)
+  int64_t blocks;         // channels: blocks * kInt8Channels
+  // One for each channel of these blocks; null: zeros, which are faster with tiles: a bias is better added when sums
+  // are finished.
+  const int32_t* initial;
+  int32_t* sums;        // 64-byte aligned, as is every row
+  int64_t sums_stride;  // numbers; a multiple of kInt8Channels
 };
 
 // Where the bytes under windows lie: `y_runs` times `x_runs` runs of `bytes` neighbours for each of so many positions,

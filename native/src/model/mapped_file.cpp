@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <tuple>
 
 #include "core/errors.h"
+#include "model/mapped_pages.h"
 #include "model/model.h"
 
 namespace subgraft {
@@ -43,13 +46,30 @@ class OpenFile {
   struct stat status_{};
 };
 
+// What is mapped: where each mapping begins, and its size.
+struct Mapped {
+  std::mutex mutex;
+  std::map<uintptr_t, size_t> sizes;
+};
+
+Mapped& mapped() {
+  static auto* all = new Mapped;  // never destroyed: models may outlive static destruction
+  return *all;
+}
+
 class Mapping {
  public:
   Mapping(const OpenFile& file, const std::string& path) : size_(static_cast<size_t>(file.status().st_size)) {
     start_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd(), 0);
     if (start_ == MAP_FAILED) throw failure(path, "map", errno);
+    const std::lock_guard lock(mapped().mutex);
+    mapped().sizes[reinterpret_cast<uintptr_t>(start_)] = size_;
   }
-  ~Mapping() { ::munmap(start_, size_); }
+  ~Mapping() {
+    const std::lock_guard lock(mapped().mutex);
+    mapped().sizes.erase(reinterpret_cast<uintptr_t>(start_));
+    ::munmap(start_, size_);
+  }
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
@@ -109,6 +129,20 @@ std::shared_ptr<Model> open_model(const std::string& path) {
   } catch (const ModelError& error) {
     throw ModelError(concat("cannot read ", path, ": ", error.what()));
   }
+}
+
+void let_go_of_pages(std::span<const std::byte> bytes) {
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = (first + page - 1) / page * page, end = (first + bytes.size()) / page * page;
+  if (begin >= end) return;
+  const std::lock_guard lock(mapped().mutex);
+  const auto after = mapped().sizes.upper_bound(begin);
+  if (after == mapped().sizes.begin()) return;
+  const auto [start, size] = *std::prev(after);
+  if (end > start + size) return;
+  // Nobody ever writes there, so the file has it all. A failure costs memory only.
+  (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 }  // namespace subgraft

@@ -18,6 +18,7 @@ Program::Program(ProgramRequest request)
   prepare_ops();
   lay_out();
   connect();
+  tidy_up();
   reset_variables();
 }
 

@@ -126,21 +126,25 @@ class Program {
     Preparation::Host host;
     Compute compute;
   };
-  struct Step {
-    int op;
-    const OpDef* def;  // the file's, or what took its place
-    bool dynamic = false;
-    bool has_effects = false;
-    bool in_place = false;  // its outputs are where its inputs are: nothing is to be done
-    Compute compute;
-    std::vector<Prepared> prepared;  // of a dynamic one; the latest first
-    size_t pointers = 0;             // first of this step's pointers: inputs, outputs, scratch
+  // What only the making of a program needs to know of a step.
+  struct Wishes {
     std::vector<int64_t> scratch;
     std::vector<std::pair<int, int>> shares;
     std::vector<Within> views, parts;
-    bool is_replaced = false;          // may go, of unknown shapes or not, where nobody reads it
-    bool sees_views = false;           // its closure looks whether an output is a view
+    bool has_effects = false;
+    bool is_replaced = false;  // may go, of unknown shapes or not, where nobody reads it
+    bool sees_views = false;   // its closure looks whether an output is a view
+  };
+  struct Step {
+    int op;
+    bool dynamic = false;
+    bool in_place = false;  // its outputs are where its inputs are: nothing is to be done
+    const OpDef* def;       // the file's, or what took its place
+    Compute compute;
+    std::vector<Prepared> prepared;    // of a dynamic one; the latest first
     std::shared_ptr<Control> control;  // where it runs other graphs
+    size_t pointers = 0;               // first of this step's pointers: inputs, outputs, scratch
+    std::unique_ptr<Wishes> wishes = std::make_unique<Wishes>();
   };
   // What a run touches of a step, close together: a graph may have thousands.
   struct Call {
@@ -191,6 +195,8 @@ class Program {
   // The tensors of one storage move into another, from `offset` on.
   void merge(int from, int into, int64_t offset);
   void connect();
+  // Lets go of what only the making of a program needs: a graph may have thousands of ops.
+  void tidy_up();
   void place(int tensor, std::byte* data);
   void run_call(const Call& call);
   void run_dynamic(Step& step);

@@ -129,11 +129,11 @@ void Program::prepare_control(int index, std::string_view kind) {
   Step step;
   step.op = index;
   step.def = &op;
-  step.has_effects = true;
-  step.sees_views = true;
-  for (const auto& [output, input] : control->unchanged()) step.views.push_back({output, input, 0});
-  step.shares = control->changed();
-  step.scratch = control->scratch();
+  step.wishes->has_effects = true;
+  step.wishes->sees_views = true;
+  for (const auto& [output, input] : control->unchanged()) step.wishes->views.push_back({output, input, 0});
+  step.wishes->shares = control->changed();
+  step.wishes->scratch = control->scratch();
   for (size_t i = 0; i < op.outputs.size(); ++i) {
     Value& output = values_[static_cast<size_t>(op.outputs[i])];
     output.shape = control->output_shape(i);
@@ -164,7 +164,7 @@ bool Program::may_overwrite(int output, int input) const {
     return false;
   const auto lies_there = [&](int t) { return t >= 0 && values_[static_cast<size_t>(t)].storage == from.storage; };
   bool shares = false;
-  for (const auto& [out, in] : step.shares) {
+  for (const auto& [out, in] : step.wishes->shares) {
     const int t = step.def->inputs[static_cast<size_t>(in)];
     shares |= step.def->outputs[static_cast<size_t>(out)] == output && lies_there(t) &&
               values_[static_cast<size_t>(t)].offset == 0;

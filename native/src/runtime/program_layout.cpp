@@ -28,7 +28,7 @@ void Program::lay_out() {
     }
   for (int s = 0; s < static_cast<int>(steps_.size()); ++s)
     if (!steps_[s].in_place)
-      for (const int64_t size : steps_[s].scratch) blocks.push_back({size, s, s, 0});
+      for (const int64_t size : steps_[s].wishes->scratch) blocks.push_back({size, s, s, 0});
   const int64_t arena_bytes = plan_arena(blocks);
   live_bytes_ = most_alive(blocks);
   take(arena_bytes);
@@ -37,7 +37,8 @@ void Program::lay_out() {
   scratch_blocks_.assign(blocks.begin() + static_cast<std::ptrdiff_t>(planned.size()), blocks.end());
   for (const Step& step : steps_)
     if (!step.in_place)
-      scratch_bytes_ = std::max(scratch_bytes_, std::accumulate(step.scratch.begin(), step.scratch.end(), int64_t{0}));
+      scratch_bytes_ = std::max(scratch_bytes_,
+                                std::accumulate(step.wishes->scratch.begin(), step.wishes->scratch.end(), int64_t{0}));
 }
 
 void Program::admit_outputs() {
@@ -71,7 +72,7 @@ void Program::drop_unused() {
   for (size_t s = steps_.size(); s-- > 0;) {
     const Step& step = steps_[s];
     const auto &inputs = step.def->inputs, &outputs = step.def->outputs;
-    stays[s] = (step.dynamic && !step.is_replaced) || step.has_effects || outputs.empty() ||
+    stays[s] = (step.dynamic && !step.wishes->is_replaced) || step.wishes->has_effects || outputs.empty() ||
                std::any_of(outputs.begin(), outputs.end(), is_needed) ||
                std::any_of(inputs.begin(), inputs.end(), is_variable);
     for (const int t : inputs)
@@ -139,12 +140,12 @@ bool Program::may_view(const Step& step, const Within& view) const {
 // All outputs of the step or none, where its closure writes all of them.
 void Program::place_views(Step& step, int number, const std::vector<int>& last_use) {
   const OpDef& op = *step.def;
-  if (step.dynamic || (step.has_effects && !step.sees_views)) return;
+  if (step.dynamic || (step.wishes->has_effects && !step.wishes->sees_views)) return;
   size_t placed = 0;
-  for (const Within& view : step.views) placed += may_view(step, view);
-  const bool all = !step.views.empty() && placed == op.outputs.size();
-  if (!all && !step.sees_views) return;
-  for (const Within& view : step.views) {
+  for (const Within& view : step.wishes->views) placed += may_view(step, view);
+  const bool all = !step.wishes->views.empty() && placed == op.outputs.size();
+  if (!all && !step.wishes->sees_views) return;
+  for (const Within& view : step.wishes->views) {
     if (!may_view(step, view)) continue;
     const int t = op.outputs[static_cast<size_t>(view.output)];
     const Value& from = values_[op.inputs[static_cast<size_t>(view.input)]];
@@ -157,16 +158,17 @@ void Program::place_views(Step& step, int number, const std::vector<int>& last_u
     storage.is_kept = storage.is_kept || to.kept;
     storage.tensors.push_back(t);
   }
-  step.in_place = all && !step.has_effects;
+  step.in_place = all && !step.wishes->has_effects;
 }
 
 // Inputs whose bytes are part of the output are made right there, where their memory is nobody else's. So is the input
 // that a lone output is a view of: that output is the caller's memory, or else it would lie in the input's.
 void Program::place_parts(Step& step) {
   if (step.dynamic || step.in_place || step.control) return;
-  if (step.parts.empty() && step.views.size() == 1 && step.views[0].offset == 0) step.parts = step.views;
+  if (step.wishes->parts.empty() && step.wishes->views.size() == 1 && step.wishes->views[0].offset == 0)
+    step.wishes->parts = step.wishes->views;
   size_t placed = 0;
-  for (const Within& part : step.parts) {
+  for (const Within& part : step.wishes->parts) {
     const int from = step.def->inputs[static_cast<size_t>(part.input)];
     const int to = step.def->outputs[static_cast<size_t>(part.output)];
     const Value &source = values_[from], &target = values_[to];
@@ -181,10 +183,10 @@ void Program::place_parts(Step& step) {
     ++placed;
   }
   int64_t made = 0;
-  for (const Within& part : step.parts) made += bytes(step.def->inputs[static_cast<size_t>(part.input)]);
-  const bool all =
-      placed > 0 && placed == step.parts.size() && step.def->outputs.size() == 1 && made == bytes(step.def->outputs[0]);
-  if (all && !step.has_effects) step.in_place = true;
+  for (const Within& part : step.wishes->parts) made += bytes(step.def->inputs[static_cast<size_t>(part.input)]);
+  const bool all = placed > 0 && placed == step.wishes->parts.size() && step.def->outputs.size() == 1 &&
+                   made == bytes(step.def->outputs[0]);
+  if (all && !step.wishes->has_effects) step.in_place = true;
 }
 
 void Program::merge(int from, int into, int64_t offset) {
@@ -206,7 +208,7 @@ void Program::merge(int from, int into, int64_t offset) {
 void Program::share_storages(const std::vector<int>& last_use) {
   for (int s = 0; s < static_cast<int>(steps_.size()); ++s) {
     const OpDef& op = *steps_[s].def;
-    for (const auto& [output, input] : steps_[s].shares) {
+    for (const auto& [output, input] : steps_[s].wishes->shares) {
       const int source = op.inputs[static_cast<size_t>(input)];
       const Value& from = values_[source];
       const Value& to = values_[op.outputs[static_cast<size_t>(output)]];
@@ -228,6 +230,7 @@ void Program::share_storages(const std::vector<int>& last_use) {
 }
 
 void Program::connect() {
+  placements_.reserve(storages_.size());
   for (const Storage& storage : storages_) {
     if (storage.is_external) continue;
     for (const int t : storage.tensors) {
@@ -244,19 +247,24 @@ void Program::connect() {
     variables_.push_back(std::make_unique<Arena>(std::max<int64_t>(1, bytes(static_cast<int>(t)))));
     value.data = variables_.back()->data();
   }
-  pointers_to_.resize(values_.size());
+  const auto moves = [](const Value& value) {
+    return value.home == Home::external || value.home == Home::dynamic || value.sparse;
+  };
+  const bool any_moves = std::any_of(values_.begin(), values_.end(), moves);
+  if (any_moves) pointers_to_.resize(values_.size());
   size_t next_scratch = 0;
   for (Step& step : steps_) {
     if (step.in_place) continue;
     step.pointers = pointers_.size();
     for (const auto* tensors : {&step.def->inputs, &step.def->outputs})
       for (const int t : *tensors) {
-        if (t >= 0 && values_[t].home != Home::arena) pointers_to_[t].push_back(pointers_.size());
+        if (any_moves && t >= 0 && values_[t].home != Home::arena) pointers_to_[t].push_back(pointers_.size());
         pointers_.push_back(t >= 0 ? values_[t].data : nullptr);
       }
-    for (size_t i = 0; i < step.scratch.size(); ++i)
+    for (size_t i = 0; i < step.wishes->scratch.size(); ++i)
       pointers_.push_back(arena_.data() + scratch_blocks_[next_scratch++].offset);
   }
+  calls_.reserve(steps_.size());
   for (size_t s = 0; s < steps_.size(); ++s) {
     const Step& step = steps_[s];
     if (step.in_place) continue;
@@ -264,6 +272,16 @@ void Program::connect() {
                       static_cast<uint32_t>(step.def->inputs.size()), static_cast<uint32_t>(step.def->outputs.size()),
                       static_cast<uint32_t>(s)});
   }
+}
+
+void Program::tidy_up() {
+  for (Step& step : steps_) {
+    if (step.in_place) step.compute = nullptr;
+    if (!request_.is_body) step.wishes = nullptr;  // of a body they say what may_overwrite() asks
+  }
+  scratch_blocks_ = {};
+  readers_ = {};
+  if (!request_.external) storages_ = {};
 }
 
 }  // namespace subgraft

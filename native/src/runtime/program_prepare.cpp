@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 
+#include "model/mapped_pages.h"
 #include "runtime/body.h"
 #include "runtime/folded.h"
 #include "runtime/packed.h"
@@ -57,6 +58,8 @@ void Program::prepare_ops() {
   const auto& opcodes = request_.model->opcodes;
   std::vector<Kernel> kernels(opcodes.size());
   for (size_t i = 0; i < opcodes.size(); ++i) kernels[i] = registry.find(opcodes[i].name());
+  steps_.reserve(request_.ops.size());
+  step_ops_.reserve(request_.ops.size());
   readers_.resize(values_.size());
   for (const int op : request_.ops)
     for (const int t : graph_.ops.at(op).inputs)
@@ -184,12 +187,15 @@ std::optional<Unpadded> Program::unpadded(int tensor, int& inside) {
   return Unpadded{operand(inside, true), {amount[2], amount[3], amount[4], amount[5]}};
 }
 
-// Constants that no closure reads any more: what was folded is freed.
+// Constants that no closure reads any more: what was folded is freed, and pages of the file go.
 void Program::let_go(const OpDef& op, const Preparation::Host& host) {
   for (const int i : host.released) {
     const int t = op.inputs[static_cast<size_t>(i)];
     Value& value = values_[t];
     if (value.home != Home::constant || --readers_[t] > 0) continue;
+    if (!value.is_folded && !value.holder && !value.sparse)
+      let_go_of_pages(
+          {value.data, static_cast<size_t>(storage_bytes(graph_.tensors[t].dtype, value.shape.elements()))});
     if (!value.is_folded || value.sparse || request_.keep_all) continue;
     folded_bytes_ -= static_cast<const Folded*>(value.holder.get())->arena.size();
     value.holder = nullptr;
@@ -290,11 +296,11 @@ void Program::prepare_op(int index, Kernel kernel) {
     return;
   }
   if (!step.dynamic) let_go(op, host);
-  step.has_effects = host.has_effects;
-  step.scratch = std::move(host.scratch);
-  step.shares = std::move(host.shares);
-  step.views = std::move(host.views);
-  step.parts = std::move(host.parts);
+  step.wishes->has_effects = host.has_effects;
+  step.wishes->scratch = std::move(host.scratch);
+  step.wishes->shares = std::move(host.shares);
+  step.wishes->views = std::move(host.views);
+  step.wishes->parts = std::move(host.parts);
   for (const int t : op.outputs)
     if (t >= 0) values_[t].maker = static_cast<int>(steps_.size());
   steps_.push_back(std::move(step));

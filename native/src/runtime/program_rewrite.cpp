@@ -94,7 +94,7 @@ const OpDef* Program::as_set_row(const OpDef& op) {
   if (dtype(list) != dtype(op.outputs[0]) || dtype(row) != dtype(list) || dtype_bits(dtype(list)) < 8) return nullptr;
   for (const int t : {op.inputs[0], op.inputs[2]}) {
     Step& slice = steps_[static_cast<size_t>(values_[static_cast<size_t>(t)].maker)];
-    slice.is_replaced = true;
+    slice.wishes->is_replaced = true;
   }
   OpDef& made = changed_.emplace_back(op);
   made.inputs = {list, index, row};
