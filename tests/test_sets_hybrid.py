@@ -42,6 +42,27 @@ def fully_connected(draw: Draw) -> Case:
     return replace(Case("FULLY_CONNECTED", tensors, [out()], options), tolerance=0.0)
 
 
+def pixels(draw: Draw) -> Case:
+    """Convolutions of 1x1, each image quantized with one range; some with strides, which have another way."""
+    depth, channels = draw.pick((1, 3, 8, 31, 64, 96)), draw.pick((1, 3, 16, 17, 65))
+    image = (draw.number(1, 3), draw.number(1, 9), draw.number(1, 9), depth)
+    stride = 2 if draw.chance(0.1) else 1
+    options = {
+        "padding": draw.pick(("SAME", "VALID")),
+        "stride_h": stride,
+        "stride_w": stride,
+        "dilation_h_factor": 1,
+        "dilation_w_factor": 1,
+        "fused_activation_function": draw.pick(ACTIVATIONS),
+    }
+    tensors = [
+        activations(draw, *image),
+        weights(draw, channels, 1, 1, depth),
+        None if draw.chance(0.3) else c(channels),
+    ]
+    return replace(Case("CONV_2D", tensors, [out()], options), tolerance=0.0)
+
+
 def blockwise(draw: Draw) -> Case:
     """Weights with one scale for each block."""
     block = draw.pick((4, 8, 16, 32, 32, 40))
@@ -55,6 +76,8 @@ def blockwise(draw: Draw) -> Case:
     return replace(Case("FULLY_CONNECTED", tensors, [out()], options), tolerance=0.0)
 
 
-@pytest.mark.parametrize(("recipe", "first", "count"), sampled(fully_connected=fully_connected, blockwise=blockwise))
+@pytest.mark.parametrize(
+    ("recipe", "first", "count"), sampled(fully_connected=fully_connected, pixels=pixels, blockwise=blockwise)
+)
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)

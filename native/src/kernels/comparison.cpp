@@ -1,4 +1,6 @@
 // EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, SELECT and SELECT_V2.
+#include <algorithm>
+#include <cstring>
 #include <functional>
 
 #include "core/half.h"
@@ -76,7 +78,13 @@ Compute select(const Broadcast<3>& plan) {
         const T *a = yes + in[1], *b = no + in[2];
         T* z = out + at;
         const int64_t of_c = plan.repeats(0) ? 0 : 1, of_a = plan.repeats(1) ? 0 : 1, of_b = plan.repeats(2) ? 0 : 1;
-        if (of_c && of_a && of_b) {
+        if (!of_c) {
+          const T* from = *c ? a : b;
+          if (*c ? of_a : of_b)
+            std::memmove(z, from, static_cast<size_t>(n) * sizeof(T));  // may be the same memory
+          else
+            std::fill_n(z, n, *from);
+        } else if (of_a && of_b) {
           for (int64_t i = 0; i < n; ++i) {
             const T if_true = a[i], if_false = b[i];  // loaded always, so that the loop has no branch
             z[i] = c[i] ? if_true : if_false;

@@ -5,6 +5,7 @@
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
 #include "kernels/float_gemm.h"
+#include "kernels/hybrid_layer.h"
 #include "kernels/requantize.h"
 #include "kernels/sparse_product.h"
 #include "kernels/weights.h"
@@ -95,12 +96,24 @@ Compute conv_hybrid(Preparation& p, ConvGeometry g, std::vector<float> scales, b
   };
 }
 
+// A convolution whose pixels are rows of activations: 1x1 without strides. Not where the compressed weights are used.
+Compute pixels_on_vectors(Preparation& p, const ConvGeometry& g, std::span<const float> scales, bool differ) {
+  const auto is_whole = [](const Window& w) {
+    return w.filter == 1 && w.stride == 1 && w.before == 0 && w.in == w.out;
+  };
+  if (g.groups != 1 || !is_whole(g.y) || !is_whole(g.x) || p.sparse(1)) return {};
+  const int64_t image = int64_t{g.y.in} * g.x.in;
+  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  return hybrid_product_on_vectors(p, {g.pixels(), g.channels_out, g.depth, image, differ}, scales, differ, range);
+}
+
 Compute prepare_hybrid(Preparation& p, const ConvGeometry& g) {
   const DType dtype = p.input(1).dtype;
   // Where all channels have one scale, and for uint8 (which holds signed weights all the same), inputs are symmetric.
   std::vector<float> scales = dtype == DType::uint8 ? std::vector<float>(g.channels_out, p.input(1).scale())
                                                     : channel_scales(p, 1, 0, g.channels_out);
   const bool differ = std::any_of(scales.begin(), scales.end(), [&](float scale) { return scale != scales[0]; });
+  if (Compute fast = pixels_on_vectors(p, g, scales, differ)) return fast;
   if (differ || g.groups > 1) return conv_hybrid<DequantizeTwice>(p, g, std::move(scales), true);
   return conv_hybrid<Dequantize>(p, g, std::move(scales), false);
 }

@@ -186,6 +186,29 @@ DepthwiseSums hybrid_sums(Preparation& p, const ConvGeometry& g) {
   return sums;
 }
 
+FloatDepthwise float_layer(const ConvGeometry& g, Range<float> range) {
+  FloatDepthwise layer;
+  layer.batches = g.batches;
+  layer.in_height = g.y.in;
+  layer.in_width = g.x.in;
+  layer.channels_in = g.channels_in;
+  layer.out_height = g.y.out;
+  layer.out_width = g.x.out;
+  layer.channels = g.channels_out;
+  layer.multiplier = g.channels_out / g.channels_in;
+  layer.filter_height = g.y.filter;
+  layer.filter_width = g.x.filter;
+  layer.stride_y = g.y.stride;
+  layer.stride_x = g.x.stride;
+  layer.dilation_y = g.y.dilation;
+  layer.dilation_x = g.x.dilation;
+  layer.before_y = g.y.before;
+  layer.before_x = g.x.before;
+  layer.min = range.min;
+  layer.max = range.max;
+  return layer;
+}
+
 // quantize_asymmetric() on vectors.
 DynamicRange quantize_image(const QuantizeRows* kernel, const float* values, int64_t count, int8_t* quantized) {
   if (!kernel) return quantize_asymmetric(values, count, quantized);
@@ -249,26 +272,7 @@ Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
   const FloatDepthwiseKernel* kernel = float_depthwise();
   if (!kernel || g.pixels() == 0) return {};
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
-  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
-  FloatDepthwise layer;
-  layer.batches = g.batches;
-  layer.in_height = g.y.in;
-  layer.in_width = g.x.in;
-  layer.channels_in = g.channels_in;
-  layer.out_height = g.y.out;
-  layer.out_width = g.x.out;
-  layer.channels = g.channels_out;
-  layer.multiplier = g.channels_out / g.channels_in;
-  layer.filter_height = g.y.filter;
-  layer.filter_width = g.x.filter;
-  layer.stride_y = g.y.stride;
-  layer.stride_x = g.x.stride;
-  layer.dilation_y = g.y.dilation;
-  layer.dilation_x = g.x.dilation;
-  layer.before_y = g.y.before;
-  layer.before_x = g.x.before;
-  layer.min = range.min;
-  layer.max = range.max;
+  const FloatDepthwise layer = float_layer(g, activation_range(activation(p)));
   const auto zeros = std::make_shared<const std::vector<float>>(size_t{kDepthwiseZeroColumns} * g.channels_in);
   const int64_t tasks = kernel->tasks(layer), work = g.pixels() * g.taps() * g.channels_out / kVectorGain;
   const int64_t grain = grain_of(work / tasks);

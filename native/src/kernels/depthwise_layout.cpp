@@ -34,6 +34,35 @@ int64_t block_of(int64_t channels, int64_t lanes) {
   return lanes;
 }
 
+QuantizedDepthwise sizes_of(const ConvGeometry& g) {
+  QuantizedDepthwise layer;
+  layer.batches = g.batches;
+  layer.in_height = g.y.in;
+  layer.in_width = g.x.in;
+  layer.channels_in = g.channels_in;
+  layer.out_height = g.y.out;
+  layer.out_width = g.x.out;
+  layer.channels = g.channels_out;
+  layer.multiplier = g.channels_out / g.channels_in;
+  layer.filter_height = g.y.filter;
+  layer.filter_width = g.x.filter;
+  layer.stride_y = g.y.stride;
+  layer.dilation_y = g.y.dilation;
+  layer.before_y = g.y.before;
+  return layer;
+}
+
+void set_outputs(const DepthwiseSums& sums, QuantizedDepthwise& layer) {
+  layer.in_bytes = sums.in_bytes;
+  layer.out_bytes = sums.out_bytes;
+  layer.is_signed = sums.is_signed;
+  layer.zero_point = sums.output_zero_point;
+  layer.min = sums.range.min;
+  layer.max = sums.range.max;
+  layer.real_min = sums.real_range.min;
+  layer.real_max = sums.real_range.max;
+}
+
 void plan_columns(const ConvGeometry& g, QuantizedDepthwise& layer) {
   for (int32_t tap = 0; tap < layer.filter_width; ++tap) {
     const int64_t at = tap * g.x.dilation - g.x.before, stride = layer.plane_stride;
@@ -147,20 +176,7 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
   if (columns > kDepthwiseColumns || g.x.stride > kDepthwiseColumns || groups > kDepthwiseGroups ||
       columns * groups > kDepthwiseSteps || g.pixels() == 0 || (sums.in_bytes == 2 && g.taps() > kMostWideTaps))
     return std::nullopt;
-  QuantizedDepthwise layer;
-  layer.batches = g.batches;
-  layer.in_height = g.y.in;
-  layer.in_width = g.x.in;
-  layer.channels_in = g.channels_in;
-  layer.out_height = g.y.out;
-  layer.out_width = g.x.out;
-  layer.channels = g.channels_out;
-  layer.multiplier = g.channels_out / g.channels_in;
-  layer.filter_height = g.y.filter;
-  layer.filter_width = g.x.filter;
-  layer.stride_y = g.y.stride;
-  layer.dilation_y = g.y.dilation;
-  layer.before_y = g.y.before;
+  QuantizedDepthwise layer = sizes_of(g);
   layer.rows = static_cast<int32_t>(paired);
   layer.pairs =
       layer.rows == 1 ? layer.out_height : static_cast<int32_t>(round_up(layer.out_height, 2 * g.y.dilation) / 2);
@@ -197,16 +213,9 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
   if (layer.buffer_bytes > kMostBufferBytes) return std::nullopt;
 
   layer.finish = finish_of(sums, g.taps());
-  layer.in_bytes = sums.in_bytes;
-  layer.out_bytes = sums.out_bytes;
+  set_outputs(sums, layer);
   layer.parts = layer.in_bytes == 1 && (kernel.is_paired || needs_two_parts(sums)) ? 2 : 1;
   layer.record_bytes = (kDepthwiseHead + int64_t{layer.steps} * layer.rows * layer.parts) * 4 * lanes;
-  layer.is_signed = sums.is_signed;
-  layer.zero_point = sums.output_zero_point;
-  layer.min = sums.range.min;
-  layer.max = sums.range.max;
-  layer.real_min = sums.real_range.min;
-  layer.real_max = sums.real_range.max;
   return layer;
 }
 

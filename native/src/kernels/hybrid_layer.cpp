@@ -37,9 +37,13 @@ class HybridLayer {
     block_rows_ = std::min<int64_t>(kBlockRows, std::max(gemm_->rows, gemm_->least_rows));
     divide(p.threads());
     scratch_ = p.scratch(pieces_ * piece_bytes());
+    if (s.image_rows > 1) ranges_ = p.scratch(s.rows / s.image_rows * static_cast<int64_t>(sizeof(InputRange)));
   }
 
   void run(const Invocation& v) const {
+    const int64_t image = sizes_.image_rows * sizes_.depth;
+    for (int64_t i = 0; sizes_.image_rows > 1 && i < sizes_.rows / sizes_.image_rows; ++i)
+      v.scratch<InputRange>(ranges_)[i] = range_of(v.in<float>(0) + i * image, image);
     v.parallel(pieces_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t piece = begin; piece < end; ++piece) run_piece(v, piece);
     });
@@ -57,20 +61,31 @@ class HybridLayer {
   int64_t panel_bytes() const { return round_up(block_rows_ * stride_, 64); }
   int64_t piece_bytes() const { return panel_bytes() + kInt8SumBytes; }
 
-  DynamicRange quantize_row(const float* row, uint8_t flip, uint8_t* to) const {
+  struct InputRange {
     float low, high;
-    quantize_->range(row, sizes_.depth, low, high);
-    const DynamicRange q = asymmetric_ ? asymmetric_range(low, high) : symmetric_range(std::max(-low, high));
-    if (asymmetric_ && low == high) {
-      std::fill(to, to + sizes_.depth, flip);
-      return q;
-    }
-    quantize_->quantize(row, sizes_.depth, inverse_of(q, low, high), q.zero_point, asymmetric_ ? -128 : -127, flip, to);
-    return q;
+    DynamicRange q;
+  };
+  InputRange range_of(const float* values, int64_t count) const {
+    InputRange range;
+    quantize_->range(values, count, range.low, range.high);
+    range.q = asymmetric_ ? asymmetric_range(range.low, range.high) : symmetric_range(std::max(-range.low, range.high));
+    return range;
   }
-  float inverse_of(const DynamicRange& q, float low, float high) const {
-    if (asymmetric_) return 1 / q.scale;
-    return low == high ? 0 : 127 / std::max(-low, high);
+  InputRange range_of_row(const Invocation& v, int64_t row) const {
+    if (sizes_.image_rows > 1) return v.scratch<InputRange>(ranges_)[row / sizes_.image_rows];
+    return range_of(v.in<float>(0) + row * sizes_.depth, sizes_.depth);
+  }
+  void quantize_row(const InputRange& range, const float* row, uint8_t flip, uint8_t* to) const {
+    if (asymmetric_ && range.low == range.high) {
+      std::fill(to, to + sizes_.depth, flip);
+      return;
+    }
+    const int32_t least = asymmetric_ ? -128 : -127;
+    quantize_->quantize(row, sizes_.depth, inverse_of(range), range.q.zero_point, least, flip, to);
+  }
+  float inverse_of(const InputRange& range) const {
+    if (asymmetric_) return 1 / range.q.scale;
+    return range.low == range.high ? 0 : 127 / std::max(-range.low, range.high);
   }
 
   void run_piece(const Invocation& v, int64_t piece) const {
@@ -88,9 +103,10 @@ class HybridLayer {
       float row_scales[kBlockRows];
       int32_t row_zeros[kBlockRows];
       for (int64_t r = 0; r < rows; ++r) {
-        const DynamicRange q = quantize_row(v.in<float>(0) + (row + r) * sizes_.depth, flip, panel + r * stride_);
-        row_scales[r] = q.scale;
-        row_zeros[r] = q.zero_point + flip;
+        const InputRange range = range_of_row(v, row + r);
+        quantize_row(range, v.in<float>(0) + (row + r) * sizes_.depth, flip, panel + r * stride_);
+        row_scales[r] = range.q.scale;
+        row_zeros[r] = range.q.zero_point + flip;
       }
       const bool centered = is_signed_ && !asymmetric_;
       const Rows at{row, rows, row_scales, centered ? nullptr : row_zeros};
@@ -118,7 +134,7 @@ class HybridLayer {
                            bias_.empty() ? nullptr : bias_.data() + channel,
                            range_.min,
                            range_.max,
-                           false};
+                           sizes_.twice};
     finish_->to_float({sums, stride, rows.count, std::min(stride, sizes_.units - channel), nullptr}, scale,
                       v.out<float>(0) + rows.first * sizes_.units + channel, sizes_.units);
   }
@@ -134,7 +150,7 @@ class HybridLayer {
   bool is_signed_ = false;
   int64_t stride_ = 0, block_rows_ = 0, pieces_ = 1;
   bool by_rows_ = true;
-  int scratch_ = -1;
+  int scratch_ = -1, ranges_ = -1;
 };
 
 }  // namespace

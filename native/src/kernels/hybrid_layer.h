@@ -1,4 +1,5 @@
-// Products of float32 activations, quantized row by row while running, with constant 8-bit weights on vectors.
+// Products of float32 activations, quantized row by row or image by image while running, with constant 8-bit weights on
+// vectors.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,8 @@ namespace subgraft {
 // x [rows, depth] times the transpose of weights [units, depth] at input 1, with the bias, if any, at input 2.
 struct HybridSizes {
   int64_t rows = 0, units = 0, depth = 0;
+  int64_t image_rows = 1;  // that many rows, one behind the other, are quantized with one range
+  bool twice = false;      // as DequantizeTwice of CONV_2D rounds
 };
 
 // Empty where there are no kernels for this op: weights or bias that are not constant, or of uint8.

@@ -57,20 +57,34 @@ class OutputScale {
  public:
   OutputScale(Scaling scaling, int32_t zero_point, IntRange range)
       : multiplier_(ints(scaling.multiplier)),
+        rounding_(
+            ints(rounding(scaling) + (adds_at_once(scaling, zero_point) ? zero_point * (1 << scaling.right) : 0))),
         zero_(ints(zero_point)),
         low_(ints(range.low)),
         high_(ints(range.high)),
         left_(scaling.left),
-        right_(scaling.right) {}
+        right_(scaling.right),
+        adds_at_once_(adds_at_once(scaling, zero_point)) {}
 
   Ints operator()(Ints x) const {
-    const Ints scaled = rounding_shift_right(doubling_high_multiply(x << left_, multiplier_), right_);
-    return min(max(scaled + zero_, low_), high_);
+    if (left_ > 0) x <<= left_;
+    x = doubling_high_multiply(x, multiplier_);
+    if (right_ > 0) x = (x + (x >> 31) + rounding_) >> right_;  // ties away from zero
+    if (!adds_at_once_) x += zero_;
+    return min(max(x, low_), high_);
   }
 
  private:
-  Ints multiplier_, zero_, low_, high_;
+  // The product is at most 2^30; with the zero point and the half that rounds it has to fit.
+  static bool adds_at_once(Scaling scaling, int32_t zero_point) {
+    const int32_t most = (1 << 29) >> scaling.right;
+    return scaling.right > 0 && zero_point >= -most && zero_point <= most && scaling.right < 30;
+  }
+  static int32_t rounding(Scaling scaling) { return scaling.right > 0 ? 1 << (scaling.right - 1) : 0; }
+
+  Ints multiplier_, rounding_, zero_, low_, high_;
   int32_t left_, right_;
+  bool adds_at_once_;
 };
 
 }  // namespace
