@@ -116,29 +116,33 @@ Compute conv_in_place(const FloatConv& conv) {
   };
 }
 
+// Into how many parts, each with memory of its own, an op of so many products is divided.
+int64_t parts_of(const Preparation& p, int64_t products) {
+  return std::clamp<int64_t>(products / kProductsOfThread, 1, p.threads());
+}
+
 // Windows in padded copies of input rows, of as many output rows at a time as stay in the cache.
 Compute conv_of_padded_rows(Preparation& p, const FloatConv& conv) {
   const PaddedRows padded{conv.geometry()};
   const ConvGeometry& g = padded.g;
-  int64_t rows = 1;
-  while (rows < g.y.out && padded.count(rows + 1) * padded.step() * kFloat <= kCopyBytes) ++rows;
-  const int64_t copy = padded.count(rows) * padded.step(), pieces = p.threads();
-  const int scratch = p.scratch(pieces * copy * kFloat);
-  const int64_t bands = (g.y.out + rows - 1) / rows, all = g.batches * bands;
+  const int64_t parts = parts_of(p, g.pixels() * g.taps() * g.channels_out);
+  int64_t most = 1;
+  while (most < g.y.out && padded.count(most + 1) * padded.step() * kFloat <= kCopyBytes) ++most;
+  const int64_t copy = padded.count(most) * padded.step();
+  const int scratch = p.scratch(parts * copy * kFloat);
   return [=](const Invocation& v) {
     const ConvGeometry& of = padded.g;
     const float* weights = conv.ready(v);
-    const int64_t products = of.pixels() * of.taps() * of.channels_out / pieces;
-    v.parallel(pieces, grain_of_products(products), [&](int64_t first, int64_t last) {
+    v.parallel(parts, 1, [&](int64_t first, int64_t last) {
       float* to = v.scratch<float>(scratch) + first * copy;
-      for (int64_t i = all * first / pieces; i < all * last / pieces; ++i) {
-        const int64_t batch = i / bands, band = i - batch * bands;
-        const int64_t begin = of.y.out * band / bands, end = of.y.out * (band + 1) / bands;
-        padded.copy(v.in<float>(0) + batch * of.image(), begin, end - begin, to);
-        for (int64_t y = begin; y < end; ++y) {
-          const FloatRows x = windows_of_row(of, to + (y - begin) * of.y.stride * padded.step(), padded.step());
-          conv.multiply(v, weights, x, (batch * of.y.out + y) * of.x.out, 0);
-        }
+      const int64_t rows = int64_t{of.batches} * of.y.out, end = rows * last / parts;
+      for (int64_t row = rows * first / parts; row < end;) {
+        const int64_t batch = row / of.y.out, y = row - batch * of.y.out;
+        const int64_t count = std::min({most, end - row, of.y.out - y});
+        padded.copy(v.in<float>(0) + batch * of.image(), y, count, to);
+        for (int64_t i = 0; i < count; ++i, ++row)
+          conv.multiply(v, weights, windows_of_row(of, to + i * of.y.stride * padded.step(), padded.step()),
+                        row * of.x.out, 0);
       }
     });
   };
@@ -149,24 +153,24 @@ Compute conv_of_copies(Preparation& p, const FloatConv& conv) {
   constexpr int64_t kFewest = 14;
   const ConvGeometry& g = conv.geometry();
   const int64_t most = std::max<int64_t>(kFewest, kCopyBytes / (g.taps() * kFloat));
-  const int64_t blocks = (g.pixels() + most - 1) / most, pieces = p.threads();
+  const int64_t blocks = (g.pixels() + most - 1) / most;
+  const int64_t parts = parts_of(p, g.pixels() * g.taps() * g.channels_out);
   const int64_t copy = std::min(most, g.pixels()) * g.taps();
-  const int scratch = p.scratch(pieces * copy * kFloat);
+  const int scratch = p.scratch(parts * copy * kFloat);
   return [=](const Invocation& v) {
     const ConvGeometry& of = conv.geometry();
     const float* weights = conv.ready(v);
-    const int64_t parts = std::max(blocks, std::min(pieces, of.pixels()));
-    v.parallel(pieces, grain_of_products(of.pixels() * of.taps() * of.channels_out / pieces),
-               [&](int64_t first, int64_t last) {
-                 float* to = v.scratch<float>(scratch) + first * copy;
-                 for (int64_t i = parts * first / pieces; i < parts * last / pieces; ++i) {
-                   const int64_t begin = of.pixels() * i / parts, end = of.pixels() * (i + 1) / parts;
-                   for (int64_t group = 0; group < of.groups; ++group) {
-                     gather_windows(of, v.in<float>(0), group, begin, end, to);
-                     conv.multiply(v, weights, {to, end - begin, of.taps(), 1, of.taps(), 0}, begin, group);
-                   }
-                 }
-               });
+    const int64_t pieces = std::max(blocks, std::min(parts, of.pixels()));
+    v.parallel(parts, 1, [&](int64_t first, int64_t last) {
+      float* to = v.scratch<float>(scratch) + first * copy;
+      for (int64_t i = pieces * first / parts; i < pieces * last / parts; ++i) {
+        const int64_t begin = of.pixels() * i / pieces, end = of.pixels() * (i + 1) / pieces;
+        for (int64_t group = 0; group < of.groups; ++group) {
+          gather_windows(of, v.in<float>(0), group, begin, end, to);
+          conv.multiply(v, weights, {to, end - begin, of.taps(), 1, of.taps(), 0}, begin, group);
+        }
+      }
+    });
   };
 }
 
