@@ -13,7 +13,7 @@ from shared_models import MODELS, needs_shared
 from subgraft.delegates import Graph, Op, Options, Tensor
 
 # One of each kind: int8, uint8, float, dynamic range, float16 weights, LSTM, transformer, thousands of ops,
-# sparse weights.
+# sparse weights, loops, branches, variables.
 COUNTED = [
     "real/hello_world_int8.tflite",
     "real/kws_ref_model.tflite",
@@ -30,6 +30,9 @@ COUNTED = [
     "edgetpu/gabor_64x64_p4.tflite",
     "made/small_unet_int16x8.tflite",
     "real/face_detection_full_range_sparse.tflite",
+    "made/keras_gru_float.tflite",
+    "made/while_if_float.tflite",
+    "real/okay_nabu.tflite",
 ]
 
 
