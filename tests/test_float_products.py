@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from behind_pad import behind_pad
 from op_cases import Array, Case, c, const, out, x
 from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
@@ -23,18 +24,24 @@ def any_set() -> Iterator[None]:
     _native.limit_instruction_set()
 
 
-def outputs(case: Case, instruction_set: str, threads: int) -> list[Array]:
+def output(model: bytes, feed: list[Array], instruction_set: str, threads: int) -> Array:
     _native.limit_instruction_set(instruction_set)
-    program = _native.Program(Model.open(case.model()).native, pool=_native.ThreadPool(threads))
-    return [output.copy() for output in program.call(case.feed(0))]
+    program = _native.Program(Model.open(model).native, pool=_native.ThreadPool(threads))
+    (made,) = program.call(feed)
+    return made.copy()
 
 
 def assert_close(case: Case, depth: int) -> None:
     """Values are normal with a deviation of 3, so that sums of `depth` products deviate by 9 * sqrt(depth)."""
-    (expected,) = outputs(case, "generic", 1)
+    model, feed = case.model(), case.feed(0)
+    if case.kind == "CONV_2D" and case.seed % 4 == 0:
+        model = behind_pad(case, case.seed)
+        graph = Model.open(model).graphs[0]
+        feed = [feed[0][tuple(slice(n) for n in graph.tensors[graph.inputs[0]].shape)].copy()]
+    expected = output(model, feed, "generic", 1)
     for instruction_set in FAST_SETS:
-        (one,) = outputs(case, instruction_set, 1)
-        (two,) = outputs(case, instruction_set, 2)
+        one = output(model, feed, instruction_set, 1)
+        two = output(model, feed, instruction_set, 2)
         assert np.array_equal(one, two, equal_nan=True), f"{instruction_set}: 2 threads differ from 1: {case}"
         assert one.shape == expected.shape
         if one.size:

@@ -12,9 +12,9 @@ import pytest
 import op_cases_conv as conv
 import op_cases_fully_connected as fully_connected
 import op_cases_transpose_conv as transpose_conv
+from behind_pad import behind_pad
 from op_cases import Array, Case
 from subgraft import _native
-from subgraft.delegates import Graph, Op, Tensor
 from subgraft.interpreter.model import Model
 
 SAMPLE, ALL = 150, 5000
@@ -98,23 +98,6 @@ def transpose_conv_case(seed: int) -> Case:
     del types["weight_dtype"]
     more = dict(padding=d.pick("SAME", "VALID"), stride=(d.pick(1, 2, 3), d.pick(1, 2, 4)))
     return transpose_conv.quantized(image, weights, **types, **more)
-
-
-def behind_pad(case: Case, seed: int) -> bytes:
-    """A model of PAD and the case's op."""
-    rng = np.random.default_rng(seed)
-    graph = case.graph()
-    padded = graph.inputs[0]
-    tensors = list(graph.tensors)
-    widths = [[0, 0], *rng.integers(0, 4, (2, 2)).tolist(), [0, 0]]
-    unpadded = tensors[padded].shape
-    widths[1][1], widths[2][1] = (min(w[1], n - 1) for w, n in zip(widths[1:3], unpadded[1:3], strict=True))
-    widths[1][0], widths[2][0] = (min(w[0], n - 1 - w[1]) for w, n in zip(widths[1:3], unpadded[1:3], strict=True))
-    inner = tuple(n - before - after for n, (before, after) in zip(unpadded, widths, strict=True))
-    tensors.append(replace(tensors[padded], name="unpadded", shape=inner))
-    tensors.append(Tensor.constant("widths", np.array(widths, np.int32)))
-    pad = Op("PAD", (len(tensors) - 2, len(tensors) - 1), (padded,))
-    return Model.of(Graph(tensors, [pad, *graph.ops], (len(tensors) - 2,), graph.outputs, name="main")).to_bytes()
 
 
 def run(model: bytes, feed: list[Array], instruction_set: str, threads: int) -> list[Array]:

@@ -32,11 +32,11 @@ class FloatConv {
 
   const float* ready(const Invocation& v) const { return dots_ ? v.in<float>(1) : weights_->ready(v); }
 
-  // Columns [begin, end) of one group for rows whose first output position is `position`.
-  void multiply(const Invocation& v, const float* weights, const FloatRows& x, int64_t position, int64_t group,
-                int64_t begin, int64_t end) const {
+  // Columns [begin, end) of one group for rows that are so many output positions apart; the first is at `position`.
+  void multiply(const Invocation& v, const float* weights, const FloatRows& x, int64_t position, int64_t apart,
+                int64_t group, int64_t begin, int64_t end) const {
     const int64_t channel = group * columns();
-    const FloatResult result = {v.out<float>(0) + position * g_.channels_out + channel, g_.channels_out,
+    const FloatResult result = {v.out<float>(0) + position * g_.channels_out + channel, apart * g_.channels_out,
                                 biased_ ? v.in<float>(2) + channel : nullptr, range_.min, range_.max};
     if (dots_) {
       const FloatDots dots = {x, weights + channel * g_.taps(), g_.taps(), columns(), result};
@@ -48,7 +48,14 @@ class FloatConv {
     }
   }
   void multiply(const Invocation& v, const float* weights, const FloatRows& x, int64_t position, int64_t group) const {
-    multiply(v, weights, x, position, group, 0, columns());
+    multiply(v, weights, x, position, 1, group, 0, columns());
+  }
+  // The windows of positions that are copied to `copies` first.
+  void multiply_copies(const Invocation& v, const float* weights, const Positions& positions, int64_t group,
+                       float* copies) const {
+    gather_windows(g_, v.in<float>(0), group, positions, copies);
+    multiply(v, weights, {copies, positions.count, g_.taps(), 1, g_.taps(), 0}, positions.first, positions.step, group,
+             0, columns());
   }
 
  private:
@@ -83,7 +90,7 @@ Compute conv_of_pixels(const FloatConv& conv) {
       parallel_product(v, g.pixels(), conv.columns(), g.depth,
                        [&](int64_t row, int64_t row_end, int64_t column, int64_t column_end) {
                          const FloatRows x = {in + row * g.channels_in, row_end - row, g.channels_in, 1, g.depth, 0};
-                         conv.multiply(v, weights, x, row, group, column, column_end);
+                         conv.multiply(v, weights, x, row, 1, group, column, column_end);
                        });
     }
   };
@@ -99,46 +106,113 @@ FloatRows windows_of_row(const ConvGeometry& g, const float* first, int64_t row_
           row_step * g.y.dilation};
 }
 
-// Windows that all lie inside the image.
-Compute conv_in_place(const FloatConv& conv) {
-  return [=](const Invocation& v) {
-    const ConvGeometry& g = conv.geometry();
-    const float* weights = conv.ready(v);
-    const int64_t row_step = int64_t{g.x.in} * g.channels_in;
-    v.parallel(int64_t{g.batches} * g.y.out, grain_of_products(g.x.out * g.taps() * g.channels_out),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t row = begin; row < end; ++row) {
-                   const int64_t batch = row / g.y.out, y = g.y.origin(row - batch * g.y.out);
-                   const float* first = v.in<float>(0) + batch * g.image() + y * row_step;
-                   conv.multiply(v, weights, windows_of_row(g, first, row_step), row * g.x.out, 0);
-                 }
-               });
-  };
+// Into how many parts, each with memory of its own, an op of so many products is divided.
+int64_t parts_of(const Preparation& p, int64_t products) {
+  return std::clamp<int64_t>(products / kProductsOfThread, 1, p.threads());
 }
+
+// Outputs whose windows lie inside the image, along one axis.
+struct Inside {
+  int64_t begin, end;
+
+  explicit Inside(const Window& w) {
+    begin = std::min<int64_t>(w.out, (w.before + w.stride - 1) / w.stride);
+    const int64_t last = w.in - 1 - (w.filter - 1) * w.dilation + w.before;  // where the last one may begin
+    end = last < 0 ? begin : std::clamp<int64_t>(last / w.stride + 1, begin, w.out);
+  }
+  int64_t count() const { return end - begin; }
+};
+
+// Windows where they lie in the image; those of the edges are copied, if there are any.
+class ConvInPlace {
+ public:
+  ConvInPlace(Preparation& p, const FloatConv& conv)
+      : conv_(conv), rows_(conv.geometry().y), columns_(conv.geometry().x) {
+    const ConvGeometry& g = conv.geometry();
+    parts_ = parts_of(p, g.pixels() * g.taps() * g.channels_out);
+    const bool has_edges = rows_.count() < g.y.out || columns_.count() < g.x.out;
+    if (!has_edges) return;
+    most_ = std::clamp<int64_t>(kCopyBytes / (g.taps() * kFloat), kFewestCopies, kMostCopies);
+    scratch_ = p.scratch(parts_ * most_ * g.taps() * kFloat);
+  }
+
+  static int64_t positions(const ConvGeometry& g) { return g.batches * Inside(g.y).count() * Inside(g.x).count(); }
+
+  void operator()(const Invocation& v) const {
+    const ConvGeometry& g = conv_.geometry();
+    const float* weights = conv_.ready(v);
+    const int64_t all = int64_t{g.batches} * g.y.out;
+    v.parallel(parts_, 1, [&](int64_t first, int64_t last) {
+      float* copies = scratch_ < 0 ? nullptr : v.scratch<float>(scratch_) + first * most_ * g.taps();
+      const int64_t end = all * last / parts_;
+      for (int64_t row = all * first / parts_; row < end;) {
+        const int64_t batch = row / g.y.out, next = std::min(end, (batch + 1) * g.y.out);
+        multiply_rows(v, weights, batch, row - batch * g.y.out, next - batch * g.y.out, copies);
+        row = next;
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kFewestCopies = 14, kMostCopies = 256;
+
+  // Rows [begin, end) of one image.
+  void multiply_rows(const Invocation& v, const float* weights, int64_t batch, int64_t begin, int64_t end,
+                     float* copies) const {
+    const ConvGeometry& g = conv_.geometry();
+    const int64_t first = batch * g.y.out, row_step = int64_t{g.x.in} * g.channels_in;
+    const int64_t inner = std::clamp(rows_.begin, begin, end), inner_end = std::clamp(rows_.end, inner, end);
+    const float* image = v.in<float>(0) + batch * g.image() + g.x.origin(columns_.begin) * g.channels_in;
+    multiply_copies(v, weights, {(first + begin) * g.x.out, 1, (inner - begin) * g.x.out}, copies);
+    for (int64_t row = inner; row < inner_end; ++row) {
+      FloatRows x = windows_of_row(g, image + g.y.origin(row) * row_step, row_step);
+      x.count = columns_.count();
+      conv_.multiply(v, weights, x, (first + row) * g.x.out + columns_.begin, 0);
+    }
+    for (int64_t column = 0; column < g.x.out; ++column) {
+      if (column == columns_.begin) column = columns_.end;
+      if (column < g.x.out)
+        multiply_copies(v, weights, {(first + inner) * g.x.out + column, g.x.out, inner_end - inner}, copies);
+    }
+    multiply_copies(v, weights, {(first + inner_end) * g.x.out, 1, (end - inner_end) * g.x.out}, copies);
+  }
+  void multiply_copies(const Invocation& v, const float* weights, Positions left, float* copies) const {
+    while (left.count > 0) {
+      const Positions now = {left.first, left.step, std::min(left.count, most_)};
+      conv_.multiply_copies(v, weights, now, 0, copies);
+      left.first += now.count * left.step;
+      left.count -= now.count;
+    }
+  }
+
+  FloatConv conv_;
+  Inside rows_, columns_;
+  int64_t parts_ = 1, most_ = 0;
+  int scratch_ = -1;
+};
 
 // Windows in padded copies of input rows, of as many output rows at a time as stay in the cache.
 Compute conv_of_padded_rows(Preparation& p, const FloatConv& conv) {
   const PaddedRows padded{conv.geometry()};
   const ConvGeometry& g = padded.g;
-  int64_t rows = 1;
-  while (rows < g.y.out && padded.count(rows + 1) * padded.step() * kFloat <= kCopyBytes) ++rows;
-  const int64_t copy = padded.count(rows) * padded.step(), pieces = p.threads();
-  const int scratch = p.scratch(pieces * copy * kFloat);
-  const int64_t bands = (g.y.out + rows - 1) / rows, all = g.batches * bands;
+  const int64_t parts = parts_of(p, g.pixels() * g.taps() * g.channels_out);
+  int64_t most = 1;
+  while (most < g.y.out && padded.count(most + 1) * padded.step() * kFloat <= kCopyBytes) ++most;
+  const int64_t copy = padded.count(most) * padded.step();
+  const int scratch = p.scratch(parts * copy * kFloat);
   return [=](const Invocation& v) {
     const ConvGeometry& of = padded.g;
     const float* weights = conv.ready(v);
-    const int64_t products = of.pixels() * of.taps() * of.channels_out / pieces;
-    v.parallel(pieces, grain_of_products(products), [&](int64_t first, int64_t last) {
+    v.parallel(parts, 1, [&](int64_t first, int64_t last) {
       float* to = v.scratch<float>(scratch) + first * copy;
-      for (int64_t i = all * first / pieces; i < all * last / pieces; ++i) {
-        const int64_t batch = i / bands, band = i - batch * bands;
-        const int64_t begin = of.y.out * band / bands, end = of.y.out * (band + 1) / bands;
-        padded.copy(v.in<float>(0) + batch * of.image(), begin, end - begin, to);
-        for (int64_t y = begin; y < end; ++y) {
-          const FloatRows x = windows_of_row(of, to + (y - begin) * of.y.stride * padded.step(), padded.step());
-          conv.multiply(v, weights, x, (batch * of.y.out + y) * of.x.out, 0);
-        }
+      const int64_t rows = int64_t{of.batches} * of.y.out, end = rows * last / parts;
+      for (int64_t row = rows * first / parts; row < end;) {
+        const int64_t batch = row / of.y.out, y = row - batch * of.y.out;
+        const int64_t count = std::min({most, end - row, of.y.out - y});
+        padded.copy(v.in<float>(0) + batch * of.image(), y, count, to);
+        for (int64_t i = 0; i < count; ++i, ++row)
+          conv.multiply(v, weights, windows_of_row(of, to + i * of.y.stride * padded.step(), padded.step()),
+                        row * of.x.out, 0);
       }
     });
   };
@@ -149,43 +223,51 @@ Compute conv_of_copies(Preparation& p, const FloatConv& conv) {
   constexpr int64_t kFewest = 14;
   const ConvGeometry& g = conv.geometry();
   const int64_t most = std::max<int64_t>(kFewest, kCopyBytes / (g.taps() * kFloat));
-  const int64_t blocks = (g.pixels() + most - 1) / most, pieces = p.threads();
+  const int64_t blocks = (g.pixels() + most - 1) / most;
+  const int64_t parts = parts_of(p, g.pixels() * g.taps() * g.channels_out);
   const int64_t copy = std::min(most, g.pixels()) * g.taps();
-  const int scratch = p.scratch(pieces * copy * kFloat);
+  const int scratch = p.scratch(parts * copy * kFloat);
   return [=](const Invocation& v) {
     const ConvGeometry& of = conv.geometry();
     const float* weights = conv.ready(v);
-    const int64_t parts = std::max(blocks, std::min(pieces, of.pixels()));
-    v.parallel(pieces, grain_of_products(of.pixels() * of.taps() * of.channels_out / pieces),
-               [&](int64_t first, int64_t last) {
-                 float* to = v.scratch<float>(scratch) + first * copy;
-                 for (int64_t i = parts * first / pieces; i < parts * last / pieces; ++i) {
-                   const int64_t begin = of.pixels() * i / parts, end = of.pixels() * (i + 1) / parts;
-                   for (int64_t group = 0; group < of.groups; ++group) {
-                     gather_windows(of, v.in<float>(0), group, begin, end, to);
-                     conv.multiply(v, weights, {to, end - begin, of.taps(), 1, of.taps(), 0}, begin, group);
-                   }
-                 }
-               });
+    const int64_t pieces = std::max(blocks, std::min(parts, of.pixels()));
+    v.parallel(parts, 1, [&](int64_t first, int64_t last) {
+      float* to = v.scratch<float>(scratch) + first * copy;
+      for (int64_t i = pieces * first / parts; i < pieces * last / parts; ++i) {
+        const int64_t begin = of.pixels() * i / pieces, end = of.pixels() * (i + 1) / pieces;
+        for (int64_t group = 0; group < of.groups; ++group)
+          conv.multiply_copies(v, weights, {begin, 1, end - begin}, group, to);
+      }
+    });
   };
 }
 
-bool is_padded(const Window& w) { return w.before > 0 || w.origin(w.out - 1) + (w.filter - 1) * w.dilation >= w.in; }
+// What a PAD before the op puts around the image becomes padding of the op's own.
+ConvGeometry without_border(Preparation& p, ConvGeometry g) {
+  const Preparation::Border border = p.absorb_border(0);
+  g.y.in -= static_cast<int32_t>(border.top + border.bottom);
+  g.y.before += border.top;
+  g.x.in -= static_cast<int32_t>(border.left + border.right);
+  g.x.before += border.left;
+  return g;
+}
 
 }  // namespace
 
 Compute fast_conv_float(Preparation& p, const ConvGeometry& geometry) {
-  constexpr int64_t kNarrow = 6;
+  constexpr int64_t kNarrow = 6;     // rows of so few windows make small products
+  constexpr int64_t kMostEdges = 4;  // a quarter of the windows, or else the image is copied with its padding
   const FloatGemm* gemm = float_gemm();
   if (!gemm) return {};
-  const ConvGeometry g = turned(geometry);
+  const auto single = [](const Window& w) { return w.filter == 1 && w.stride == 1 && w.before == 0; };
+  if (single(geometry.y) && single(geometry.x)) return conv_of_pixels(FloatConv(p, geometry, gemm));
+  const ConvGeometry g = turned(without_border(p, geometry));
   const FloatConv conv(p, g, gemm);
-  const auto single = [](const Window& w) { return w.filter == 1 && w.stride == 1; };
-  if (single(g.y) && single(g.x)) return conv_of_pixels(conv);
   const bool neighbours = g.groups == 1 && (g.x.dilation == 1 || g.x.filter == 1);
   if (!neighbours || g.x.out < std::min<int64_t>(kNarrow, g.pixels())) return conv_of_copies(p, conv);
-  if (is_padded(g.y) || is_padded(g.x)) return conv_of_padded_rows(p, conv);
-  return conv_in_place(conv);
+  const int64_t edges = g.pixels() - ConvInPlace::positions(g);
+  if (edges * kMostEdges <= g.pixels()) return ConvInPlace(p, conv);
+  return conv_of_padded_rows(p, conv);
 }
 
 }  // namespace subgraft

@@ -68,7 +68,9 @@ void parallel_product(const Invocation& v, int64_t rows, int64_t columns, int64_
     v.parallel(rows, grain_of_products(slices * of_slice),
                [&](int64_t begin, int64_t end) { work(begin, end, int64_t{0}, columns); });
   } else {
-    v.parallel(slices, grain_of_products(rows * of_slice), [&](int64_t begin, int64_t end) {
+    // Few rows wait for the memory that weights come from, as long as so many rows would.
+    constexpr int64_t kRowsOfWait = 6;
+    v.parallel(slices, grain_of_products(std::max(rows, kRowsOfWait) * of_slice), [&](int64_t begin, int64_t end) {
       work(int64_t{0}, rows, begin * kFloatSlice, std::min(columns, end * kFloatSlice));
     });
   }

@@ -5,7 +5,7 @@
 namespace subgraft {
 
 void PaddedRows::copy(const float* image, int64_t first, int64_t out_rows, float* to) const {
-  const int64_t rows = count(out_rows), top = g.y.origin(first), left = g.x.before * g.channels_in;
+  const int64_t rows = count(out_rows), top = g.y.origin(first), left = std::min(g.x.before * g.channels_in, step());
   const int64_t in_row = int64_t{g.x.in} * g.channels_in, copied = std::min(in_row, step() - left);
   for (int64_t row = 0; row < rows; ++row, to += step()) {
     const int64_t y = top + row;
@@ -36,9 +36,10 @@ float* copy_taps(const ConvGeometry& g, const float* row, int64_t x, Window::Tap
 
 }  // namespace
 
-void gather_windows(const ConvGeometry& g, const float* in, int64_t group, int64_t begin, int64_t end, float* to) {
+void gather_windows(const ConvGeometry& g, const float* in, int64_t group, const Positions& positions, float* to) {
   const int64_t row_of_taps = int64_t{g.x.filter} * g.depth;
-  for (int64_t position = begin; position < end; ++position) {
+  for (int64_t i = 0; i < positions.count; ++i) {
+    const int64_t position = positions.first + i * positions.step;
     const int64_t out_row = position / g.x.out, batch = out_row / g.y.out;
     const int64_t out_y = out_row - batch * g.y.out, out_x = position - out_row * g.x.out;
     const Window::Taps rows = g.y.taps(out_y), columns = g.x.taps(out_x);

@@ -18,8 +18,12 @@ struct PaddedRows {
   void copy(const float* image, int64_t first, int64_t out_rows, float* to) const;
 };
 
-// The windows of output positions [begin, end) of all images for one group, [position, y, x, depth], with zeros outside
-// the image.
-void gather_windows(const ConvGeometry& g, const float* in, int64_t group, int64_t begin, int64_t end, float* to);
+// Output positions first, first + step, ... of all images, which are counted row by row.
+struct Positions {
+  int64_t first, step, count;
+};
+
+// Their windows for one group, [position, y, x, depth], with zeros outside the image.
+void gather_windows(const ConvGeometry& g, const float* in, int64_t group, const Positions& positions, float* to);
 
 }  // namespace subgraft
