@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +175,8 @@ def test_a_hang_ends_at_the_deadline(stage: str, stand_in: StandIn) -> None:
     options = {"timeout_s": 0.1, "compile_timeout_s": 0.2}
     reasons = run(stand_in, **options)
     assert "no answer within" in reasons[0] or "did not come back within" in reasons[0]
+    time.sleep(1.2)  # then it is back, and is used again
+    assert run(stand_in) == []
 
 
 def test_a_driver_that_died_and_takes_the_model_later_computes_again(stand_in: StandIn) -> None:

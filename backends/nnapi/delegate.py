@@ -194,6 +194,7 @@ class Nnapi:
                 return function()
             finally:
                 sentinel.end()
+                _hung.discard(self._place(found.id))  # late, but back
 
         try:
             sentinel.raise_if_crashed()
@@ -209,15 +210,17 @@ class Nnapi:
         try:
             return within(self.settings.compile_timeout_s, noted)
         except Overdue:
-            _hung.add((self.settings.library or "", found.id))
-            sentinel.crashed()
+            _hung.add(self._place(found.id))
             raise Refusal(
                 f"{found.called} did not come back within {self.settings.compile_timeout_s:g} s; it is left alone "
-                f"until this process ends"
+                f"until it does"
             ) from None
 
     def _is_hung(self, device: str) -> bool:
-        return (self.settings.library or "", device) in _hung
+        return self._place(device) in _hung
+
+    def _place(self, device: str) -> tuple[str, str]:
+        return self.settings.library or "", device
 
     def _attached(self) -> list[Found]:
         return discovery.attached(library.load(self.settings.library), self.settings.feature_level)

@@ -51,7 +51,7 @@ class Sentinel:
         self._drop(STARTED)
 
     def crashed(self) -> None:
-        """It died of it, or has not come back."""
+        """A process died of it, or had to be ended."""
         self._write(CRASHED)
         self._drop(STARTED)
 
