@@ -160,9 +160,8 @@ Compute matmul_int16_on_vectors(Preparation& p, const MatmulSizes& s, Multiplier
   // One multiplier for all channels: as many as a block of sums has.
   auto finish = FinishInt16::make(p, 2, false, std::vector<Multiplier>(kStride, multiplier), range);
   if (!finish) return {};
-  return [matmul = std::make_shared<const Int16Matmul>(p, s, std::move(*finish))](const Invocation& v) {
-    matmul->run(v);
-  };
+  return
+      [matmul = std::make_shared<const Int16Matmul>(p, s, std::move(*finish))](const Invocation& v) { matmul->run(v); };
 }
 
 }  // namespace subgraft

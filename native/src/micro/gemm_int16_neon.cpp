@@ -34,9 +34,7 @@ inline void store_wide(int64_t* p, Ints high, Ints low, bool add) {
 }
 // Of pairs: as signed numbers, and as numbers from 0 to 255.
 inline Ints upper_bytes(Ints x) { return vreinterpretq_s32_s16(vshrq_n_s16(vreinterpretq_s16_s32(x), 8)); }
-inline Ints lower_bytes(Ints x) {
-  return vreinterpretq_s32_s16(vandq_s16(vreinterpretq_s16_s32(x), vdupq_n_s16(255)));
-}
+inline Ints lower_bytes(Ints x) { return vreinterpretq_s32_s16(vandq_s16(vreinterpretq_s16_s32(x), vdupq_n_s16(255))); }
 inline Ints add_products(Ints sums, Ints x, Ints w) {
   const int16x8_t a = vreinterpretq_s16_s32(x), b = vreinterpretq_s16_s32(w);
   return vaddq_s32(sums, vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b)));
