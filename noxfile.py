@@ -24,6 +24,13 @@ def oclgrind(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def aarch64(session: nox.Session) -> None:
+    """Kernels for 64-bit ARM under qemu. Needs Debian's g++-aarch64-linux-gnu and qemu-user."""
+    tests = (sys.executable, "-m", "pytest", "-q", "-rs", "-m", "aarch64", "tests/test_aarch64.py")
+    session.run(*tests, external=True)
+
+
+@nox.session(venv_backend="none")
 def qemu(session: nox.Session) -> None:
     """The driver on a stock Debian kernel: firmware, inferences, faults. Needs qemu-system-x86_64."""
     folder = session.create_tmp()

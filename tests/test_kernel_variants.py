@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-VARIANT = re.compile(r"_(avx2|avxvnni|avx512|avx512vnni|amx|neon|dotprod|i8mm)\.cpp\.o$")
-# nm's letters for definitions that the linker may replace with another file's: weak, unique and common ones.
-REPLACEABLE = re.compile(r"^[0-9a-f]* *[WVuC] (.*)$", re.MULTILINE)
+from object_files import replaceable_symbols
 
 
 def compare(programs: Path, *arguments: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
@@ -46,15 +44,6 @@ def test_a_difference_comes_with_the_command_that_shows_it_alone(native_programs
     alone = compare(native_programs, *arguments[0].split(), "--spoil")
     assert alone.returncode == 1 and arguments[0] in alone.stdout
     assert compare(native_programs, *arguments[0].split()).returncode == 0
-
-
-def replaceable_symbols(build: Path, nm: str) -> dict[str, list[str]]:
-    objects = [path for path in build.rglob("micro/*.o") if VARIANT.search(path.name)]
-    found = {}
-    for path in objects:
-        listing = subprocess.run([nm, "-C", str(path)], check=True, capture_output=True, text=True).stdout
-        found[path.name] = REPLACEABLE.findall(listing)
-    return found
 
 
 def test_kernels_of_an_instruction_set_define_nothing_that_other_code_may_get(native_build: Path) -> None:

@@ -54,8 +54,8 @@ void tell_and_die(int number) {
 
 std::vector<Draw> all_draws() {
   std::vector<Draw> draws;
-  for (const auto family :
-       {convolution_draws(), product_draws(), window_draws(), binary_draws(), unary_draws(), row_draws()})
+  for (const auto family : {convolution_draws(), product_draws(), window_draws(), binary_draws(), unary_draws(),
+                            row_draws(), movement_draws(), recurrent_draws(), chain_draws()})
     draws.insert(draws.end(), family.begin(), family.end());
   return draws;
 }
@@ -90,7 +90,7 @@ class Comparison {
     DrawnModel drawn(random);
     draw.draw(drawn, draw.op);
     const auto model = drawn.finish();
-    const Outputs expected = compute(model, drawn, "generic", one_, Memory::own);
+    const Outputs expected = compute(model, drawn, "generic", one_, Memory::keep);
     if (expected.is_refused()) {
       ++tally.refused;
       ++tally.refusals[expected.refusal];
@@ -111,7 +111,7 @@ class Comparison {
       Outputs fast = compute(model, drawn, set, one_, Memory::fenced);
       spoil(fast);
       tell(set, "1 thread", difference(expected, fast, drawn, false));
-      const Outputs shared = compute(model, drawn, set, several_, random.once_in(2) ? Memory::own : Memory::keep);
+      const Outputs shared = compute(model, drawn, set, several_, random.once_in(3) ? Memory::keep : Memory::own);
       tell(set, "2 threads differ from 1", difference(fast, shared, drawn, true));
     }
   }
@@ -129,9 +129,16 @@ class Comparison {
   std::shared_ptr<ThreadPool> one_ = std::make_shared<ThreadPool>(1), several_ = std::make_shared<ThreadPool>(2);
 };
 
+void tell_sets() {
+  std::string names;
+  for (const InstructionSet set : available_instruction_sets()) names += concat(" ", name_of(set));
+  std::printf("instruction sets:%s\n", names.c_str());
+}
+
 bool run(const Request& request) {
   Comparison comparison(request);
   bool is_good = true, found_any = false;
+  if (!request.lists) tell_sets();
   for (const Draw& draw : all_draws()) {
     if (!is_wanted(request, draw.op)) continue;
     found_any = true;

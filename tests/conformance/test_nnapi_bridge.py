@@ -52,7 +52,12 @@ QUANTIZED_STEPS = 1
 IMAGE_STEPS = 3  # of whole models, as Android's tests allow
 
 
-@pytest.fixture(scope="module", params=LEVELS)
+def marks(is_sample: bool) -> tuple[pytest.MarkDecorator, ...]:
+    """The rest is for the exhaustive run, and for `-m conformance`."""
+    return () if is_sample else (pytest.mark.exhaustive,)
+
+
+@pytest.fixture(scope="module", params=[pytest.param(level, marks=marks(level == LATEST)) for level in LEVELS])
 def stand_in(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     yield StandIn(tmp_path_factory.mktemp("nnapi"), request.param)
 
@@ -61,8 +66,10 @@ def delegate(stand_in: StandIn) -> Nnapi:
     return Nnapi(library=str(stand_in.path), cache=False, probe=False, timeout_s=100)
 
 
-def expressible() -> Iterator[tuple[SpecCase, Converted]]:
-    for case in cases() if FILE.is_file() else ():
+def expressible(operation: str) -> Iterator[tuple[SpecCase, Converted]]:
+    for case in cases():
+        if case.operation != operation:
+            continue
         try:
             converted = convert(case)
         except Inexpressible:
@@ -70,13 +77,11 @@ def expressible() -> Iterator[tuple[SpecCase, Converted]]:
         yield case, converted
 
 
-@pytest.mark.parametrize("operation", sorted({case.operation for case, _ in expressible()}))
+@pytest.mark.parametrize("operation", sorted({case.operation for case in cases()}) if FILE.is_file() else [])
 def test_cases_of_an_operation_give_the_cpus_answers(operation: str, stand_in: StandIn) -> None:
     """And where they stay on the CPU there is a reason: the level, or one that is listed."""
     stand_in.reset()
-    for case, converted in expressible():
-        if case.operation != operation:
-            continue
+    for case, converted in expressible(operation):
         model = Model.of(converted.graph)
         names = [converted.graph.tensors[t].name for t in converted.graph.inputs]
         feeds = dict(zip(names, converted.feeds, strict=True))
@@ -115,10 +120,15 @@ def takes_image(path: Path) -> bool:
     return any(len(graph.tensors[t].shape) == 4 and graph.tensors[t].shape[3] in (1, 3) for t in graph.inputs)
 
 
-IMAGE_MODELS = [case for case in CASES if (MODELS / case.path).is_file() and takes_image(MODELS / case.path)]
+SAMPLE = ("edgetpu/mobilenet_v1_0.25_128_quant.tflite", "made/small_unet_int8.tflite", "real/kws_ref_model.tflite")
+IMAGE_MODELS = [
+    pytest.param(case, id=case.path, marks=marks(case.path in SAMPLE))
+    for case in CASES
+    if (MODELS / case.path).is_file() and takes_image(MODELS / case.path)
+]
 
 
-@pytest.mark.parametrize("case", IMAGE_MODELS, ids=lambda case: case.path)
+@pytest.mark.parametrize("case", IMAGE_MODELS)
 def test_an_image_model_gives_the_cpus_answers(case: ModelCase, stand_in: StandIn) -> None:
     stand_in.reset()
     path = MODELS / case.path

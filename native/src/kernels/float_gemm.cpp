@@ -17,17 +17,19 @@ void move_to(Product& p, int64_t row_begin, int64_t row_end, int64_t column_begi
 }  // namespace
 
 const FloatGemm* float_gemm() {
-#if defined(SUBGRAFT_AVX2)
   static constexpr Variant<FloatGemm> kVariants[] = {
+      {InstructionSet::generic, [] { return static_cast<const FloatGemm*>(nullptr); }},
+#if defined(SUBGRAFT_AVX2)
       {InstructionSet::avx2, float_gemm_avx2},
+#endif
 #if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, float_gemm_avx512},
 #endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, float_gemm_neon},
+#endif
   };
   return best(kVariants);
-#else
-  return nullptr;
-#endif
 }
 
 void pack_float_columns(const FloatGemm& gemm, ColumnsLie lie, const float* weights, int64_t columns, int64_t depth,

@@ -4,31 +4,35 @@
 
 namespace subgraft {
 
-#if defined(SUBGRAFT_AVX2)
 const QuantizedDepthwiseKernel* quantized_depthwise_avx2();
-const FloatDepthwiseKernel* float_depthwise_avx2();
-#endif
-#if defined(SUBGRAFT_AVXVNNI)
 const QuantizedDepthwiseKernel* quantized_depthwise_avxvnni();
-#endif
-#if defined(SUBGRAFT_AVX512)
 const QuantizedDepthwiseKernel* quantized_depthwise_avx512();
-const FloatDepthwiseKernel* float_depthwise_avx512();
-#endif
-#if defined(SUBGRAFT_AVX512VNNI)
 const QuantizedDepthwiseKernel* quantized_depthwise_avx512vnni();
-#endif
+const QuantizedDepthwiseKernel* quantized_depthwise_neon();
+const QuantizedDepthwiseKernel* quantized_depthwise_dotprod();
+const QuantizedDepthwiseKernel* quantized_depthwise_i8mm();
+const FloatDepthwiseKernel* float_depthwise_avx2();
+const FloatDepthwiseKernel* float_depthwise_avx512();
+const FloatDepthwiseKernel* float_depthwise_neon();
 
 const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight) {
-#if defined(SUBGRAFT_AVX2)
   static constexpr Variant<QuantizedDepthwiseKernel> paired[] = {
+      {InstructionSet::generic, [] { return static_cast<const QuantizedDepthwiseKernel*>(nullptr); }},
+#if defined(SUBGRAFT_AVX2)
       {InstructionSet::avx2, quantized_depthwise_avx2},
+#endif
 #if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, quantized_depthwise_avx512},
 #endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, quantized_depthwise_neon},
+#endif
   };
   static constexpr Variant<QuantizedDepthwiseKernel> variants[] = {
+      {InstructionSet::generic, [] { return static_cast<const QuantizedDepthwiseKernel*>(nullptr); }},
+#if defined(SUBGRAFT_AVX2)
       {InstructionSet::avx2, quantized_depthwise_avx2},
+#endif
 #if defined(SUBGRAFT_AVXVNNI)
       {InstructionSet::avxvnni, quantized_depthwise_avxvnni},
 #endif
@@ -38,26 +42,33 @@ const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight) {
 #if defined(SUBGRAFT_AVX512VNNI)
       {InstructionSet::avx512vnni, quantized_depthwise_avx512vnni},
 #endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, quantized_depthwise_neon},
+#endif
+#if defined(SUBGRAFT_DOTPROD)
+      {InstructionSet::dotprod, quantized_depthwise_dotprod},
+#endif
+#if defined(SUBGRAFT_I8MM)
+      {InstructionSet::i8mm, quantized_depthwise_i8mm},
+#endif
   };
   return largest_weight > kDepthwiseLargestWeight ? best(paired) : best(variants);
-#else
-  (void)largest_weight;
-  return nullptr;
-#endif
 }
 
 const FloatDepthwiseKernel* float_depthwise() {
-#if defined(SUBGRAFT_AVX2)
   static constexpr Variant<FloatDepthwiseKernel> variants[] = {
+      {InstructionSet::generic, [] { return static_cast<const FloatDepthwiseKernel*>(nullptr); }},
+#if defined(SUBGRAFT_AVX2)
       {InstructionSet::avx2, float_depthwise_avx2},
+#endif
 #if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, float_depthwise_avx512},
 #endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, float_depthwise_neon},
+#endif
   };
   return best(variants);
-#else
-  return nullptr;
-#endif
 }
 
 }  // namespace subgraft

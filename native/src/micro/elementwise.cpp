@@ -11,6 +11,9 @@ const Elementwise* elementwise_avx2();
 const Elementwise* elementwise_avx512();
 const Elementwise* elementwise_avx512vnni();  // the same but for what its processors may have besides
 #endif
+#if defined(SUBGRAFT_NEON)
+const Elementwise* elementwise_neon();
+#endif
 
 namespace {
 
@@ -22,6 +25,9 @@ constexpr Variant<Elementwise> kVariants[] = {
 #if defined(SUBGRAFT_AVX512)
     {InstructionSet::avx512, elementwise_avx512},
     {InstructionSet::avx512vnni, elementwise_avx512vnni},
+#endif
+#if defined(SUBGRAFT_NEON)
+    {InstructionSet::neon, elementwise_neon},
 #endif
 };
 

@@ -11,13 +11,7 @@
 #include <cstdint>
 
 #include "micro/gemm_float.h"
-
-// Sums are registers only where every loop over them is unrolled.
-#if defined(__clang__)
-#define SUBGRAFT_UNROLL _Pragma("unroll")
-#else
-#define SUBGRAFT_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "micro/unroll.h"
 
 namespace subgraft {
 namespace {

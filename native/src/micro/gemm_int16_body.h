@@ -83,7 +83,7 @@ void rows_of_tiles(const Int16Product& p, int64_t first_row) {
   };
   int64_t block = 0;
   for (; block + kMost / kVectors <= p.blocks; block += kMost / kVectors) tile(p, first_row, block, Number<kMost>());
-  if constexpr (kMost > 2)
+  if constexpr (kMost > 2 && kVectors <= 2)
     for (; block + 2 / kVectors <= p.blocks; block += 2 / kVectors) tile(p, first_row, block, Number<2>());
   if constexpr (kVectors == 1)
     for (; block < p.blocks; ++block) tile(p, first_row, block, Number<1>());

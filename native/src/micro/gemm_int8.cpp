@@ -9,8 +9,12 @@ const Int8Gemm* int8_gemm_avx2();
 const Int8Gemm* int8_gemm_avxvnni();
 const Int8Gemm* int8_gemm_avx512vnni();
 const Int8Gemm* int8_gemm_amx();
+const Int8Gemm* int8_gemm_neon();
+const Int8Gemm* int8_gemm_dotprod();
+const Int8Gemm* int8_gemm_i8mm();
 const FinishSums* finish_sums_avx2();
 const FinishSums* finish_sums_avx512();
+const FinishSums* finish_sums_neon();
 
 namespace {
 
@@ -28,6 +32,15 @@ constexpr Variant<Int8Gemm> kInt8Gemms[] = {
 #if defined(SUBGRAFT_AMX)
     {InstructionSet::amx, int8_gemm_amx},
 #endif
+#if defined(SUBGRAFT_NEON)
+    {InstructionSet::neon, int8_gemm_neon},
+#endif
+#if defined(SUBGRAFT_DOTPROD)
+    {InstructionSet::dotprod, int8_gemm_dotprod},
+#endif
+#if defined(SUBGRAFT_I8MM)
+    {InstructionSet::i8mm, int8_gemm_i8mm},
+#endif
 };
 
 constexpr Variant<FinishSums> kFinishSums[] = {
@@ -37,6 +50,9 @@ constexpr Variant<FinishSums> kFinishSums[] = {
 #endif
 #if defined(SUBGRAFT_AVX512)
     {InstructionSet::avx512, finish_sums_avx512},
+#endif
+#if defined(SUBGRAFT_NEON)
+    {InstructionSet::neon, finish_sums_neon},
 #endif
 };
 

@@ -10,6 +10,9 @@ const Reductions* reductions_avx2();
 #if defined(SUBGRAFT_AVX512)
 const Reductions* reductions_avx512();
 #endif
+#if defined(SUBGRAFT_NEON)
+const Reductions* reductions_neon();
+#endif
 
 namespace {
 
@@ -20,6 +23,9 @@ constexpr Variant<Reductions> kVariants[] = {
 #endif
 #if defined(SUBGRAFT_AVX512)
     {InstructionSet::avx512, reductions_avx512},
+#endif
+#if defined(SUBGRAFT_NEON)
+    {InstructionSet::neon, reductions_neon},
 #endif
 };
 

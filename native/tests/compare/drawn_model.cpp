@@ -113,7 +113,7 @@ Contents DrawnModel::draw_floats(DType type, int64_t count) {
       drawn = random_.pick({infinity, -infinity, std::numeric_limits<double>::quiet_NaN(), -0.0, 0.0, 1e38, -1e38,
                             1e-40, -1e-40, 88.5, -88.5, 104.0, -104.0, 0.5, -0.5, 2147483648.0});
     }
-    value = static_cast<float>(drawn);
+    value = static_cast<float>(drawn * float_factor_);
   }
   if (type == DType::float32) return bytes_of(values);
   std::vector<uint16_t> halves;
@@ -204,11 +204,13 @@ int DrawnModel::made(DType type, const Scales& scales) { return add_tensor(type,
 
 int DrawnModel::result(DType type, const Scales& scales) {
   const int tensor = made(type, scales);
-  graph_.outputs.push_back(tensor);
+  give(tensor);
   return tensor;
 }
 
-int DrawnModel::internal(const Scales& scales) { return add_tensor(DType::int16, {}, scales); }
+void DrawnModel::give(int tensor) { graph_.outputs.push_back(tensor); }
+
+int DrawnModel::internal(DType type, const Scales& scales) { return add_tensor(type, {}, scales); }
 
 void DrawnModel::set_blocks(int tensor, int32_t size, const Dims& scales) {
   std::vector<uint16_t> halves;

@@ -54,7 +54,8 @@ class DrawnModel {
   // An output of an op; result() makes it one of the model as well.
   int made(DType type, const Scales& scales = {});
   int result(DType type, const Scales& scales = {});
-  int internal(const Scales& scales);  // an intermediate of an LSTM
+  void give(int tensor);                           // makes it an output of the model
+  int internal(DType type, const Scales& scales);  // an intermediate of an LSTM
   void set_blocks(int tensor, int32_t size, const Dims& scales);
 
   OpDef& add(std::string_view op, std::vector<int32_t> inputs, std::vector<int32_t> outputs,
@@ -67,6 +68,8 @@ class DrawnModel {
   double magnitude() const { return magnitude_; }
   // Floats drawn from now on may be infinite, NaN, huge or subnormal.
   void allow_special_floats(bool allowed) { special_floats_ = allowed; }
+  // Floats drawn from now on are this many times what they would be.
+  void scale_floats(double factor) { float_factor_ = factor; }
   // Unquantized integers drawn from now on are at most so large.
   void limit_integers(int64_t limit) { integer_limit_ = limit; }
 
@@ -90,7 +93,7 @@ class DrawnModel {
   std::shared_ptr<std::deque<Fenced>> homes_ = std::make_shared<std::deque<Fenced>>();
   std::deque<Contents> custom_options_;
   std::map<int, std::vector<Contents>> values_;
-  double tolerance_ = 1e-5, magnitude_ = 0;
+  double tolerance_ = 1e-5, magnitude_ = 0, float_factor_ = 1;
   bool special_floats_ = false;
   int64_t integer_limit_ = 100;
 };

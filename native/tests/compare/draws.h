@@ -20,6 +20,9 @@ std::span<const Draw> window_draws();
 std::span<const Draw> binary_draws();
 std::span<const Draw> unary_draws();
 std::span<const Draw> row_draws();
+std::span<const Draw> movement_draws();
+std::span<const Draw> recurrent_draws();
+std::span<const Draw> chain_draws();
 
 // What families share.
 
