@@ -131,14 +131,39 @@ def transpose_conv(seed: int) -> tuple[Case, int]:
     return Case("TRANSPOSE_CONV", inputs, [out()], options, version=3, seed=seed), depth * reached
 
 
+def winograd(seed: int) -> tuple[Case, int]:
+    """What Winograd's transformation can compute, with or without a gain."""
+    rng = np.random.default_rng(seed)
+    depth, units = size(rng, 70), size(rng, 70)
+    options = {
+        "padding": pick(rng, "SAME", "VALID"),
+        "stride_h": 1,
+        "stride_w": 1,
+        "dilation_h_factor": 1,
+        "dilation_w_factor": 1,
+        "fused_activation_function": pick(rng, *ACTIVATIONS),
+    }
+    image = x(int(pick(rng, 1, 1, 2)), int(rng.integers(3, 20)), int(rng.integers(3, 20)), depth)
+    bias = [c(units)] if rng.random() < 0.7 else []
+    return Case("CONV_2D", [image, c(units, 3, 3, depth), *bias], [out()], options, seed=seed), depth * 9
+
+
 KINDS = {
     "fully_connected": fully_connected,
     "conv": conv,
     "batch_matmul": batch_matmul,
     "transpose_conv": transpose_conv,
+    "winograd": winograd,
 }
 
 
+@pytest.fixture
+def winograd_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.callspec.params["kind"] == "winograd":
+        monkeypatch.setenv("SUBGRAFT_WINOGRAD", "always")
+
+
+@pytest.mark.usefixtures("winograd_where_asked")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("block", range(2))
 def test_a_fast_product_is_within_tolerance(kind: str, block: int) -> None:
@@ -147,6 +172,7 @@ def test_a_fast_product_is_within_tolerance(kind: str, block: int) -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.usefixtures("winograd_where_asked")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("block", range(100))
 def test_thousands_of_fast_products_are_within_tolerance(kind: str, block: int) -> None:
