@@ -11,6 +11,7 @@ import gc
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ TYPES = (
 )  # fmt: skip
 NAMES = {operation.code: name for name, operation in OPERATIONS.items()}
 MOST_RANK = 8
+COPIED_BYTES = 128
 CODE, HANG, ABORT, NOTHING = 1, 2, 3, 4  # kinds of faults
 
 
@@ -100,6 +102,7 @@ class Seen:
     steps: list[Step]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    constants: dict[tuple[int, int], int]  # address and length of those that the library does not copy: checksum
 
 
 class StandIn:
@@ -202,11 +205,18 @@ class StandIn:
             steps.append(Step(NAMES[o.code], tuple(o.inputs[: o.input_count]), tuple(o.outputs[: o.output_count])))
         inputs = [control.stand_in_input(handle, i) for i in range(control.stand_in_input_count(handle))]
         outputs = [control.stand_in_output(handle, i) for i in range(control.stand_in_output_count(handle))]
-        return Seen(operands, steps, tuple(inputs), tuple(outputs))
+        raw = [control.stand_in_operand(handle, i).contents for i in range(count)]
+        kept = [(r.value, r.length) for r in raw if r.value and r.length > COPIED_BYTES]
+        constants = {place: zlib.crc32(ctypes.string_at(*place)) for place in kept}
+        return Seen(operands, steps, tuple(inputs), tuple(outputs), constants)
 
     def _computed(self, model: int, inputs: Any, outputs: Any) -> int:
         try:
             seen = self._seen[model]
+            for place, checksum in seen.constants.items():
+                assert zlib.crc32(ctypes.string_at(*place)) == checksum, (
+                    "a constant changed after the model was finished"
+                )
             values = {i: _view(inputs[n], seen.operands[i]).copy() for n, i in enumerate(seen.inputs)}
             for step in seen.steps:
                 self._run(seen, step, values)

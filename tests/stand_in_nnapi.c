@@ -178,6 +178,7 @@ CONTROL const char* stand_in_cache_dir(void) { return last_caching; }
 
 CONTROL uint32_t stand_in_operand_count(const ANeuralNetworksModel* m) { return m->operand_count; }
 CONTROL const operand* stand_in_operand(const ANeuralNetworksModel* m, uint32_t i) { return &m->operands[i]; }
+CONTROL const void* stand_in_value(const ANeuralNetworksModel* m, uint32_t i) { return m->operands[i].value; }
 CONTROL uint32_t stand_in_operation_count(const ANeuralNetworksModel* m) { return m->operation_count; }
 CONTROL const operation* stand_in_operation(const ANeuralNetworksModel* m, uint32_t i) { return &m->operations[i]; }
 CONTROL uint32_t stand_in_input_count(const ANeuralNetworksModel* m) { return m->input_count; }
@@ -233,7 +234,7 @@ static size_t element_bytes(int32_t type) {
 static bool is_scalar(int32_t type) { return type <= 2 || type == 6 || type == 10; }
 static int type_level(int32_t type) { return type <= 5 ? 27 : type <= 13 ? 29 : 30; }
 static int64_t operation_level(int32_t code) {
-  if (code < 0 || code >= OPERATIONS || code == 40 + 1000) return INT64_MAX;
+  if (code < 0 || code >= OPERATIONS) return INT64_MAX;
   if (code <= 28) return 27;
   if (code <= 37) return 28;
   if (code <= 94) return 29;

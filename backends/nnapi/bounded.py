@@ -30,5 +30,5 @@ def within(timeout_s: float, function: Callable[[], T]) -> T:
     if thread.is_alive():
         raise Overdue
     if errors:
-        raise errors[0]
+        raise errors.pop()
     return results[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +75,7 @@ def compile_model(
     model: _native.NnapiModel, draft: Draft, found: Found, settings: Settings, token: bytes
 ) -> _native.NnapiRunner:
     """Raises NnapiError."""
-    folder = settings.cache_folder if settings.cache else None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = _made(settings.cache_folder if settings.cache else None)
     return _native.NnapiRunner(
         model,
         found.index,
@@ -85,7 +84,7 @@ def compile_model(
         preference=codes.PREFERENCES[settings.preference],
         priority=codes.PRIORITIES[settings.priority] if found.level >= codes.LEVEL_4 else None,
         compile_timeout_s=settings.compile_timeout_s if found.level >= codes.LEVEL_4 else 0.0,
-        cache_folder=str(folder) if folder is not None and found.level >= codes.LEVEL_3 else "",
+        cache_folder=folder if found.level >= codes.LEVEL_3 else b"",
         token=token,
         timeout_s=settings.timeout_s if found.level >= codes.LEVEL_4 else 0.0,
         loop_timeout_s=settings.timeout_s if found.level >= codes.LEVEL_4 else 0.0,
@@ -93,6 +92,17 @@ def compile_model(
         bursts=settings.bursts,
         reuses=found.level >= codes.LEVEL_5,
     )
+
+
+def _made(folder: Path | None) -> bytes:
+    """The folder, made; empty where there is none that can be made: then the driver keeps nothing."""
+    if folder is None:
+        return b""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return b""
+    return os.fsencode(folder)
 
 
 def _port(draft: Draft, t: int) -> Port:

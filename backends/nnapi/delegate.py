@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -22,13 +24,11 @@ from subgraft.delegates import (
     Delegate,
     Device,
     Executable,
-    Failed,
     Graph,
     Health,
     KeepsState,
     Op,
     Refines,
-    Rejected,
     Segment,
     Timed,
     Verdict,
@@ -37,6 +37,8 @@ from subgraft.delegates import (
 __all__ = ["Nnapi", "ops"]  # importing `ops` registers what the delegate writes
 
 T = TypeVar("T")
+
+_hung: set[tuple[str, str]] = set()  # libraries and devices that a call has not come back from, in this process
 
 VERSION = "1"  # of what this backend writes, for compiled models that drivers keep
 
@@ -83,8 +85,7 @@ class Nnapi:
         self.settings = replace(settings, cache_folder=compiler.cache_folder(settings, os.environ))
         self._lock = threading.Lock()
         self._level = self.settings.feature_level or codes.LATEST  # what check() goes by: the chosen device's
-        self._running: dict[str, list[NnapiExecutable]] = {}  # by device
-        self._hung: set[str] = set()  # ids of devices that a call did not come back from
+        self._running: dict[str, weakref.WeakSet[NnapiExecutable]] = {}  # by device
 
     @property
     def name(self) -> str:
@@ -92,8 +93,8 @@ class Nnapi:
 
     @property
     def timeout_s(self) -> float:
-        # The driver's own deadline comes first; a run may be tried twice, and compiled once in between.
-        return 3 * self.settings.timeout_s
+        # The driver's own deadline comes first; a run may be tried three times, with a compilation in between.
+        return 3 * self.settings.timeout_s + self.settings.compile_timeout_s
 
     def devices(self) -> Sequence[Device]:
         return [found.device for found in self._attached()]
@@ -109,17 +110,25 @@ class Nnapi:
         return lowering.check(op, graph, self._level)
 
     def refine(self, segment: Segment, device: Device) -> Sequence[Verdict]:
-        """What the driver says of each op. Raises nothing: a model that cannot be built is compile()'s to explain."""
+        """What the driver says of each op. A model that cannot be built is compile()'s to explain."""
         found = self._found(device)
         nothing = [Verdict()] * len(segment.ops)
+        if found.index is None:
+            return nothing  # before feature level 3 nobody can be asked
+        index = found.index
         try:
             draft = lowering.draft(segment, found.level)
-            if found.index is None:
-                return nothing  # before feature level 3 nobody can be asked
-            index = found.index
-            model = compiler.model_of(draft, found.library, self.settings.fp16)
-            supported = self._bounded(found, lambda: model.supported(index))
-        except (Refused, Rejected, Failed, _native.NnapiError):
+        except Refused:
+            return nothing
+
+        def ask() -> list[bool]:
+            return compiler.model_of(draft, found.library, self.settings.fp16).supported(index)
+
+        try:
+            supported = self._watched(found, self._sentinel(draft, found, "asked"), ask)
+        except Refusal as refusal:
+            return [Verdict((refusal.reason,))] * len(segment.ops)
+        except _native.NnapiError:
             return nothing
         return _by_op(segment, draft, supported, found)
 
@@ -139,58 +148,79 @@ class Nnapi:
             draft = lowering.draft(segment, found.level)
         except Refused as refused:
             raise Refusal(f"{found.called} does not get the segment: {refused}") from refused
-        token = compiler.token_of(draft, found, self.settings, VERSION)
-        sentinel = probe.Sentinel(self.settings.cache_folder if self.settings.cache else None, token)
+        token = self._token(draft, found)
 
         def compile_once() -> compiler.Compiled:
             return compiler.compiled(segment, draft, found, self.settings, token)
 
         try:
-            sentinel.raise_if_crashed()
-            if self.settings.probe and not sentinel.is_good() and probe.can_fork():
-                try:
-                    probe.in_a_child(compile_once, self.settings.compile_timeout_s)
-                except probe.Crashed:
-                    sentinel.crashed()
-                    raise
-            sentinel.start()
-            try:
-                compiled = self._bounded(found, compile_once)
-            finally:
-                sentinel.end()
-        except probe.Crashed as crashed:
-            raise Refusal(f"{found.called} is not used for this segment: {crashed}") from crashed
+            compiled = self._watched(found, self._sentinel(draft, found, "compiled"), compile_once)
         except _native.NnapiError as error:
             raise rejected(error, found.called) from error
         made = NnapiExecutable(
             segment, compiled, found.called, verify=self.settings.verify_first_run, fp16=self.settings.fp16
         )
         with self._lock:
-            self._running.setdefault(found.id, []).append(made)
+            self._running.setdefault(found.id, weakref.WeakSet()).add(made)
         return made
 
     def health(self, device: Device) -> Health:
         """GONE where the driver died or hangs; a segment that failed for good stays on the CPU by itself."""
-        if device.id in self._hung:
+        if self._is_hung(device.id):
             return Health.GONE
         with self._lock:
-            failures = [made.last_failure for made in self._running.get(device.id, ())]
-        if any(isinstance(failure, DriverDied) for failure in failures):
-            with self._lock:
-                self._running.pop(device.id, None)
-            return Health.GONE
-        return Health.OK
+            died = [m for m in self._running.get(device.id, ()) if isinstance(m.last_failure, DriverDied)]
+        for made in died:
+            made.last_failure = None  # told once; what is compiled anew is judged by itself
+        return Health.GONE if died else Health.OK
 
-    def _bounded(self, found: Found, function: Callable[[], T]) -> T:
-        """Raises Refusal where the driver does not come back; then it is left alone for good."""
+    def _token(self, draft: Draft, found: Found) -> bytes:
+        return compiler.token_of(draft, found, self.settings, VERSION)
+
+    def _sentinel(self, draft: Draft, found: Found, what: str) -> probe.Sentinel:
+        folder = self.settings.cache_folder if self.settings.cache else None
+        return probe.Sentinel(folder, hashlib.sha256(self._token(draft, found) + what.encode()).digest())
+
+    def _watched(self, found: Found, sentinel: probe.Sentinel, function: Callable[[], T]) -> T:
+        """What the function makes of the driver: tried in a child the first time, and with a deadline.
+
+        Raises Refusal where the driver crashes, crashed before or does not come back, and NnapiError.
+        """
+        if self._is_hung(found.id):
+            raise Refusal(f"{found.called} has not come back from an earlier call: it is left alone")
+
+        def noted() -> T:
+            try:
+                return function()
+            finally:
+                sentinel.end()
+                _hung.discard(self._place(found.id))  # late, but back
+
         try:
-            return within(self.settings.compile_timeout_s, function)
+            sentinel.raise_if_crashed()
+            if self.settings.probe and not sentinel.is_good() and probe.can_fork():
+                try:
+                    probe.in_a_child(function, self.settings.compile_timeout_s)
+                except probe.Crashed:
+                    sentinel.crashed()
+                    raise
+        except probe.Crashed as crashed:
+            raise Refusal(f"{found.called} is not used for this segment: {crashed}") from crashed
+        sentinel.start()
+        try:
+            return within(self.settings.compile_timeout_s, noted)
         except Overdue:
-            self._hung.add(found.id)
+            _hung.add(self._place(found.id))
             raise Refusal(
                 f"{found.called} did not come back within {self.settings.compile_timeout_s:g} s; it is left alone "
-                f"until this process ends"
+                f"until it does"
             ) from None
+
+    def _is_hung(self, device: str) -> bool:
+        return self._place(device) in _hung
+
+    def _place(self, device: str) -> tuple[str, str]:
+        return self.settings.library or "", device
 
     def _attached(self) -> list[Found]:
         return discovery.attached(library.load(self.settings.library), self.settings.feature_level)

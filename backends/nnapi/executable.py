@@ -92,8 +92,10 @@ class NnapiExecutable:
     def _difference(self, ours: Array, cpu: Array) -> str:
         """Empty where both are the same within the tolerance."""
         if ours.dtype.kind == "f":
-            allowed = (HALF_PART if self._fp16 else FLOAT_PART) * max(1.0, float(np.max(np.abs(cpu), initial=0)))
-            wrong = ~((ours == cpu) | (np.abs(ours - cpu) <= allowed) | (np.isnan(ours) & np.isnan(cpu)))
+            largest = float(np.max(np.abs(cpu[np.isfinite(cpu)]), initial=1.0))
+            allowed = (HALF_PART if self._fp16 else FLOAT_PART) * largest
+            with np.errstate(invalid="ignore"):  # infinity less infinity
+                wrong = ~((ours == cpu) | (np.abs(ours - cpu) <= allowed) | (np.isnan(ours) & np.isnan(cpu)))
         elif ours.dtype.itemsize <= 2 and ours.dtype.kind in "iu":
             wrong = np.abs(ours.astype(np.int64) - cpu.astype(np.int64)) > QUANTIZED_STEPS
         else:

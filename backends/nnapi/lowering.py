@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.draft import Draft, Refused
-from subgraft.delegates import Graph, ModelError, Op, Rule, Segment, Tensor, Unsupported, Verdict, rule, verdict
+from subgraft.delegates import (
+    Graph,
+    ModelError,
+    Op,
+    Options,
+    Rule,
+    Segment,
+    Tensor,
+    Unsupported,
+    Verdict,
+    rule,
+    verdict,
+)
 from subgraft.delegates.constants import is_constant, makes_constants
 
 Lower = Callable[[Op, Draft], None]
 
 HIGHEST_RANK = 4  # for most operations
 MOST_DIMENSIONS = 8  # for all
+WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+WEIGHTS = 1  # the input that they are
+
+# The schema's, for ops without a table of options.
+DEFAULTS: Mapping[str, object] = {
+    "axis": 0, "alpha": 0.0, "beta": 0.0, "bias": 0.0, "radius": 0, "rank": 0, "block_size": 0, "mode": "REFLECT",
+    "padding": "SAME", "stride_w": 0, "stride_h": 0, "filter_width": 0, "filter_height": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +123,28 @@ def no_state(op: Op, graph: Graph) -> bool:
 
 @rule
 def one_scale(op: Op, graph: Graph) -> bool:
-    """its 8-bit and 16-bit tensors must have a scale above 0; several scales only weights may have"""
+    """its 8-bit and 16-bit tensors must have a scale above 0; several only the weights of products may have"""
     return all(
-        t.quantization is not None
-        and len(t.quantization.scales) >= 1
-        and all(np.isfinite(s) and s > 0 for s in t.quantization.scales)
-        and (len(t.quantization.scales) == 1 or t.is_constant)
-        for t in _tensors(op, graph)
-        if t.dtype in ("int8", "uint8", "int16")
+        _has_scales(graph.tensors[t], op.kind in WITH_WEIGHTS and t == op.inputs[WEIGHTS])
+        for t in (*op.inputs, *op.outputs)
+        if t >= 0 and graph.tensors[t].dtype in ("int8", "uint8", "int16")
     )
 
 
+def _has_scales(tensor: Tensor, are_weights: bool) -> bool:
+    scales = tensor.quantization.scales if tensor.quantization is not None else ()
+    fine = bool(scales) and all(np.isfinite(s) and s > 0 for s in scales)
+    if len(scales) <= 1:
+        return fine
+    zeros = tensor.quantization.zero_points if tensor.quantization is not None else ()
+    return fine and are_weights and not any(zeros)
+
+
+@rule
 def known_activation(op: Op, graph: Graph) -> bool:
     """its fused activation must be none, RELU, RELU_N1_TO_1 or RELU6"""
     return op.options.get("fused_activation_function", "NONE") in codes.FUSED
 
-
-rule(known_activation)
 
 EVERY_OP = (fixed_sizes, one_scale, known_activation)
 
@@ -128,6 +153,7 @@ def check(op: Op, graph: Graph, level: int) -> Verdict:
     """Every published reason against this op at a feature level."""
     if makes_constants(op, graph):
         return _of_a_maker(op, graph, level)
+    op = _with_defaults(op)
     lowering = LOWERINGS.get(op.kind)
     if lowering is None or op.is_custom != lowering.is_custom:
         return Verdict(("NNAPI has no operation for this kind of op, or none that is written here",))
@@ -149,11 +175,20 @@ def check(op: Op, graph: Graph, level: int) -> Verdict:
     return Verdict(tuple(reasons))
 
 
+def _with_defaults(op: Op) -> Op:
+    return replace(op, options=Options({**DEFAULTS, **op.options}, table=op.options.table))
+
+
 def _of_a_maker(op: Op, graph: Graph, level: int) -> Verdict:
     """Its outputs become constants of the model, where somebody in the model reads them."""
-    for t in op.outputs:
-        for reader in graph.consumers().get(t, ()):
-            if check(graph.ops[reader], graph, level):
+    pending, seen = list(op.outputs), set[int]()
+    while pending:
+        for reader in set(graph.consumers().get(pending.pop(), ())) - seen:
+            seen.add(reader)
+            other = graph.ops[reader]
+            if makes_constants(other, graph):
+                pending += other.outputs
+            elif check(other, graph, level):
                 return Verdict()
     return Verdict(
         ("it only makes constants, and no op that NNAPI takes reads them: the CPU makes them when the model is loaded",)
@@ -205,7 +240,7 @@ def draft(segment: Segment, level: int) -> Draft:
         op = graph.ops[i]
         made.op = i
         if not makes_constants(op, graph):
-            LOWERINGS[op.kind].lower(op, made)
+            LOWERINGS[op.kind].lower(_with_defaults(op), made)
     made.inputs = tuple(inputs)
     made.outputs = tuple(made.states[t] if t in made.states else made.tensor(t) for t in made.given)
     if not made.operations:

@@ -35,20 +35,35 @@ class Sentinel:
 
     def raise_if_crashed(self) -> None:
         """Raises Crashed where a compilation did not come back in an earlier process."""
-        for suffix, how in ((CRASHED, "crashed when it was tried"), (STARTED, "ended the process that compiled it")):
-            if self._exists(suffix):
-                raise Crashed(f"the driver {how} before; delete {self._path(suffix)} to try again")
+        if self._exists(CRASHED):
+            raise Crashed(f"the driver crashed when it was tried before; delete {self._path(CRASHED)} to try again")
+        if self._exists(STARTED) and not self._is_being_compiled():
+            raise Crashed(
+                f"the driver ended the process that compiled it before; delete {self._path(STARTED)} to try again"
+            )
 
     def start(self) -> None:
-        self._touch(STARTED)
+        self._write(STARTED, str(os.getpid()))
 
     def end(self) -> None:
         """The compilation came back, well or not."""
-        self._touch(GOOD)
+        self._write(GOOD)
         self._drop(STARTED)
 
     def crashed(self) -> None:
-        self._touch(CRASHED)
+        """A process died of it, or had to be ended."""
+        self._write(CRASHED)
+        self._drop(STARTED)
+
+    def _is_being_compiled(self) -> bool:
+        """Whether the process that started is still there, this one perhaps, in another thread."""
+        path = self._path(STARTED)
+        try:
+            owner = int(path.read_text()) if path is not None else 0
+            os.kill(owner, 0)
+        except (OSError, ValueError):
+            return False
+        return owner > 0
 
     def _path(self, suffix: str) -> Path | None:
         return None if self._folder is None else self._folder / f"{self._name}{suffix}"
@@ -60,13 +75,13 @@ class Sentinel:
         except OSError:
             return False
 
-    def _touch(self, suffix: str) -> None:
+    def _write(self, suffix: str, text: str = "") -> None:
         path = self._path(suffix)
         if path is None:
             return
         with suppress(OSError):  # a folder that cannot be written remembers nothing
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            path.write_text(text)
 
     def _drop(self, suffix: str) -> None:
         path = self._path(suffix)
@@ -93,18 +108,25 @@ def in_a_child(compile_once: Callable[[], object], timeout_s: float) -> None:
             os._exit(0)
     ended = _wait(child, timeout_s)
     if ended is None:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
         raise Crashed(f"the driver did not come back from compiling it within {timeout_s:g} s, in a process of its own")
     if os.WIFSIGNALED(ended):
         name = signal.Signals(os.WTERMSIG(ended)).name
         raise Crashed(f"the driver crashed ({name}) while compiling it, in a process of its own")
+    if ended:
+        code = os.WEXITSTATUS(ended)
+        raise Crashed(f"the driver ended the process ({code}) that compiled it, which was one of its own")
 
 
 def _wait(child: int, timeout_s: float) -> int | None:
     end = time.monotonic() + timeout_s
     while True:
-        done, status = os.waitpid(child, os.WNOHANG)
+        try:
+            done, status = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:
+            return 0  # this process lets the system collect its children, and nobody can say how it ended
         if done:
             return status
         if time.monotonic() > end:

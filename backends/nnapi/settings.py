@@ -12,6 +12,7 @@ from subgraft.delegates.options import NO, YES, flag, seconds
 
 DEFAULT_TIMEOUT_S = 10.0
 DEFAULT_COMPILE_TIMEOUT_S = 60.0
+LONGEST_S = 86400  # a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,19 @@ def _one_of(allowed: Mapping[str, int]) -> Callable[[str, object], str]:
     return read
 
 
+def _time(name: str, value: object) -> float:
+    """Above 0, up to a day: what a driver is told in nanoseconds and a thread waits for."""
+    number = seconds(name, value)
+    if number > LONGEST_S:
+        raise ValueError(f"option {name!r} is {value!r}: write at most {LONGEST_S} seconds")
+    return number
+
+
 def _library(name: str, value: object) -> str | None:
-    return None if value is None else str(value)
+    if value is None:
+        return None
+    text = str(value)
+    return str(Path(text).expanduser()) if text.startswith("~") else text  # "./x.so" is no soname
 
 
 def _level(name: str, value: object) -> int:
@@ -106,6 +118,6 @@ READERS: Mapping[str, Callable[[str, object], Any]] = {
     "probe": flag,
     "verify_first_run": flag,
     "feature_level": _level,
-    "timeout_s": seconds,
-    "compile_timeout_s": seconds,
+    "timeout_s": _time,
+    "compile_timeout_s": _time,
 }

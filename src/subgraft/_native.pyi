@@ -428,7 +428,7 @@ class NnapiRunner:
         preference: int | None = ...,
         priority: int | None = ...,
         compile_timeout_s: float = ...,
-        cache_folder: str = ...,
+        cache_folder: bytes = ...,
         token: bytes = ...,
         timeout_s: float = ...,
         loop_timeout_s: float = ...,

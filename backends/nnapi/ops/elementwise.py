@@ -6,7 +6,7 @@ import numpy as np
 
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_7
-from subgraft.backends.nnapi.draft import ONE, TYPES, Draft, Operand
+from subgraft.backends.nnapi.draft import ONE, TYPES, Draft, Operand, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.delegates import Graph, Op, rule
 
@@ -187,6 +187,9 @@ def castable(op: Op, graph: Graph) -> bool:
 
 @lowers("CAST", levels={"float32": LEVEL_3, "float16": LEVEL_3, "int32": LEVEL_3}, rules=(castable,), any_rank=True)
 def cast(op: Op, draft: Draft) -> None:
+    types = {draft.graph.tensors[t].dtype for t in (*op.inputs, *op.outputs)}
+    if len(types) == 1 and draft.level < LEVEL_4:
+        raise Refused(f"a cast to the same type needs {codes.called(LEVEL_4)}")
     draft.write("CAST", [draft.tensor(op.inputs[0])], draft.tensor(op.outputs[0]))
 
 

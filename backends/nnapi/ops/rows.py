@@ -173,7 +173,7 @@ REDUCTIONS = {
 def axes(op: Op, draft: Draft) -> int:
     data = draft.graph.tensors[op.inputs[1]].data
     assert data is not None  # a rule saw to it
-    return draft.integers(np.unique(data.reshape(-1) % len(draft.graph.tensors[op.inputs[0]].shape)))
+    return draft.integers(np.unique(data.reshape(-1) % max(1, len(draft.graph.tensors[op.inputs[0]].shape))))
 
 
 @rule

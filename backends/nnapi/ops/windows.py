@@ -193,6 +193,9 @@ def resized(op: Op, draft: Draft, needs_layout: bool) -> Sequence[int]:
 
 @lowers("RESIZE_BILINEAR", levels=floats(LEVEL_1, LEVEL_3), rules=(same_quantization_of_images,))
 def resize_bilinear(op: Op, draft: Draft) -> None:
+    _, height, width, _ = draft.graph.tensors[op.outputs[0]].shape
+    if draft.level < LEVEL_3 and height != width:
+        raise Refused(f"an output that is no square needs {codes.called(LEVEL_3)}")
     draft.write("RESIZE_BILINEAR", resized(op, draft, False), draft.tensor(op.outputs[0]))
 
 

@@ -341,7 +341,7 @@ void bind_nnapi(py::module_& module) {
                     const std::string&, double, double, bool, bool, bool>(),
            py::arg("model"), py::arg("device"), py::arg("inputs"), py::arg("outputs"), py::kw_only(),
            py::arg("preference") = py::none(), py::arg("priority") = py::none(), py::arg("compile_timeout_s") = 0.0,
-           py::arg("cache_folder") = "", py::arg("token") = py::bytes(), py::arg("timeout_s") = 0.0,
+           py::arg("cache_folder") = py::bytes(), py::arg("token") = py::bytes(), py::arg("timeout_s") = 0.0,
            py::arg("loop_timeout_s") = 0.0, py::arg("measures") = false, py::arg("bursts") = false,
            py::arg("reuses") = true,
            "device: an index; None where the library chooses (feature levels 27 and 28). inputs, outputs: (shape, "

@@ -24,14 +24,15 @@ constexpr int64_t kMostWideTaps = 256;
 
 int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
-// Every block but the last has this size, and the last no less than a vector.
+// Every block but the last has this size, and the last no less than a vector; 0: there is no such size.
 int64_t block_of(int64_t channels, int64_t lanes) {
   if (channels <= kMostChannels) return channels;
-  for (int64_t block = kSomeChannels; block >= lanes; block -= block > kWholeChannels ? kWholeChannels : lanes) {
-    const int64_t last = channels % block;
-    if (last == 0 || last >= lanes) return block;
-  }
-  return lanes;
+  const auto fits = [&](int64_t block) { return channels % block == 0 || channels % block >= lanes; };
+  for (int64_t block = kSomeChannels; block > 0; block -= kWholeChannels)
+    if (fits(block)) return block;
+  for (int64_t block = kSomeChannels; block >= lanes; block -= lanes)
+    if (fits(block)) return block;
+  return 0;
 }
 
 QuantizedDepthwise sizes_of(const ConvGeometry& g) {
@@ -184,6 +185,7 @@ std::optional<QuantizedDepthwise> plan_depthwise(const ConvGeometry& g, const Qu
   layer.steps = layer.filter_width * layer.groups;
   const int64_t lanes = kernel.lanes, channels = layer.channels;
   layer.block = static_cast<int32_t>(block_of(channels, lanes));
+  if (layer.block == 0) return std::nullopt;
   layer.blocks = static_cast<int32_t>((channels + layer.block - 1) / layer.block);
   const int64_t repeated = lanes / std::gcd(channels, lanes);
   const bool repeats =

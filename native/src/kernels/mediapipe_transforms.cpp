@@ -75,7 +75,7 @@ Output output_size(const Preparation& p) {
   const auto* numbers = size ? std::get_if<flexbuffer::Vector>(&size->held) : nullptr;
   p.require(numbers && numbers->size() == 2, "output_size is no list of 2 numbers");
   Output output;
-  for (const auto [target, i] : {std::pair{&output.height, 0}, std::pair{&output.width, 1}})
+  for (const auto& [target, i] : {std::pair{&output.height, 0}, std::pair{&output.width, 1}})
     if (const auto* number = std::get_if<int64_t>(&(*numbers)[i].held)) *target = *number;
   return output;
 }

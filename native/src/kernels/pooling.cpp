@@ -89,7 +89,7 @@ Compute pool_as(const Preparation& p, const PoolGeometry& g) {
   const auto range = pooled_range<T>(p);
   const PoolKernel* kernel = pool_kernel();
   const PoolPixels<T> fast = kernel && divides_exactly<T>(window) ? FastPool<Pool>::template of<T>(*kernel) : nullptr;
-  if (fast) {
+  if (fast && g.channels > 0) {
     const PoolLayer layer = layer_of(g, range);
     const int64_t grain = grain_of(window * g.channels / kElementsAtOnce);
     return [=](const Invocation& v) {

@@ -321,8 +321,8 @@ Compute run_arg(const ArgPlan& plan) {
   const FindBest* fast = find_best_kernels();
   if (sizeof(T) == 1 && fast && plan.inner == 1) {
     // Bytes become unsigned, and the best of them the smallest.
-    const uint8_t flip = (std::is_signed_v<T> ? 0x80 : 0) ^ (Better<int>()(1, 0) ? 0xff : 0);
-    return [plan, flip, run = fast->bytes](const Invocation& v) {
+    constexpr uint8_t flip = (std::is_signed_v<T> ? 0x80 : 0) ^ (Better<int>()(1, 0) ? 0xff : 0);
+    return [plan, run = fast->bytes](const Invocation& v) {
       constexpr int64_t kBytesPerThread = 256 * 1024;
       v.parallel(plan.outputs, std::max<int64_t>(1, kBytesPerThread / plan.size), [&](int64_t begin, int64_t end) {
         run(v.in<uint8_t>(0) + begin * plan.size, end - begin, plan.size, flip, v.out<Index>(0) + begin,

@@ -125,7 +125,7 @@ std::unique_ptr<Runner::Execution> Runner::prepared() {
   const Library& l = *model_->library();
   auto made = std::make_unique<Execution>(*compilation_);
   abi::Execution* const e = made->execution;
-  if (options_.reuses && device_ != nullptr && l.set_reusable) call(l.set_reusable, e, true);
+  if (serves_all_runs()) call(l.set_reusable, e, true);
   if (options_.measures && device_ != nullptr && l.set_measure_timing) call(l.set_measure_timing, e, true);
   if (options_.timeout_ns != 0 && device_ != nullptr && l.execution_set_timeout)
     call(l.execution_set_timeout, e, options_.timeout_ns);
@@ -181,22 +181,19 @@ void Runner::run(const void* const* inputs, void* const* outputs) {
   bool has_retried = false, has_recompiled = false;
   std::size_t resizes = 0;
   for (;;) {
+    if (!compilation_) compile();  // an earlier attempt, after the driver died, failed
     if (!execution_) execution_ = prepared();
     copy_in(inputs);
     const abi::Code code = compute(*execution_);
     ++counts_.runs;
     const std::string computed_by = execution_->computed_by;
     if (code == abi::kNoError) {
-      require_shapes(*execution_, resizes > 0);
+      // One that serves a single run is gone whatever follows.
+      std::unique_ptr<Execution> ran = std::move(execution_);
+      require_shapes(*ran, resizes > 0);
       copy_out(outputs);
-      const Library& l = execution_->library;
-      if (options_.measures && l.duration && l.set_measure_timing && device_ != nullptr) {
-        call(l.duration, static_cast<const abi::Execution*>(execution_->execution), std::int32_t{abi::kOnHardware},
-             &durations_.on_hardware);
-        call(l.duration, static_cast<const abi::Execution*>(execution_->execution), std::int32_t{abi::kInDriver},
-             &durations_.in_driver);
-      }
-      if (!options_.reuses || device_ == nullptr || !l.set_reusable) execution_.reset();
+      durations_ = durations_of(*ran);
+      if (serves_all_runs()) execution_ = std::move(ran);
       return;
     }
     if (code == abi::kOutputInsufficientSize && resizes++ < outputs_.size() && enlarge(*execution_)) {
@@ -218,6 +215,21 @@ void Runner::run(const void* const* inputs, void* const* outputs) {
     }
     check(code, computed_by.c_str());
   }
+}
+
+bool Runner::serves_all_runs() const {
+  return options_.reuses && device_ != nullptr && model_->library()->set_reusable;
+}
+
+// What the device does not tell is not known: a result is right without it.
+Durations Runner::durations_of(const Execution& execution) const {
+  Durations found;
+  const Library& l = execution.library;
+  if (!options_.measures || device_ == nullptr || !l.duration || !l.set_measure_timing) return found;
+  const abi::Execution* const e = execution.execution;
+  if (l.duration(e, abi::kOnHardware, &found.on_hardware) != abi::kNoError) found.on_hardware = abi::kUnknownDuration;
+  if (l.duration(e, abi::kInDriver, &found.in_driver) != abi::kNoError) found.in_driver = abi::kUnknownDuration;
+  return found;
 }
 
 void Runner::copy_in(const void* const* inputs) {

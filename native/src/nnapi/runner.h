@@ -66,6 +66,8 @@ class Runner {
   void place();
   std::unique_ptr<Execution> prepared();
   abi::Code compute(Execution& execution);
+  bool serves_all_runs() const;
+  Durations durations_of(const Execution& execution) const;
   void copy_in(const void* const* inputs);
   void copy_out(void* const* outputs);
   // Gives every output the room that the driver asks for; false where none needs more.

@@ -96,7 +96,7 @@ void draw_depthwise(DrawnModel& m, std::string_view) {
   const Axis y = draw_axis(random, padding, fy, largest), x = draw_axis(random, padding, fx, largest);
   const int32_t batches = random.once_in(40) ? 0 : random.once_in(3) ? static_cast<int32_t>(random.between(2, 4)) : 1;
   const int32_t multiplier = random.once_in(4) ? random.pick({2, 3, 4, 8, 16}) : 1;
-  int32_t channels = random.size(300), one = 1;
+  int32_t channels = random.size(random.once_in(4) ? 2000 : 300), one = 1;
   fit(random.once_in(16) ? kLargeWork / 4 : kSmallWork,
       int64_t{y.out} * x.out * fy * fx * std::max(batches, 1) * multiplier, channels, one);
   if (random.once_in(12)) channels = 1;
