@@ -23,8 +23,8 @@ inline int square_filter(const RealLayer& layer) {
 
 int rows_together(const RealLayer& layer) { return square_filter(layer) > 0 ? 2 : 1; }
 
-// Whether the largest view of a square layer, with what surrounds it, has room in a copy. Where few values are read more
-// than once, or memory is slow to give one vector of every pixel, copying does not pay.
+// Whether the largest view of a square layer, with what surrounds it, has room in a copy. Where few values are read
+// more than once, or memory is slow to give one vector of every pixel, copying does not pay.
 bool is_copied(const RealLayer& layer) {
   if ((layer.filter_width == 3 && layer.stride_x > 1) || is_large(layer)) return false;
   const int64_t dy = layer.dilation_y, dx = layer.dilation_x, stride = layer.stride_x, filter = layer.filter_width;

@@ -84,8 +84,8 @@ struct Limits<float> {
 
 // The largest of a window, the first of equal ones (zeros have signs). load(element): one vector of channels.
 template <typename T, typename Load>
-[[gnu::always_inline]] inline Wide<T> most_of(const PoolLayer& layer, const PoolWindow& window,
-                                              const Limits<T>& limits, const Load& load) {
+[[gnu::always_inline]] inline Wide<T> most_of(const PoolLayer& layer, const PoolWindow& window, const Limits<T>& limits,
+                                              const Load& load) {
   Wide<T> most = Wide<T>::lowest();
   const auto take = [&](int64_t at) { most = greater(load(at), most); };
   if (window.outside == 0) {
