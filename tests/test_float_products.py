@@ -14,6 +14,7 @@ from subgraft.interpreter.model import Model
 from subgraft.interpreter.native import _native
 
 TOLERANCE = 1e-5  # of the range of the sums, as docs/performance.md says
+WINOGRAD_TOLERANCE = 2e-5
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 FAST_SETS = [s for s in _native.instruction_sets() if s in ("avx2", "avx512", "neon")]  # others add nothing for floats
 
@@ -31,7 +32,7 @@ def output(model: bytes, feed: list[Array], instruction_set: str, threads: int) 
     return made.copy()
 
 
-def assert_close(case: Case, depth: int) -> None:
+def assert_close(case: Case, depth: int, tolerance: float = TOLERANCE) -> None:
     """Values are normal with a deviation of 3, so that sums of `depth` products deviate by 9 * sqrt(depth)."""
     model, feed = case.model(), case.feed(0)
     if case.kind == "CONV_2D" and case.seed % 4 == 0:
@@ -46,7 +47,7 @@ def assert_close(case: Case, depth: int) -> None:
         assert one.shape == expected.shape
         if one.size:
             worst = float(np.abs(one - expected).max())
-            assert worst <= TOLERANCE * 9 * np.sqrt(depth), f"{instruction_set}: off by {worst}: {case}"
+            assert worst <= tolerance * 9 * np.sqrt(depth), f"{instruction_set}: off by {worst}: {case}"
 
 
 def pick(rng: np.random.Generator, *options: Any) -> Any:
@@ -131,6 +132,23 @@ def transpose_conv(seed: int) -> tuple[Case, int]:
     return Case("TRANSPOSE_CONV", inputs, [out()], options, version=3, seed=seed), depth * reached
 
 
+def winograd(seed: int) -> tuple[Case, int]:
+    """What Winograd's transformation can compute, with or without a gain."""
+    rng = np.random.default_rng(seed)
+    depth, units = size(rng, 70), size(rng, 70)
+    options = {
+        "padding": pick(rng, "SAME", "VALID"),
+        "stride_h": 1,
+        "stride_w": 1,
+        "dilation_h_factor": 1,
+        "dilation_w_factor": 1,
+        "fused_activation_function": pick(rng, *ACTIVATIONS),
+    }
+    image = x(int(pick(rng, 1, 1, 2)), int(rng.integers(3, 20)), int(rng.integers(3, 20)), depth)
+    bias = [c(units)] if rng.random() < 0.7 else []
+    return Case("CONV_2D", [image, c(units, 3, 3, depth), *bias], [out()], options, seed=seed), depth * 9
+
+
 KINDS = {
     "fully_connected": fully_connected,
     "conv": conv,
@@ -152,3 +170,33 @@ def test_a_fast_product_is_within_tolerance(kind: str, block: int) -> None:
 def test_thousands_of_fast_products_are_within_tolerance(kind: str, block: int) -> None:
     for seed in range(1000 + block * 40, 1000 + block * 40 + 40):
         assert_close(*KINDS[kind](seed))
+
+
+@pytest.fixture
+def winograd_wherever_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUBGRAFT_WINOGRAD", "always")
+
+
+@pytest.mark.usefixtures("winograd_wherever_it_can")
+@pytest.mark.parametrize("block", range(2))
+def test_winograd_is_within_its_own_tolerance(block: int) -> None:
+    for seed in range(block * 20, block * 20 + 20):
+        assert_close(*winograd(seed), WINOGRAD_TOLERANCE)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.usefixtures("winograd_wherever_it_can")
+@pytest.mark.parametrize("block", range(100))
+def test_winograd_is_within_its_own_tolerance_on_thousands_of_shapes(block: int) -> None:
+    for seed in range(1000 + block * 40, 1000 + block * 40 + 40):
+        assert_close(*winograd(seed), WINOGRAD_TOLERANCE)
+
+
+def test_winograd_is_taken_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sums differ from those in the natural order, if only by little."""
+    case, _ = winograd(2)
+    outputs = []
+    for way in ("never", "always"):
+        monkeypatch.setenv("SUBGRAFT_WINOGRAD", way)
+        outputs.append(output(case.model(), case.feed(0), _native.instruction_sets()[-1], 1))
+    assert np.array_equal(*outputs) == (not FAST_SETS)

@@ -3,6 +3,7 @@
 #include "core/fixed_point.h"
 #include "kernels/float_gemm.h"
 #include "kernels/float_windows.h"
+#include "kernels/float_winograd.h"
 
 namespace subgraft {
 namespace {
@@ -262,6 +263,7 @@ Compute fast_conv_float(Preparation& p, const ConvGeometry& geometry) {
   const auto single = [](const Window& w) { return w.filter == 1 && w.stride == 1 && w.before == 0; };
   if (single(geometry.y) && single(geometry.x)) return conv_of_pixels(FloatConv(p, geometry, gemm));
   const ConvGeometry g = turned(without_border(p, geometry));
+  if (Compute compute = conv_by_winograd(p, g)) return compute;
   const FloatConv conv(p, g, gemm);
   const bool neighbours = g.groups == 1 && (g.x.dilation == 1 || g.x.filter == 1);
   if (!neighbours || g.x.out < std::min<int64_t>(kNarrow, g.pixels())) return conv_of_copies(p, conv);

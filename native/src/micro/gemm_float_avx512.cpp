@@ -54,8 +54,20 @@ inline void transpose_parts(V (&v)[4]) {
 
 namespace subgraft {
 
+namespace {
+
+// So few columns do not fill a vector: half of one loads faster.
+void multiply_any(const FloatProduct& p) {
+  if (p.columns <= kLanes / 2)
+    float_gemm_avx2()->multiply(p);
+  else
+    multiply(p);
+}
+
+}  // namespace
+
 const FloatGemm* float_gemm_avx512() {
-  static constexpr FloatGemm kGemm = {kLanes, multiply, multiply_dots, pack_rows, pack_columns};
+  static constexpr FloatGemm kGemm = {kLanes, multiply_any, multiply_dots, pack_rows, pack_columns};
   return &kGemm;
 }
 

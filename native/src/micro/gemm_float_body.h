@@ -25,8 +25,6 @@ constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 // Part i of `count` things divided evenly into `parts`.
 constexpr int64_t part_begin(int64_t count, int64_t parts, int64_t i) { return count * i / parts; }
 
-inline V finish(V sum, V bias, V min, V max) { return lower(max, upper(min, add(sum, bias))); }
-
 struct Tile {
   const FloatRows* x;
   const float* data;     // of the tile's first row
@@ -85,8 +83,13 @@ void multiply_tile(const Tile& t) {
   constexpr int kUnroll = 2;  // longer loops are slower: the processor has to decode them again
   V sums[rows][vectors];
   SUBGRAFT_UNROLL
-  for (int r = 0; r < rows; ++r) SUBGRAFT_UNROLL
-  for (int v = 0; v < vectors; ++v) sums[r][v] = zero();
+  for (int v = 0; v < vectors; ++v) {
+    const bool whole = v + 1 < vectors || t.in_last_vector == kLanes;
+    V bias = zero();
+    if (t.bias) bias = whole ? load(t.bias + v * kLanes) : load_first(t.bias + v * kLanes, t.in_last_vector);
+    SUBGRAFT_UNROLL
+    for (int r = 0; r < rows; ++r) sums[r][v] = bias;
+  }
   const float* weights = t.weights;
   for (int64_t run = 0; run < t.x->runs; ++run) {
     RowPointers<rows> x(t.data + run * t.x->run_step, t.x->step);
@@ -98,15 +101,12 @@ void multiply_tile(const Tile& t) {
   }
   const V min = broadcast(&t.min), max = broadcast(&t.max);
   SUBGRAFT_UNROLL
-  for (int v = 0; v < vectors; ++v) {
-    const bool whole = v + 1 < vectors || t.in_last_vector == kLanes;
-    V bias = zero();
-    if (t.bias) bias = whole ? load(t.bias + v * kLanes) : load_first(t.bias + v * kLanes, t.in_last_vector);
+  for (int r = 0; r < rows; ++r) {
     SUBGRAFT_UNROLL
-    for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
       float* out = t.out + r * t.out_step + v * kLanes;
-      const V result = finish(sums[r][v], bias, min, max);
-      if (whole)
+      const V result = lower(max, upper(min, sums[r][v]));
+      if (v + 1 < vectors || t.in_last_vector == kLanes)
         store(out, result);
       else
         store_first(out, result, t.in_last_vector);
@@ -120,7 +120,8 @@ struct Tiles {
   MultiplyTile of[kMostRows][kMostVectors];
 };
 
-constexpr bool fits(int rows, int vectors) { return rows * vectors + vectors + 1 <= kRegisters; }
+// One register less than there are: compilers want one to load into.
+constexpr bool fits(int rows, int vectors) { return rows * vectors + vectors + 1 < kRegisters; }
 
 template <int rows, int vectors>
 constexpr void list_tiles(Tiles& tiles) {
@@ -140,9 +141,9 @@ constexpr Tiles all_tiles() {
 constexpr Tiles kTiles = all_tiles();
 
 constexpr int most_rows(int vectors) {
-  return static_cast<int>(smaller(kMostRows, (kRegisters - 1 - vectors) / vectors));
+  return static_cast<int>(smaller(kMostRows, (kRegisters - 2 - vectors) / vectors));
 }
-constexpr int most_vectors(int rows) { return static_cast<int>(smaller(kMostVectors, (kRegisters - 1) / (rows + 1))); }
+constexpr int most_vectors(int rows) { return static_cast<int>(smaller(kMostVectors, (kRegisters - 2) / (rows + 1))); }
 
 // Rows [begin, end) times `vectors` vectors of columns from vector `first`.
 void multiply_columns(const FloatProduct& p, int64_t begin, int64_t end, int64_t first, int vectors) {
