@@ -20,7 +20,7 @@ void pairs(const PairFunctions& functions, const void* parameters, int64_t first
     for (int i = 0; i < kBytes; ++i) all[i] = static_cast<uint8_t>(i);
     return all;
   }();
-  functions.a_repeats(parameters, kAll.data() + first, kAll.data(), results, {count * kBytes, kBytes, 1, 0});
+  functions.a_repeats(parameters, kAll.data() + first, kAll.data(), results, {count, kBytes, 1, 0});
 }
 
 // Most that differ do so in each of the first bytes: they are looked at in parts.
