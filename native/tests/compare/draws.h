@@ -55,6 +55,8 @@ struct ProductTypes {
 int draw_bias(DrawnModel& m, ProductTypes types, int32_t channels);
 // Weights: constant, as halves, or, now and then, fed.
 int draw_weights(DrawnModel& m, ProductTypes types, const Dims& dims, const Scales& scales);
+// Images as an op's input, [batch, height, width, channels]: fed, or now and then what a PAD makes of smaller ones.
+int fed_or_padded(DrawnModel& m, DType type, const Dims& dims, const Scales& scales);
 // Floats of such sums are compared relative to what they would usually be, however much of them cancels out.
 void allow_for_sums(DrawnModel& m, ProductTypes types, int64_t taps, double tolerance = 1e-5);
 
