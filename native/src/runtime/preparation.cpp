@@ -157,7 +157,7 @@ int Preparation::scratch(int64_t bytes) {
 
 void Preparation::share(int output_index, int input_index) {
   output(output_index);
-  if (has_input(input_index)) host_.shares.emplace_back(output_index, input_index);
+  if (has_input(input_index) || input_index >= inputs()) host_.shares.emplace_back(output_index, input_index);
 }
 
 void Preparation::view(int output_index, int input_index, int64_t offset) {
@@ -178,6 +178,12 @@ Preparation::Border Preparation::absorb_border(int i) {
   inputs_[static_cast<size_t>(i)] = std::move(inside->operand);
   return inside->border;
 }
+
+std::optional<Preparation::Follower> Preparation::follower() const {
+  return host_.follower ? host_.follower() : std::nullopt;
+}
+
+int Preparation::take_over_follower() { return host_.take_over_follower(); }
 
 void Preparation::release(int i) {
   if (has_input(i)) host_.released.push_back(i);

@@ -281,6 +281,8 @@ void Program::tidy_up() {
   }
   scratch_blocks_ = {};
   readers_ = {};
+  last_reader_ = {};
+  is_taken_over_ = {};
   if (!request_.external) storages_ = {};
 }
 
