@@ -134,8 +134,7 @@ static int64_t device_level = STAND_IN_LEVEL;
 static uint32_t forced_dims[MAX_RANK], forced_rank;
 static int forced_output = -1;
 static const char* calls[CALLS];
-static int call_count;
-static int live_objects;
+static _Atomic int call_count, live_objects; /* of all threads */
 static char last_caching[512];
 static uint64_t hardware_ns __attribute__((unused)) = 1000, driver_ns __attribute__((unused)) = 2000;
 
@@ -188,8 +187,8 @@ CONTROL uint32_t stand_in_output(const ANeuralNetworksModel* m, uint32_t i) { re
 
 /* The fault of this call, if any; aborts or sleeps by itself. */
 static const fault* called(const char* function) {
-  if (call_count < CALLS) calls[call_count] = function;
-  ++call_count;
+  const int number = call_count++;
+  if (number < CALLS) calls[number] = function;
   for (int i = 0; i < fault_count; ++i) {
     fault* f = &faults[i];
     if (strcmp(f->function, function) != 0 || f->times == 0) continue;

@@ -190,6 +190,7 @@ class Nnapi:
             raise Refusal(f"{found.called} has not come back from an earlier call: it is left alone")
 
         def noted() -> T:
+            sentinel.start()
             try:
                 return function()
             finally:
@@ -206,7 +207,6 @@ class Nnapi:
                     raise
         except probe.Crashed as crashed:
             raise Refusal(f"{found.called} is not used for this segment: {crashed}") from crashed
-        sentinel.start()
         try:
             return within(self.settings.compile_timeout_s, noted)
         except Overdue:

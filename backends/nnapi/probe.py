@@ -1,14 +1,18 @@
 """The first compilation for a device, where a crash of its driver does not end this process, or is remembered.
 
 A driver runs partly inside this process. So before the first compilation of a model here, a forked child tries it; and
-while it then happens, a file says so: one that is found at the next start means that the process died of it.
+while it then happens, a locked file says so. The system lets go of the lock when the process ends, however it ends: a
+file of this kind that nobody holds means that the process died of the compilation.
 """
 
 from __future__ import annotations
 
+import fcntl
+import math
 import os
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -16,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 GOOD, CRASHED, STARTED = ".good", ".crashed", ".started"
+STARTING = ".starting"  # not locked yet, and nothing to anybody
 POLL_S = 0.002
 
 
@@ -24,11 +29,16 @@ class Crashed(Exception):
 
 
 class Sentinel:
-    """What is known of compiling one model for one device, in files named by its token."""
+    """What is known of compiling one model for one device, in files named by its token.
+
+    Each compilation under way has a file of its own, so that one that comes back says nothing of another. A folder
+    that cannot be written, or whose files cannot be locked, remembers nothing.
+    """
 
     def __init__(self, folder: Path | None, token: bytes) -> None:
         self._folder = folder
         self._name = token.hex()
+        self._under_way: tuple[Path, int] | None = None  # its file, and the descriptor that holds the lock
 
     def is_good(self) -> bool:
         return self._exists(GOOD)
@@ -36,34 +46,43 @@ class Sentinel:
     def raise_if_crashed(self) -> None:
         """Raises Crashed where a compilation did not come back in an earlier process."""
         if self._exists(CRASHED):
-            raise Crashed(f"the driver crashed when it was tried before; delete {self._path(CRASHED)} to try again")
-        if self._exists(STARTED) and not self._is_being_compiled():
-            raise Crashed(
-                f"the driver ended the process that compiled it before; delete {self._path(STARTED)} to try again"
-            )
+            raise Crashed(f"the driver crashed when it was tried before; {self._cure()}")
+        if any(_is_abandoned(path) for path in self._started()):
+            raise Crashed(f"the driver ended the process that compiled it before; {self._cure()}")
 
     def start(self) -> None:
-        self._write(STARTED, str(os.getpid()))
+        """Now it is compiled. Once for each of these."""
+        if self._folder is None:
+            return
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._under_way = _locked(self._folder, self._name)
 
     def end(self) -> None:
         """The compilation came back, well or not."""
         self._write(GOOD)
-        self._drop(STARTED)
+        if self._under_way is None:
+            return
+        path, descriptor = self._under_way
+        self._under_way = None
+        with suppress(OSError):
+            path.unlink()  # while it is locked: nobody finds it without an owner
+        os.close(descriptor)
 
     def crashed(self) -> None:
         """A process died of it, or had to be ended."""
         self._write(CRASHED)
-        self._drop(STARTED)
 
-    def _is_being_compiled(self) -> bool:
-        """Whether the process that started is still there, this one perhaps, in another thread."""
-        path = self._path(STARTED)
+    def _cure(self) -> str:
+        return f"delete {self._path('.*')} to try again"
+
+    def _started(self) -> list[Path]:
+        if self._folder is None:
+            return []
         try:
-            owner = int(path.read_text()) if path is not None else 0
-            os.kill(owner, 0)
-        except (OSError, ValueError):
-            return False
-        return owner > 0
+            return list(self._folder.glob(f"{self._name}.*{STARTED}"))
+        except OSError:
+            return []
 
     def _path(self, suffix: str) -> Path | None:
         return None if self._folder is None else self._folder / f"{self._name}{suffix}"
@@ -75,19 +94,43 @@ class Sentinel:
         except OSError:
             return False
 
-    def _write(self, suffix: str, text: str = "") -> None:
+    def _write(self, suffix: str) -> None:
         path = self._path(suffix)
         if path is None:
             return
-        with suppress(OSError):  # a folder that cannot be written remembers nothing
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.touch()
 
-    def _drop(self, suffix: str) -> None:
-        path = self._path(suffix)
-        if path is not None:
-            with suppress(OSError):
-                path.unlink()
+
+def _locked(folder: Path, name: str) -> tuple[Path, int]:
+    """A new file that says that a compilation is under way, and its descriptor. Raises OSError.
+
+    It has that name only when it is locked: who finds it finds its owner too.
+    """
+    descriptor, made = tempfile.mkstemp(STARTING, f"{name}.", folder)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return Path(made).rename(made.removesuffix(STARTING) + STARTED), descriptor
+    except OSError:
+        os.close(descriptor)
+        Path(made).unlink()
+        raise
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether nobody holds the file any more, although it is still there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False  # the compilation came back meanwhile
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_nlink > 0
+    except OSError:
+        return False  # it is held
+    finally:
+        os.close(descriptor)
 
 
 def can_fork() -> bool:
@@ -103,6 +146,9 @@ def in_a_child(compile_once: Callable[[], object], timeout_s: float) -> None:
         child = os.fork()
     if child == 0:
         try:
+            # Where this process dies meanwhile, nobody ends a child that hangs.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(math.ceil(timeout_s) + 1)
             compile_once()
         finally:
             os._exit(0)

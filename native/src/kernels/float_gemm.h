@@ -53,8 +53,8 @@ class FloatWeights {
   std::shared_ptr<const Arena> packed_;
 };
 
-// Products that are worth a thread: some 8 us.
-inline constexpr int64_t kProductsOfThread = 1 << 19;
+// Products that are worth a thread: some 2 us.
+inline constexpr int64_t kProductsOfThread = 1 << 17;
 
 // The least number of items of so many products for one thread.
 inline int64_t grain_of_products(int64_t products) { return kProductsOfThread / std::max<int64_t>(1, products) + 1; }

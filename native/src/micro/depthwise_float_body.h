@@ -4,7 +4,7 @@
 // only decide how often a value is loaded.
 #pragma once
 
-#include "micro/depthwise_float_square_body.h"
+#include "micro/depthwise_float_copied_body.h"
 
 namespace subgraft {
 namespace {
@@ -23,10 +23,10 @@ inline int square_filter(const RealLayer& layer) {
 
 int rows_together(const RealLayer& layer) { return square_filter(layer) > 0 ? 2 : 1; }
 
-// Whether the largest view of a square layer, with what surrounds it, has room in a copy. Where few values are read more
-// than once, copying does not pay.
+// Whether the largest view of a square layer, with what surrounds it, has room in a copy. Where few values are read
+// more than once, or memory is slow to give one vector of every pixel, copying does not pay.
 bool is_copied(const RealLayer& layer) {
-  if (layer.filter_width == 3 && layer.stride_x > 1) return false;
+  if ((layer.filter_width == 3 && layer.stride_x > 1) || is_large(layer)) return false;
   const int64_t dy = layer.dilation_y, dx = layer.dilation_x, stride = layer.stride_x, filter = layer.filter_width;
   const int64_t height = (divided_by(layer.out_height + dy - 1, dy) - 1) * stride + filter;
   const int64_t width = (divided_by(layer.out_width + dx - 1, dx) - 1) * stride + filter;

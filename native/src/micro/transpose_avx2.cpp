@@ -1,9 +1,11 @@
 #include <immintrin.h>
 
-#include "micro/transpose.h"
+#include <cstdint>
 
 namespace subgraft {
 namespace {
+
+constexpr int kSquareOf1Byte = 16, kSquareOf2Bytes = 8, kSquareOf4Bytes = 8;
 
 __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
 void store16(void* p, __m128i x) { _mm_storeu_si128(static_cast<__m128i*>(p), x); }
@@ -59,26 +61,13 @@ void square(const uint32_t* in, int64_t in_stride, uint32_t* out, int64_t out_st
   }
 }
 
-template <typename T>
-void one_by_one(const T* in, int64_t in_stride, T* out, int64_t out_stride, int64_t rows, int64_t columns) {
-  for (int64_t c = 0; c < columns; ++c)
-    for (int64_t r = 0; r < rows; ++r) out[c * out_stride + r] = in[r * in_stride + c];
-}
-
-template <typename T, int size>
-void transpose(const T* in, int64_t in_stride, T* out, int64_t out_stride, int64_t rows, int64_t columns) {
-  const int64_t whole_rows = rows / size * size, whole_columns = columns / size * size;
-  for (int64_t c = 0; c < whole_columns; c += size)
-    for (int64_t r = 0; r < whole_rows; r += size)
-      square(in + r * in_stride + c, in_stride, out + c * out_stride + r, out_stride);
-  one_by_one(in + whole_rows * in_stride, in_stride, out + whole_rows, out_stride, rows - whole_rows, columns);
-  one_by_one(in + whole_columns, in_stride, out + whole_columns * out_stride, out_stride, whole_rows,
-             columns - whole_columns);
-}
-
-constexpr Transposes kTransposes{transpose<uint8_t, 16>, transpose<uint16_t, 8>, transpose<uint32_t, 8>};
-
 }  // namespace
+}  // namespace subgraft
+
+// Above is what it needs.
+#include "micro/transpose_body.h"
+
+namespace subgraft {
 
 const Transposes* transposes_avx2() { return &kTransposes; }
 
