@@ -104,10 +104,14 @@ def drawn(seed: int) -> tuple[Built, int]:
     rng = b.rng
     depth, units = int(rng.integers(1, 40)), int(rng.integers(1, 70))
     image = b.fed(int(rng.integers(1, 3)), int(rng.integers(1, 14)), int(rng.integers(1, 14)), depth)
-    activation = pick(rng, "NONE", "RELU", "RELU6")
-    value = b.conv(image, units, pick(rng, 1, 1, 3, 2), pick(rng, 1, 1, 2), activation)
+    if rng.random() < 0.5:
+        image = b.map("LOGISTIC", image)  # so that its memory may be somebody else's later
+    units = pick(rng, depth, units)
+    value = b.conv(image, units, pick(rng, 1, 1, 3, 2), pick(rng, 1, 1, 2), pick(rng, "NONE", "RELU", "RELU6"))
+    shape = b.tensors[value].shape
     if rng.random() < 0.7:
-        other = b.fed(*b.tensors[value].shape) if rng.random() < 0.7 else b.constant(*b.tensors[value].shape)
+        others = [image] if shape == b.tensors[image].shape else []
+        other = pick(rng, *others, b.fed(*shape), b.constant(*shape))
         pair = (value, other) if rng.random() < 0.5 else (other, value)
         value = b.add(*pair, pick(rng, "NONE", "RELU", "RELU_N1_TO_1"))
     for _ in range(int(rng.integers(0, 3))):

@@ -57,7 +57,6 @@ FloatFollowers take_over_followers(Preparation& p, Range<float> range, const Sha
     } else if (is_addition(*next, shape) && f.addend < 0) {
       const Range<float> bounded = activation_range(next->options->integer("fused_activation_function"));
       f.addend = p.take_over_follower();
-      p.share(0, f.addend);
       f.then.apply = apply;
       f.then.min = bounded.min;
       f.then.max = bounded.max;

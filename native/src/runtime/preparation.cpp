@@ -157,7 +157,7 @@ int Preparation::scratch(int64_t bytes) {
 
 void Preparation::share(int output_index, int input_index) {
   output(output_index);
-  if (has_input(input_index) || input_index >= inputs()) host_.shares.emplace_back(output_index, input_index);
+  if (has_input(input_index)) host_.shares.emplace_back(output_index, input_index);
 }
 
 void Preparation::view(int output_index, int input_index, int64_t offset) {
