@@ -197,7 +197,7 @@ void Program::let_go(const OpDef& op, const Preparation::Host& host) {
       let_go_of_pages(
           {value.data, static_cast<size_t>(storage_bytes(graph_.tensors[t].dtype, value.shape.elements()))});
     if (!value.is_folded || value.sparse || request_.keep_all) continue;
-    folded_bytes_ -= static_cast<const Folded*>(value.holder.get())->arena.size();
+    plan_->folded_bytes -= static_cast<const Folded*>(value.holder.get())->arena.size();
     value.holder = nullptr;
     value.data = nullptr;
     value.home = Home::none;
@@ -264,6 +264,7 @@ void Program::prepare_op(int index, Kernel kernel) {
       Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
       step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
       spell_out_unless_kept(op, host);
+      if (packed.any()) plan_->is_shareable = false;
     } catch (const NotYetKnown&) {
       shapes_known = false;
     }
@@ -296,6 +297,7 @@ void Program::prepare_op(int index, Kernel kernel) {
     return;
   }
   if (!step.dynamic) let_go(op, host);
+  if (step.dynamic || host.has_effects || !host.is_repeatable) plan_->is_shareable = false;
   step.wishes->has_effects = host.has_effects;
   step.wishes->scratch = std::move(host.scratch);
   step.wishes->shares = std::move(host.shares);
@@ -367,7 +369,7 @@ void Program::fold(const OpDef& op, const Compute& compute, const Preparation::H
     const auto* folded = static_cast<const Folded*>(output.holder.get());
     output.data = folded->arena.data();
     output.shape = folded->shape;
-    folded_bytes_ += folded->arena.size();
+    plan_->folded_bytes += folded->arena.size();
   }
 }
 
