@@ -29,6 +29,16 @@ def program(model: _native.Model, **request: object) -> _native.Program:
     return _native.Program(model, pool=_native.ThreadPool(1), **request)
 
 
+def kept() -> _native.Model:
+    """Keeps 2 x in a variable (ops 0, 1 and 2); reads it (op 3) and adds it to x (op 4)."""
+    names = Options({"container": "", "shared_name": "kept"}, table="VarHandleOptions")
+    tensors = [Tensor(name, (COUNT,), "float32") for name in ("x", "twice", "y", "read")]
+    tensors += [Tensor("kept", (), "resource")]
+    ops = [Op("ADD", (0, 0), (1,), ADD), Op("VAR_HANDLE", (), (4,), names), Op("ASSIGN_VARIABLE", (4, 1), ())]
+    ops += [Op("READ_VARIABLE", (4,), (3,)), Op("ADD", (3, 0), (2,), ADD)]
+    return Model.of(Graph(tensors, ops, (0,), (2,))).native
+
+
 def allocated_bytes() -> int:
     class Statistics(ctypes.Structure):
         _fields_ = [
@@ -94,6 +104,21 @@ def test_programs_that_share_run_at_the_same_time() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_variables_by_name_are_each_interpreter_s_own() -> None:
+    model = kept()
+    one, other = _native.Resources(), _native.Resources()
+    x = np.ones(COUNT, np.float32)
+    writer = program(model, ops=[0, 1, 2], outputs=[1], resources=one)
+    readers = [program(model, ops=[1, 3, 4], resources=own) for own in (one, other)]
+    writer.call([x])
+    np.testing.assert_array_equal(readers[0].call([x])[0], np.full(COUNT, 3, np.float32))
+    with pytest.raises(RuntimeError, match="before it was assigned"):
+        readers[1].call([x])
+    del readers[0]
+    program(model, ops=[0, 1, 2], outputs=[1], resources=other).call([3 * x])
+    np.testing.assert_array_equal(readers[0].call([x])[0], np.full(COUNT, 7, np.float32))
 
 
 def test_other_shapes_or_outputs_are_not_shared() -> None:

@@ -141,6 +141,7 @@ class Program {
     int op;
     bool dynamic = false;
     bool in_place = false;  // its outputs are where its inputs are: nothing is to be done
+    bool is_pure = false;   // its closure neither changes nor points to what belongs to one program
     const OpDef* def;       // the file's, or what took its place
     Compute compute;
     std::vector<Prepared> prepared;    // of a dynamic one; the latest first
@@ -166,7 +167,8 @@ class Program {
     std::vector<Step> steps;
     std::vector<int> step_ops;
     std::vector<Call> calls;
-    std::deque<OpDef> changed;  // ops that are not as in the file
+    std::shared_ptr<const std::vector<Compute>> closures;  // of pure steps, where the plan itself is not shareable
+    std::deque<OpDef> changed;                             // ops that are not as in the file
     std::vector<Storage> storages;
     std::vector<ArenaBlock> scratch_blocks;
     std::vector<std::vector<size_t>> pointers_to;  // per tensor: indices into a program's pointers
@@ -180,6 +182,7 @@ class Program {
   // The plan of a program that lives and answers the same request, or a new one.
   static std::shared_ptr<Plan> plan_for(const ProgramRequest& request);
   void make_plan();
+  void share_closures();
   void admit_inputs();
   void prepare_ops();
   void prepare_op(int op, Kernel kernel);

@@ -262,7 +262,8 @@ void Program::number_pointers() {
   for (size_t s = 0; s < steps_.size(); ++s) {
     const Step& step = steps_[s];
     if (step.in_place) continue;
-    calls_.push_back({step.dynamic ? nullptr : &step.compute, static_cast<uint32_t>(step.pointers),
+    const Compute* compute = plan_->closures && step.is_pure ? &(*plan_->closures)[s] : &step.compute;
+    calls_.push_back({step.dynamic ? nullptr : compute, static_cast<uint32_t>(step.pointers),
                       static_cast<uint32_t>(step.def->inputs.size()), static_cast<uint32_t>(step.def->outputs.size()),
                       static_cast<uint32_t>(s)});
   }

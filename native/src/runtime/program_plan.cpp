@@ -66,12 +66,29 @@ void Program::make_plan() {
   admit_inputs();
   prepare_ops();
   lay_out();
+  for (const Value& value : values_) plan_->is_shareable = plan_->is_shareable && !value.sparse;
+  if (!plan_->is_shareable) share_closures();
   number_pointers();
   tidy_up();
   plan_->taken_bytes = taken_bytes_;
   plan_->is_made = true;
-  for (const Value& value : values_) plan_->is_shareable = plan_->is_shareable && !value.sparse;
   if (plan_->is_shareable && !request_.is_body) request_.model->shared->offer_plan(key_of(request_), plan_);
+}
+
+// The same request gives the same steps: their closures, where they are pure, are those of a program that lives.
+void Program::share_closures() {
+  const std::string key = key_of(request_) + "closures";
+  const std::shared_ptr<const void> found = request_.model->shared->plan(key);
+  plan_->closures = std::static_pointer_cast<const std::vector<Compute>>(found);
+  if (!found || plan_->closures->size() != steps_.size()) {
+    auto made = std::make_shared<std::vector<Compute>>(steps_.size());
+    for (size_t s = 0; s < steps_.size(); ++s)
+      if (steps_[s].is_pure && !steps_[s].in_place) (*made)[s] = std::move(steps_[s].compute);
+    plan_->closures = made;
+    request_.model->shared->offer_plan(key, made);
+  }
+  for (Step& step : steps_)
+    if (step.is_pure) step.compute = nullptr;
 }
 
 }  // namespace subgraft

@@ -264,7 +264,7 @@ void Program::prepare_op(int index, Kernel kernel) {
       Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
       step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
       spell_out_unless_kept(op, host);
-      if (packed.any()) plan_->is_shareable = false;
+      step.is_pure = !packed.any() && !host.has_effects && host.is_repeatable;
     } catch (const NotYetKnown&) {
       shapes_known = false;
     }
@@ -292,12 +292,17 @@ void Program::prepare_op(int index, Kernel kernel) {
     all_published = all_published && host.is_published[i];
   }
   if (!step.dynamic && is_idle(op, host)) step.compute = [](const Invocation&) {};
+  if (host.has_effects || !host.is_repeatable) plan_->is_shareable = false;
   if (!step.dynamic && ((foldable && !host.has_effects) || all_published)) {
     fold(op, step.compute, host);
     return;
   }
   if (!step.dynamic) let_go(op, host);
-  if (step.dynamic || host.has_effects || !host.is_repeatable) plan_->is_shareable = false;
+  if (!step.is_pure) plan_->is_shareable = false;
+  // A closure may point into the memory of constants.
+  step.is_pure = step.is_pure && std::none_of(op.inputs.begin(), op.inputs.end(), [&](int t) {
+                   return t >= 0 && values_[t].home == Home::constant && !values_[t].is_shared_constant;
+                 });
   step.wishes->has_effects = host.has_effects;
   step.wishes->scratch = std::move(host.scratch);
   step.wishes->shares = std::move(host.shares);

@@ -25,7 +25,7 @@ class SharedWeights {
     return value;
   }
 
-  // A plan that somebody offered and somebody still holds; null where there is none.
+  // What somebody offered and somebody still holds; null where there is none.
   std::shared_ptr<const void> plan(const std::string& key) {
     std::lock_guard lock(mutex_);
     const auto found = plans_.find(key);
