@@ -130,7 +130,7 @@ def no_state(op: Op, graph: Graph) -> bool:
 @rule
 def one_scale(op: Op, graph: Graph) -> bool:
     """its 8-bit and 16-bit tensors must have a scale above 0; several only the weights of products may have"""
-    plain = PLAIN_BYTES.get(op.kind, lambda op: ())(op)
+    plain = PLAIN_BYTES[op.kind](op) if op.kind in PLAIN_BYTES else ()
     return all(
         _has_scales(graph.tensors[t], op.kind in WITH_WEIGHTS and t == op.inputs[WEIGHTS])
         for t in (*op.inputs, *op.outputs)

@@ -6,7 +6,7 @@ import numpy as np
 
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_7
-from subgraft.backends.nnapi.draft import ONE, TYPES, Draft, Operand, Refused
+from subgraft.backends.nnapi.draft import ONE, TYPES, Draft, Operand
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.delegates import Graph, Op, rule
 
@@ -185,21 +185,24 @@ CASTABLE = ("float32", "float16", "int32")
 
 @rule
 def castable(op: Op, graph: Graph) -> bool:
-    """NNAPI casts to float32, float16, int32 and uint8"""
-    return graph.tensors[op.outputs[0]].dtype in (*CASTABLE, "uint8")
+    """NNAPI casts between float32, float16, int32 and uint8, and other types to themselves"""
+    types = {graph.tensors[t].dtype for t in (*op.inputs, *op.outputs)}
+    return len(types) == 1 or types <= {*CASTABLE, "uint8"}
 
 
 @rule
 def keeps_its_bits(op: Op, graph: Graph) -> bool:
     """of what is cast to uint8 TFLite keeps the lowest bits, and NNAPI takes the nearest value that fits"""
-    return graph.tensors[op.outputs[0]].dtype != "uint8"
+    return graph.tensors[op.outputs[0]].dtype != "uint8" or graph.tensors[op.inputs[0]].dtype == "uint8"
 
 
-@lowers("CAST", levels=dict.fromkeys((*CASTABLE, "uint8"), LEVEL_3), rules=(castable, keeps_its_bits), any_rank=True)
+@lowers(
+    "CAST",
+    levels={**dict.fromkeys((*CASTABLE, "uint8"), LEVEL_3), **dict.fromkeys(("bool", "int8", "int16"), LEVEL_4)},
+    rules=(castable, keeps_its_bits),
+    any_rank=True,
+)
 def cast(op: Op, draft: Draft) -> None:
-    types = {draft.graph.tensors[t].dtype for t in (*op.inputs, *op.outputs)}
-    if len(types) == 1 and draft.level < LEVEL_4:
-        raise Refused(f"a cast to the same type needs {codes.called(LEVEL_4)}")
     draft.write("CAST", [draft.tensor(op.inputs[0])], draft.tensor(op.outputs[0]))
 
 

@@ -182,7 +182,7 @@ def same_types_of_data(op: Op, graph: Graph) -> bool:
     return same_types(image_only(op), graph)
 
 
-@lowers("MEAN", levels=floats(LEVEL_2, LEVEL_3), rules=(*REDUCED, same_types_of_data), scalars=True)
+@lowers("MEAN", levels=floats(LEVEL_2), rules=(*REDUCED, same_types_of_data), scalars=True)
 def mean(op: Op, draft: Draft) -> None:
     keep = draft.integer(int(op.options.get("keep_dims", False)))  # an INT32 here, a BOOL in all other reductions
     x, out = draft.tensor(op.inputs[0]), draft.tensor(op.outputs[0])
