@@ -81,3 +81,19 @@ def test_a_process_that_may_use_one_cpu_gets_no_workers() -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "OPENBLAS_NUM_THREADS": "1"}
     child = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
     assert child.stdout.strip() == "0", child.stdout + child.stderr
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+def test_programs_that_share_workers_race_for_nothing(sanitizer: str, tmp_path: Path) -> None:
+    native = Path(__file__).parent.parent / "native"
+    program = tmp_path / "share_thread_pool"
+    sources = [native / "tests/share_thread_pool.cpp", native / "src/runtime/threads.cpp"]
+    checked = ["-g", "-O1", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"]
+    build = ["c++", "-std=c++20", *checked, f"-I{native / 'src'}", *map(str, sources), "-lpthread", "-o", str(program)]
+    made = subprocess.run(build, capture_output=True, text=True)
+    if "cannot find" in made.stderr:
+        pytest.skip(f"the compiler has no -fsanitize={sanitizer}")
+    assert made.returncode == 0, made.stderr
+    done = subprocess.run([str(program), "2000"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")

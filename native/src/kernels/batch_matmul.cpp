@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/batch_matmul_int16.h"
 #include "kernels/batch_matmul_int8.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
@@ -150,6 +151,8 @@ Compute matmul_quantized(Preparation& p, const MatmulSizes& s, Product product) 
   const auto range = output_range<X>(p, 0);
   if constexpr (sizeof(X) == 1)
     if (Compute fast = matmul_int8_on_vectors(p, s, multiplier, range)) return fast;
+  if constexpr (sizeof(X) == 2)
+    if (Compute fast = matmul_int16_on_vectors(p, s, multiplier, range)) return fast;
   const auto left = left_side<X>(p, s);
   const auto right = right_side<W>(p, s);
   return [=](const Invocation& v) {

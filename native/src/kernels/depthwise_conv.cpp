@@ -92,7 +92,8 @@ Compute depthwise_int16(Preparation& p, const ConvGeometry& g) {
 }
 
 Compute prepare_depthwise_conv(Preparation& p) {
-  const ConvGeometry g = conv_geometry(p, true);
+  ConvGeometry g = conv_geometry(p, true);
+  absorb_border(p, g.y, g.x);
   const DType in = p.input(0).dtype, weights = p.input(1).dtype;
   p.require(p.output(0).dtype == in, "input is ", dtype_name(in), " but output is ", dtype_name(p.output(0).dtype));
   if (in == DType::float32) {

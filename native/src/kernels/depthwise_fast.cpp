@@ -18,7 +18,7 @@ namespace {
 
 // For grain_of(), which counts multiplications one by one: how many products of floats, and how many steps of integer
 // outputs, take the time of one.
-constexpr int64_t kVectorGain = 4, kStepGain = 3;
+constexpr int64_t kVectorGain = 1, kStepGain = 3;
 
 // Images and filters that are one column wide, as those of sounds are, lie in memory as if they were one row high: a
 // row takes many outputs at once.
@@ -269,7 +269,7 @@ Compute fast_depthwise_hybrid(Preparation& p, const ConvGeometry& geometry) {
 
 Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
   const ConvGeometry g = laid_down(geometry);
-  const FloatDepthwiseKernel* kernel = float_depthwise();
+  const FloatDepthwiseKernel* kernel = float_depthwise(g.channels_out);
   if (!kernel || g.pixels() == 0) return {};
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const FloatDepthwise layer = float_layer(g, activation_range(activation(p)));

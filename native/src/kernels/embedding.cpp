@@ -8,6 +8,7 @@
 #include "kernels/families.h"
 #include "kernels/farm_hash.h"
 #include "kernels/movement.h"
+#include "kernels/pick_rows.h"
 
 namespace subgraft {
 namespace {
@@ -53,7 +54,7 @@ void dequantize_rows(const Lookup& l, const Invocation& v, int64_t begin, int64_
 }
 
 void check_rows(const Lookup& l, const Invocation& v) {
-  for (int64_t i = 0; i < l.count; ++i) checked_row(v.in<int32_t>(0)[i], l.rows);
+  if (const int32_t* wrong = find_outside(v.in<int32_t>(0), l.count, l.rows)) checked_row(*wrong, l.rows);
 }
 
 template <int bits>
@@ -107,9 +108,8 @@ Compute run_copying(const Preparation& p, const Lookup& l) {
   return [l, row_bytes = bits / 8](const Invocation& v) {
     check_rows(l, v);
     v.parallel(l.count, row_grain(row_bytes), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        std::memcpy(v.out<char>(0) + i * row_bytes, v.in<char>(1) + v.in<int32_t>(0)[i] * row_bytes,
-                    static_cast<size_t>(row_bytes));
+      pick_rows(v.in<std::byte>(1), row_bytes, v.in<int32_t>(0) + begin, end - begin,
+                v.out<std::byte>(0) + begin * row_bytes);
     });
   };
 }

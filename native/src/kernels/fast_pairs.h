@@ -53,7 +53,7 @@ Compute fast_pairs(Preparation& p, const Broadcast<2>& plan, const PairFunctions
   return [loop, parameters](const Invocation& v) { loop(v, &parameters); };
 }
 
-// What about 20 us of work are.
-inline constexpr int64_t kFloatPairsGrain = 1 << 17, kQuantizedPairsGrain = 1 << 16;
+// What is worth a thread: some 64 KB of memory, or 1 to 2 us.
+inline constexpr int64_t kFloatPairsGrain = 1 << 13, kQuantizedPairsGrain = 1 << 13;
 
 }  // namespace subgraft

@@ -6,7 +6,7 @@ namespace subgraft {
 namespace {
 
 constexpr int64_t kShortRow = 8;     // under which a vector is mostly empty
-constexpr int64_t kGrain = 1 << 16;  // inputs that are worth a thread of their own
+constexpr int64_t kGrain = 1 << 14;  // inputs that are worth a thread of their own
 
 }  // namespace
 

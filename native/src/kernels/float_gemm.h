@@ -50,11 +50,11 @@ class FloatWeights {
   int input_, scratch_ = -1;
   int64_t matrices_, columns_, depth_;
   ColumnsLie lie_;
-  std::shared_ptr<const Arena> packed_;
+  std::shared_ptr<const std::byte> packed_;
 };
 
-// Products that are worth a thread: some 8 us.
-inline constexpr int64_t kProductsOfThread = 1 << 19;
+// Products that are worth a thread: some 2 us.
+inline constexpr int64_t kProductsOfThread = 1 << 17;
 
 // The least number of items of so many products for one thread.
 inline int64_t grain_of_products(int64_t products) { return kProductsOfThread / std::max<int64_t>(1, products) + 1; }

@@ -1,9 +1,11 @@
 // GATHER and GATHER_ND.
+#include <algorithm>
 #include <cstring>
 
 #include "core/sub_byte.h"
 #include "kernels/families.h"
 #include "kernels/movement.h"
+#include "kernels/pick_rows.h"
 
 namespace subgraft {
 namespace {
@@ -19,7 +21,8 @@ auto with_index_type(const Preparation& p, DType dtype, Work&& work) {
 
 // The first index outside [0, limit), or null. Index i is compared with limits[i % depth].
 template <typename Index>
-const Index* find_outside(const Index* indices, int64_t count, const int64_t* limits, int depth) {
+const Index* find_outside_of(const Index* indices, int64_t count, const int64_t* limits, int depth) {
+  if (depth == 1) return find_outside(indices, count, limits[0]);
   for (int64_t i = 0; i < count; i += depth)
     for (int d = 0; d < depth; ++d)
       if (indices[i + d] < 0 || indices[i + d] >= limits[d]) return indices + i + d;
@@ -41,10 +44,15 @@ struct Gather {
   }
 };
 
+// Slices [begin, end) of the output, run by run of those that one row of the input holds.
 template <typename Index>
 void gather(const Gather& g, const std::byte* in, const Index* indices, std::byte* out, int64_t begin, int64_t end) {
-  for (int64_t i = begin; i < end; ++i)
-    std::memcpy(out + i * g.slice_bytes, in + g.source(indices, i) * g.slice_bytes, g.slice_bytes);
+  for (int64_t row = begin / g.picks; begin < end; ++row) {
+    const int64_t first = begin - row * g.picks, count = std::min(g.picks - first, end - begin);
+    pick_rows(in + row * g.limit * g.slice_bytes, g.slice_bytes, indices + row / g.outer * g.picks + first, count,
+              out + begin * g.slice_bytes);
+    begin += count;
+  }
 }
 
 // On one thread: neighbouring slices share a byte.
@@ -61,14 +69,14 @@ template <typename Index>
 Compute make_gather(const Preparation& p, const Gather& g) {
   const int64_t indices = g.batches * g.picks;
   if (p.input(1).is_constant()) {
-    const auto* wrong = find_outside(reinterpret_cast<const Index*>(p.input(1).constant), indices, &g.limit, 1);
+    const auto* wrong = find_outside(reinterpret_cast<const Index*>(p.input(1).constant), indices, g.limit);
     p.require(!wrong, "index ", wrong ? *wrong : 0, " is outside a dimension of ", g.limit);
   }
   const bool checked = p.input(1).is_constant();
   return [g, indices, checked](const Invocation& v) {
     const Index* index = v.in<Index>(1);
     if (!checked) {
-      if (const Index* wrong = find_outside(index, indices, &g.limit, 1))
+      if (const Index* wrong = find_outside(index, indices, g.limit))
         throw RunError(concat("GATHER: index ", *wrong, " is outside a dimension of ", g.limit));
     }
     if (g.slice_elements > 0) {
@@ -145,13 +153,13 @@ Compute make_gather_nd(const Preparation& p, const GatherNd& g) {
   const bool checked = p.input(1).is_constant();
   if (checked && g.depth > 0) {
     const auto* all = reinterpret_cast<const Index*>(p.input(1).constant);
-    const auto* wrong = find_outside(all, g.slices * g.depth, g.limits, g.depth);
+    const auto* wrong = find_outside_of(all, g.slices * g.depth, g.limits, g.depth);
     p.require(!wrong, "index ", wrong ? *wrong : 0, " is outside the input's shape ", p.input(0).shape.text());
   }
   return [g, checked](const Invocation& v) {
     const Index* indices = v.in<Index>(1);
     if (!checked && g.depth > 0) {
-      if (const Index* wrong = find_outside(indices, g.slices * g.depth, g.limits, g.depth))
+      if (const Index* wrong = find_outside_of(indices, g.slices * g.depth, g.limits, g.depth))
         throw RunError(
             concat("GATHER_ND: index ", *wrong, " is outside a dimension of ", g.limits[(wrong - indices) % g.depth]));
     }

@@ -42,8 +42,11 @@ class HybridLayer {
 
   void run(const Invocation& v) const {
     const int64_t image = sizes_.image_rows * sizes_.depth;
-    for (int64_t i = 0; sizes_.image_rows > 1 && i < sizes_.rows / sizes_.image_rows; ++i)
-      v.scratch<InputRange>(ranges_)[i] = range_of(v.in<float>(0) + i * image, image);
+    for (int64_t i = 0; sizes_.image_rows > 1 && i < sizes_.rows / sizes_.image_rows; ++i) {
+      InputRanges range;
+      range_of(v.in<float>(0) + i * image, 1, image, range);
+      v.scratch<InputRange>(ranges_)[i] = range.of(0);
+    }
     v.parallel(pieces_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t piece = begin; piece < end; ++piece) run_piece(v, piece);
     });
@@ -61,31 +64,40 @@ class HybridLayer {
   int64_t panel_bytes() const { return round_up(block_rows_ * stride_, 64); }
   int64_t piece_bytes() const { return panel_bytes() + kInt8SumBytes; }
 
+  // How rows are quantized; images of several rows have one range.
   struct InputRange {
-    float low, high;
-    DynamicRange q;
+    float scale, inverse;
+    int32_t zero;
+    bool is_empty;
   };
-  InputRange range_of(const float* values, int64_t count) const {
-    InputRange range;
-    quantize_->range(values, count, range.low, range.high);
-    range.q = asymmetric_ ? asymmetric_range(range.low, range.high) : symmetric_range(std::max(-range.low, range.high));
-    return range;
+  struct InputRanges {
+    float lows[kBlockRows], highs[kBlockRows], scales[kBlockRows], inverses[kBlockRows];
+    int32_t zeros[kBlockRows];
+
+    InputRange of(int64_t i) const { return {scales[i], inverses[i], zeros[i], lows[i] == highs[i]}; }
+  };
+  // Of up to kBlockRows times `count` neighbours.
+  void range_of(const float* values, int64_t rows, int64_t count, InputRanges& to) const {
+    quantize_->ranges(values, rows, count, to.lows, to.highs);
+    (asymmetric_ ? quantize_->asymmetric
+                 : quantize_->symmetric)({to.lows, to.highs, rows, to.scales, to.zeros, to.inverses});
   }
-  InputRange range_of_row(const Invocation& v, int64_t row) const {
-    if (sizes_.image_rows > 1) return v.scratch<InputRange>(ranges_)[row / sizes_.image_rows];
-    return range_of(v.in<float>(0) + row * sizes_.depth, sizes_.depth);
+  void ranges_of_rows(const Invocation& v, int64_t row, int64_t rows, InputRanges& to) const {
+    if (sizes_.image_rows == 1) return range_of(v.in<float>(0) + row * sizes_.depth, rows, sizes_.depth, to);
+    for (int64_t r = 0; r < rows; ++r) {
+      const InputRange range = v.scratch<InputRange>(ranges_)[(row + r) / sizes_.image_rows];
+      to.scales[r] = range.scale;
+      to.inverses[r] = range.inverse;
+      to.zeros[r] = range.zero;
+      to.lows[r] = 0;
+      to.highs[r] = range.is_empty ? 0 : 1;
+    }
   }
   void quantize_row(const InputRange& range, const float* row, uint8_t flip, uint8_t* to) const {
-    if (asymmetric_ && range.low == range.high) {
+    if (asymmetric_ && range.is_empty)
       std::fill(to, to + sizes_.depth, flip);
-      return;
-    }
-    const int32_t least = asymmetric_ ? -128 : -127;
-    quantize_->quantize(row, sizes_.depth, inverse_of(range), range.q.zero_point, least, flip, to);
-  }
-  float inverse_of(const InputRange& range) const {
-    if (asymmetric_) return 1 / range.q.scale;
-    return range.low == range.high ? 0 : 127 / std::max(-range.low, range.high);
+    else
+      quantize_->quantize(row, sizes_.depth, range.inverse, range.zero, asymmetric_ ? -128 : -127, flip, to);
   }
 
   void run_piece(const Invocation& v, int64_t piece) const {
@@ -100,16 +112,13 @@ class HybridLayer {
     if (gemm_->begin) gemm_->begin();
     for (int64_t row = row_begin; row < row_end; row += block_rows_) {
       const int64_t rows = std::min(block_rows_, row_end - row);
-      float row_scales[kBlockRows];
-      int32_t row_zeros[kBlockRows];
-      for (int64_t r = 0; r < rows; ++r) {
-        const InputRange range = range_of_row(v, row + r);
-        quantize_row(range, v.in<float>(0) + (row + r) * sizes_.depth, flip, panel + r * stride_);
-        row_scales[r] = range.q.scale;
-        row_zeros[r] = range.q.zero_point + flip;
-      }
+      InputRanges ranges;
+      ranges_of_rows(v, row, rows, ranges);
+      for (int64_t r = 0; r < rows; ++r)
+        quantize_row(ranges.of(r), v.in<float>(0) + (row + r) * sizes_.depth, flip, panel + r * stride_);
+      for (int64_t r = 0; r < rows; ++r) ranges.zeros[r] += flip;
       const bool centered = is_signed_ && !asymmetric_;
-      const Rows at{row, rows, row_scales, centered ? nullptr : row_zeros};
+      const Rows at{row, rows, ranges.scales, centered ? nullptr : ranges.zeros};
       for (int64_t block = block_begin; block < block_end; block += kInt8ChunkBlocks)
         multiply(v, at, block, std::min(kInt8ChunkBlocks, block_end - block), panel, sums);
     }
@@ -160,9 +169,9 @@ Compute hybrid_product_on_vectors(Preparation& p, const HybridSizes& s, std::spa
   p.spell_out(1);
   if (!quantize_rows() || !has_int8_kernels(p, 1, 2) || p.input(1).dtype == DType::uint8) return {};
   if (s.rows == 0 || s.units == 0 || s.depth == 0) return {};
-  return [layer = std::make_shared<const HybridLayer>(p, s, scales, asymmetric, range)](const Invocation& v) {
-    layer->run(v);
-  };
+  const auto layer = std::make_shared<const HybridLayer>(p, s, scales, asymmetric, range);
+  p.release(1);
+  return [layer](const Invocation& v) { layer->run(v); };
 }
 
 }  // namespace subgraft

@@ -23,8 +23,8 @@ Compute map(int64_t count, F f) {
   };
 }
 
-// What about 20 us of work are for functions that compute much or little.
-inline constexpr int64_t kFunctionGrain = 1 << 15, kSimpleFunctionGrain = 1 << 17;
+// The same for functions on vectors that compute much or little: some 64 KB of memory, or 1 to 2 us.
+inline constexpr int64_t kFunctionGrain = 1 << 13, kSimpleFunctionGrain = 1 << 14;
 
 // The same by a function of micro/elementwise.h.
 template <typename In, typename Out, typename Parameters>

@@ -50,10 +50,15 @@ struct FastPool<AveragePool<T>> {
 };
 
 template <typename Limits>
-PoolLayer layer_of(const PoolGeometry& g, const Limits& range) {
+PoolLayer layer_of(Preparation& p, const PoolGeometry& g, const Limits& range) {
+  const Preparation::Border border = p.absorb_border(0);
   PoolLayer layer;
-  layer.in_height = g.y.in;
-  layer.in_width = g.x.in;
+  layer.top = border.top;
+  layer.bottom = border.bottom;
+  layer.left = border.left;
+  layer.right = border.right;
+  layer.in_height = g.y.in - border.top - border.bottom;
+  layer.in_width = g.x.in - border.left - border.right;
   layer.out_height = g.y.out;
   layer.out_width = g.x.out;
   layer.channels = g.channels;
@@ -69,6 +74,7 @@ PoolLayer layer_of(const PoolGeometry& g, const Limits& range) {
   } else {
     layer.min = range.min;
     layer.max = range.max;
+    if (p.input(0).is_quantized()) layer.zero = p.input(0).zero_point();
   }
   return layer;
 }
@@ -83,14 +89,14 @@ bool divides_exactly(int64_t window) {
 constexpr int64_t kElementsAtOnce = 8;
 
 template <typename T, typename Pool>
-Compute pool_as(const Preparation& p, const PoolGeometry& g) {
+Compute pool_as(Preparation& p, const PoolGeometry& g) {
   const int64_t window = int64_t{std::min(g.y.in, g.y.filter)} * std::min(g.x.in, g.x.filter);
   if (window > Pool::kMostElements) p.unsupported("windows of ", window, " elements");
   const auto range = pooled_range<T>(p);
   const PoolKernel* kernel = pool_kernel();
   const PoolPixels<T> fast = kernel && divides_exactly<T>(window) ? FastPool<Pool>::template of<T>(*kernel) : nullptr;
   if (fast && g.channels > 0) {
-    const PoolLayer layer = layer_of(g, range);
+    const PoolLayer layer = layer_of(p, g, range);
     const int64_t grain = grain_of(window * g.channels / kElementsAtOnce);
     return [=](const Invocation& v) {
       v.parallel(g.pixels(), grain,

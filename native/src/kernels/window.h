@@ -54,4 +54,13 @@ inline Window make_window(const Preparation& p, int64_t padding, int64_t in, int
   return window;
 }
 
+// What a PAD before the op puts around the images of input 0 becomes padding of the op's own, where padding is zeros.
+inline void absorb_border(Preparation& p, Window& y, Window& x) {
+  const Preparation::Border border = p.absorb_border(0);
+  y.in -= static_cast<int32_t>(border.top + border.bottom);
+  y.before += border.top;
+  x.in -= static_cast<int32_t>(border.left + border.right);
+  x.before += border.left;
+}
+
 }  // namespace subgraft

@@ -34,12 +34,17 @@ inline View view_of(const FloatDepthwiseCall& call, int64_t batch, int64_t y, in
   return view;
 }
 
-// Whether memory decides the speed: pixels are farther apart than prefetching follows, or images are larger than the
-// second cache.
+// Whether the image leaves the second cache.
+inline bool is_large(const RealLayer& layer) {
+  constexpr int64_t kLargeImage = 1 << 20;
+  return 4 * int64_t{layer.in_height} * layer.in_width * layer.channels > kLargeImage;
+}
+
+// Whether memory decides the speed: pixels are farther apart than prefetching follows, or images are large. Small
+// filters do not lose much by reading their weights for each place.
 inline bool reads_in_order(const RealLayer& layer, const View& view) {
-  constexpr int64_t kFarApart = 2048, kLargeImage = 1 << 20;
-  const int64_t image = 4 * int64_t{layer.in_height} * layer.in_width * layer.channels;
-  return view.pitch * 4 > kFarApart || image > kLargeImage;
+  const int64_t far_apart = layer.filter_width == 3 ? 256 : 2048;  // bytes
+  return view.pitch * 4 >= far_apart || is_large(layer);
 }
 
 // A filter and stride that are known when this is compiled: a tile of `rows` x kTile outputs loads each value once.
@@ -47,24 +52,63 @@ template <int filter, int stride, int rows>
 struct Square {
   static constexpr int kInRows = (rows - 1) * stride + filter;
   static constexpr int kInColumns = (kTile - 1) * stride + filter;
+  static constexpr int kEdge = filter / 2;
   static_assert(kInColumns <= kDepthwiseZeroColumns);
 
   const float* row[kInRows];  // where column 0 of the image would be; zeros for rows outside
   int64_t step[kInRows];      // from one column to the next; 0 for zeros
-  bool has_zeros;
-  int64_t first_x;  // the column of the image that output 0 begins with
+  bool is_mixed;              // with zeros, which are too few for columns that are dilated
+  int64_t first_x;            // the column of the image that output 0 begins with
 
-  // from: one value for each row, its columns `pitch` apart.
-  template <bool whole>
-  [[gnu::always_inline]] static void sum_tile(const float* const* from, int64_t pitch, const Floats* w, Floats start,
-                                              Channels channels, Floats (*sums)[kTile]) {
+  // The values of a tile, which sources give by row and column.
+
+  // All are inside the image. from: one value for each row, its columns `pitch` apart.
+  struct Inside {
+    const float* from[kInRows];
+    int64_t pitch;
+
+    template <bool whole>
+    [[gnu::always_inline]] Floats value(int row, int column, Channels channels) const {
+      return load_channels<whole>(from[row] + column * pitch + channels.first, channels.count);
+    }
+  };
+
+  // At most kEdge columns on either side are outside: any others are read instead, and their bits masked.
+  struct Edged {
+    const float* from[kInRows];
+    int64_t pitch;
+    int64_t at[2 * kEdge];  // from `from` to the outer columns
+    Ints mask[2 * kEdge];
+
+    template <bool whole>
+    [[gnu::always_inline]] Floats value(int row, int column, Channels channels) const {
+      const bool is_left = column < kEdge;
+      if (!is_left && column < kInColumns - kEdge)
+        return load_channels<whole>(from[row] + column * pitch + channels.first, channels.count);
+      const int i = is_left ? column : column - (kInColumns - 2 * kEdge);
+      return real(both(bits(load_channels<whole>(from[row] + at[i] + channels.first, channels.count)), mask[i]));
+    }
+  };
+
+  // Any are outside, where zeros are.
+  struct Scattered {
+    const float* at[kInRows * kInColumns];
+
+    template <bool whole>
+    [[gnu::always_inline]] Floats value(int row, int column, Channels channels) const {
+      return load_channels<whole>(at[row * kInColumns + column] + channels.first, channels.count);
+    }
+  };
+
+  template <bool whole, typename Source>
+  [[gnu::always_inline]] static void sum_tile(const Source& source, const Floats* w, Floats start, Channels channels,
+                                              Floats (*sums)[kTile]) {
     for (int r = 0; r < rows; ++r)
       for (int t = 0; t < kTile; ++t) sums[r][t] = start;
 #pragma GCC unroll 128
     for (int i = 0; i < kInRows * kInColumns; ++i) {
       const int row = i / kInColumns, column = i % kInColumns;
-      const float* at = from[row] + column * pitch;
-      const Floats value = load_channels<whole>(at, channels.count);
+      const Floats value = source.template value<whole>(row, column, channels);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 16
@@ -74,21 +118,6 @@ struct Square {
           sums[r][t] = multiply_add(value, w[tap_row * filter + tap], sums[r][t]);
         }
       }
-    }
-  }
-
-  // The values that a tile at output x needs, with zeros beside the image.
-  template <bool whole>
-  void copy_patch(const View& view, int64_t x, Channels channels, float* patch) const {
-    const int64_t column = first_x + x * stride, left = view.in_width - column;
-    const int begin = static_cast<int>(column < 0 ? -column : 0);
-    const int end = static_cast<int>(left < kInColumns ? left : kInColumns);
-    for (int r = 0; r < kInRows; ++r) {
-      const float* at = row[r] + channels.first + column * step[r];
-      float* to = patch + r * kInColumns * kLanes;
-      for (int c = 0; c < begin; ++c) store(to + c * kLanes, broadcast(0.f));
-      for (int c = begin; c < end; ++c) store(to + c * kLanes, load_channels<whole>(at + c * step[r], channels.count));
-      for (int c = end > begin ? end : begin; c < kInColumns; ++c) store(to + c * kLanes, broadcast(0.f));
     }
   }
 
@@ -106,82 +135,122 @@ struct Square {
     }
   };
 
-  // kTile neighbours of one row. from: channel 0 of the values of each row; null where a patch is needed.
+  // kTile neighbours of each row of outputs.
   struct Place {
-    const float* from[kInRows];
-    bool is_inside;
-    int64_t x;
-    float* to;
+    int64_t x;       // the first
+    int64_t column;  // of the image, that it begins with
   };
 
-  [[gnu::always_inline]] Place place_at(const View& view, Taps inside, bool needs_patches, int64_t next,
-                                        float* out) const {
-    Place place;
-    place.x = next + kTile <= view.out_width ? next : view.out_width - kTile;
-    place.is_inside = place.x >= inside.begin && place.x + kTile <= inside.end && !needs_patches;
-    for (int r = 0; r < kInRows; ++r) place.from[r] = row[r] + (first_x + place.x * stride) * step[r];
-    place.to = out + place.x * view.pitch;
-    return place;
+  [[gnu::always_inline]] Place place_at(const View& view, int64_t next) const {
+    const int64_t x = next + kTile <= view.out_width ? next : view.out_width - kTile;
+    return {x, first_x + x * stride};
   }
 
-  template <bool whole>
-  [[gnu::always_inline]] void sum_at(const View& view, const Place& place, const Parameters& parameters,
-                                     const Clamp& clamp, Channels channels) const {
-    Floats sums[rows][kTile];
-    const float* from[kInRows];
-    alignas(64) float patch[kInRows * kInColumns * kLanes];
-    for (int r = 0; r < kInRows; ++r) from[r] = place.from[r] + channels.first;
-    int64_t pitch = view.pitch;
-    if (!place.is_inside) {
-      copy_patch<whole>(view, place.x, channels, patch);
-      for (int r = 0; r < kInRows; ++r) from[r] = patch + r * kInColumns * kLanes;
-      pitch = kLanes;
+  // Whether a tile passes the image by no more than so many columns on either side. Rows outside are zeros only where
+  // columns are not dilated.
+  bool fits(const View& view, const Place& place, int64_t columns) const {
+    return !is_mixed && place.column >= -columns && place.column + kInColumns - columns <= view.in_width;
+  }
+
+  [[gnu::always_inline]] Inside inside_of(const View& view, const Place& place) const {
+    Inside source;
+    for (int r = 0; r < kInRows; ++r) source.from[r] = row[r] + place.column * step[r];
+    source.pitch = view.pitch;
+    return source;
+  }
+
+  [[gnu::always_inline]] Edged edged_of(const View& view, const Place& place) const {
+    Edged source;
+    for (int r = 0; r < kInRows; ++r) source.from[r] = row[r] + place.column * step[r];
+    source.pitch = view.pitch;
+    for (int i = 0; i < 2 * kEdge; ++i) {
+      const int column = i < kEdge ? i : i + (kInColumns - 2 * kEdge);
+      const bool is_inside = place.column + column >= 0 && place.column + column < view.in_width;
+      source.at[i] = (is_inside ? column : kEdge) * view.pitch;
+      source.mask[i] = broadcast(is_inside ? -1 : 0);
     }
-    sum_tile<whole>(from, pitch, parameters.w, parameters.start, channels, sums);
+    return source;
+  }
+
+  Scattered scattered_of(const View& view, const Place& place, const float* zeros) const {
+    Scattered source;
+    for (int r = 0; r < kInRows; ++r) {
+      for (int c = 0; c < kInColumns; ++c) {
+        const int64_t column = place.column + c;
+        const bool is_inside = column >= 0 && column < view.in_width;
+        source.at[r * kInColumns + c] = is_inside ? row[r] + column * step[r] : zeros;
+      }
+    }
+    return source;
+  }
+
+  // One vector of channels. out: row 0 of the tile, column 0.
+  template <bool whole, typename Source>
+  [[gnu::always_inline]] static void sum_one(const View& view, const Place& place, const Source& source,
+                                             const Parameters& parameters, const Clamp& clamp, Channels channels,
+                                             float* out) {
+    Floats sums[rows][kTile];
+    sum_tile<whole>(source, parameters.w, parameters.start, channels, sums);
+    float* const to = out + place.x * view.pitch + channels.first;
     for (int r = 0; r < rows; ++r)
       for (int t = 0; t < kTile; ++t)
-        store_channels<whole>(place.to + channels.first + r * view.out_row + t * view.pitch, clamp(sums[r][t]),
-                              channels.count);
+        store_channels<whole>(to + r * view.out_row + t * view.pitch, clamp(sums[r][t]), channels.count);
   }
 
   // Rows of at least kTile outputs, one vector of channels after the other: their parameters stay in registers.
   template <bool whole>
-  void sum_channels(const FloatDepthwiseCall& call, const View& view, Taps inside, bool needs_patches,
-                    Channels channels, float* out) const {
+  void sum_channels(const FloatDepthwiseCall& call, const View& view, Channels channels, float* out) const {
     Parameters parameters;
     parameters.template read<whole>(call, channels);
     const Clamp clamp{broadcast(call.layer->min), broadcast(call.layer->max)};
-    for (int64_t next = 0; next < view.out_width; next += kTile)
-      sum_at<whole>(view, place_at(view, inside, needs_patches, next, out), parameters, clamp, channels);
-  }
-
-  // All channels of one place after the other: memory is read in its order.
-  void sum_places(const FloatDepthwiseCall& call, const View& view, Taps inside, bool needs_patches, float* out) const {
-    const int64_t channels = call.layer->channels;
-    const Clamp clamp{broadcast(call.layer->min), broadcast(call.layer->max)};
-    Parameters parameters;
     for (int64_t next = 0; next < view.out_width; next += kTile) {
-      const Place place = place_at(view, inside, needs_patches, next, out);
-      int64_t c = 0;
-      for (; c + kLanes <= channels; c += kLanes) {
-        parameters.template read<true>(call, {c, kLanes});
-        sum_at<true>(view, place, parameters, clamp, {c, kLanes});
-      }
-      if (c < channels) {
-        parameters.template read<false>(call, {c, channels - c});
-        sum_at<false>(view, place, parameters, clamp, {c, channels - c});
-      }
+      const Place place = place_at(view, next);
+      if (fits(view, place, 0))
+        sum_one<whole>(view, place, inside_of(view, place), parameters, clamp, channels, out);
+      else if (fits(view, place, kEdge))
+        sum_one<whole>(view, place, edged_of(view, place), parameters, clamp, channels, out);
+      else
+        sum_one<whole>(view, place, scattered_of(view, place, call.zeros), parameters, clamp, channels, out);
     }
   }
 
-  void sum_rows(const FloatDepthwiseCall& call, const View& view, Taps inside, float* out) const {
+  // All channels of one place.
+  template <typename Source>
+  void sum_place(const FloatDepthwiseCall& call, const View& view, const Place& place, const Source& source,
+                 float* out) const {
     const int64_t channels = call.layer->channels;
-    // Zeros are as many as columns without dilation need.
-    const bool needs_patches = has_zeros && view.pitch != channels;
-    if (reads_in_order(*call.layer, view)) return sum_places(call, view, inside, needs_patches, out);
+    const Clamp clamp{broadcast(call.layer->min), broadcast(call.layer->max)};
+    Parameters parameters;
     int64_t c = 0;
-    for (; c + kLanes <= channels; c += kLanes) sum_channels<true>(call, view, inside, needs_patches, {c, kLanes}, out);
-    if (c < channels) sum_channels<false>(call, view, inside, needs_patches, {c, channels - c}, out);
+    for (; c + kLanes <= channels; c += kLanes) {
+      parameters.template read<true>(call, {c, kLanes});
+      sum_one<true>(view, place, source, parameters, clamp, {c, kLanes}, out);
+    }
+    if (c < channels) {
+      parameters.template read<false>(call, {c, channels - c});
+      sum_one<false>(view, place, source, parameters, clamp, {c, channels - c}, out);
+    }
+  }
+
+  // One place after the other: memory is read in its order.
+  void sum_places(const FloatDepthwiseCall& call, const View& view, float* out) const {
+    for (int64_t next = 0; next < view.out_width; next += kTile) {
+      const Place place = place_at(view, next);
+      if (fits(view, place, 0))
+        sum_place(call, view, place, inside_of(view, place), out);
+      else if (fits(view, place, kEdge))
+        sum_place(call, view, place, edged_of(view, place), out);
+      else
+        sum_place(call, view, place, scattered_of(view, place, call.zeros), out);
+    }
+  }
+
+  void sum_rows(const FloatDepthwiseCall& call, const View& view, float* out) const {
+    const int64_t channels = call.layer->channels;
+    if (is_mixed || reads_in_order(*call.layer, view)) return sum_places(call, view, out);
+    int64_t c = 0;
+    for (; c + kLanes <= channels; c += kLanes) sum_channels<true>(call, view, {c, kLanes}, out);
+    if (c < channels) sum_channels<false>(call, view, {c, channels - c}, out);
   }
 };
 
@@ -190,89 +259,15 @@ void square_rows(const FloatDepthwiseCall& call, const View& view, int64_t y) {
   using Tile = Square<filter, stride, rows>;
   Tile tile;
   tile.first_x = -view.before_x;
-  tile.has_zeros = false;
+  tile.is_mixed = false;
   for (int r = 0; r < Tile::kInRows; ++r) {
     const int64_t in = y * stride - view.before_y + r;
     const bool is_inside = in >= 0 && in < view.in_height;
     tile.row[r] = is_inside ? view.in + in * view.in_row : call.zeros;
     tile.step[r] = is_inside ? view.pitch : 0;
-    tile.has_zeros |= !is_inside;
+    tile.is_mixed |= !is_inside && view.pitch != call.layer->channels;
   }
-  const Taps inside = interior(view.in_width, view.out_width, filter, stride, 1, view.before_x);
-  tile.sum_rows(call, view, inside, view.out + y * view.out_row);
-}
-
-// Images that are small enough are copied, one vector of channels after the other, with zeros around them: tiles read
-// them at short distances and know no edges.
-constexpr int64_t kCopyBytes = 24 << 10;
-
-template <int filter, int stride>
-struct Copied {
-  static int64_t width(const View& view) { return (view.out_width - 1) * stride + filter; }
-  static int64_t height(const View& view) { return (view.out_height - 1) * stride + filter; }
-
-  template <bool whole>
-  static void copy(const View& view, Channels channels, float* to) {
-    for (int64_t r = 0; r < height(view); ++r) {
-      const int64_t y = r - view.before_y;
-      const bool is_inside = y >= 0 && y < view.in_height;
-      const int64_t left = view.before_x,
-                    right = width(view) < left + view.in_width ? width(view) : left + view.in_width;
-      const float* from = view.in + y * view.in_row + channels.first;
-      int64_t c = 0;
-      for (; c < (is_inside ? left : width(view)); ++c, to += kLanes) store(to, broadcast(0.f));
-      for (; c < right; ++c, to += kLanes)
-        store(to, load_channels<whole>(from + (c - left) * view.pitch, channels.count));
-      for (; c < width(view); ++c, to += kLanes) store(to, broadcast(0.f));
-    }
-  }
-
-  // `rows` rows of outputs from y on.
-  template <bool whole, int rows>
-  [[gnu::always_inline]] static void sum_rows(const View& view, const float* image, int64_t y, const Floats* w,
-                                              Floats start, const Clamp& clamp, Channels channels) {
-    using Tile = Square<filter, stride, rows>;
-    const float* row = image + y * stride * width(view) * kLanes;
-    for (int64_t next = 0; next < view.out_width; next += kTile) {
-      const int64_t x = next + kTile <= view.out_width ? next : view.out_width - kTile;
-      const float* from[Tile::kInRows];
-      for (int r = 0; r < Tile::kInRows; ++r) from[r] = row + (r * width(view) + x * stride) * kLanes;
-      Floats sums[rows][kTile];
-      Tile::template sum_tile<true>(from, kLanes, w, start, channels, sums);
-      float* to = view.out + y * view.out_row + x * view.pitch + channels.first;
-      for (int r = 0; r < rows; ++r)
-        for (int t = 0; t < kTile; ++t)
-          store_channels<whole>(to + r * view.out_row + t * view.pitch, clamp(sums[r][t]), channels.count);
-    }
-  }
-
-  template <bool whole>
-  static void run(const FloatDepthwiseCall& call, const View& view, Channels channels) {
-    alignas(64) float image[kCopyBytes / 4];
-    copy<whole>(view, channels, image);
-    typename Square<filter, stride, 1>::Parameters parameters;
-    parameters.template read<whole>(call, channels);
-    const Clamp clamp{broadcast(call.layer->min), broadcast(call.layer->max)};
-    int64_t y = 0;
-    for (; y + 2 <= view.out_height; y += 2)
-      sum_rows<whole, 2>(view, image, y, parameters.w, parameters.start, clamp, channels);
-    if (y < view.out_height) sum_rows<whole, 1>(view, image, y, parameters.w, parameters.start, clamp, channels);
-  }
-};
-
-// One vector of channels of one image.
-template <int filter, int stride>
-void copied_channels(const FloatDepthwiseCall& call, int64_t batch, Channels channels) {
-  const RealLayer& layer = *call.layer;
-  for (int64_t y = 0; y < layer.dilation_y; ++y) {
-    for (int64_t x = 0; x < layer.dilation_x; ++x) {
-      const View view = view_of(call, batch, y, x);
-      if (channels.count == kLanes)
-        Copied<filter, stride>::template run<true>(call, view, channels);
-      else
-        Copied<filter, stride>::template run<false>(call, view, channels);
-    }
-  }
+  tile.sum_rows(call, view, view.out + y * view.out_row);
 }
 
 }  // namespace

@@ -90,22 +90,98 @@ void exactly_real(const SumBlock& b, const RealScale& s, Out* out, int64_t out_s
   }
 }
 
-void finish_float(const SumBlock& b, const FloatScale& s, float* out, int64_t out_stride) {
-  const __m512 low = _mm512_set1_ps(s.min), high = _mm512_set1_ps(s.max);
-  for (int64_t channel = 0; channel < b.channels; channel += kLanes) {
-    const __mmask16 mask = lanes_of(b.channels - channel);
-    const __m512 scale = _mm512_loadu_ps(s.scales + channel);
-    const __m512 bias = s.bias ? _mm512_loadu_ps(s.bias + channel) : _mm512_setzero_ps();
-    const __m512i weight_sums = s.row_zeros ? load_or_zero(s.weight_sums, channel) : _mm512_setzero_si512();
-    for_rows(b, channel, nullptr, [&](int64_t row, __m512i x) {
-      if (s.row_zeros) x = _mm512_sub_epi32(x, _mm512_mullo_epi32(weight_sums, _mm512_set1_epi32(s.row_zeros[row])));
-      const __m512 row_scale = _mm512_set1_ps(s.row_scales[row]), sum = _mm512_cvtepi32_ps(x);
-      const __m512 real = s.twice ? _mm512_mul_ps(_mm512_mul_ps(sum, scale), row_scale)
-                                  : _mm512_mul_ps(sum, _mm512_mul_ps(row_scale, scale));
-      const __m512 biased = _mm512_add_ps(real, bias);
-      _mm512_mask_storeu_ps(out + row * out_stride + channel, mask, _mm512_min_ps(high, _mm512_max_ps(low, biased)));
-    });
+// Weight sums of 22 bits in two parts, 128 times the upper one and the lower one, for products of 16 bits with pairs of
+// a row's zero point of 9 bits: quicker than products of 32 bits.
+constexpr int kPartBits = 7, kPairRows = 64;
+inline __m512i parts_of(__m512i weight_sums) {
+  const __m512i upper = _mm512_slli_epi32(_mm512_srai_epi32(weight_sums, kPartBits), 16);
+  return _mm512_or_si512(upper, _mm512_and_si512(weight_sums, _mm512_set1_epi32((1 << kPartBits) - 1)));
+}
+inline bool has_parts(__m512i weight_sums) {
+  const __m512i limit = _mm512_set1_epi32(1 << (15 + kPartBits));
+  return _mm512_cmplt_epu32_mask(_mm512_add_epi32(weight_sums, limit), _mm512_add_epi32(limit, limit)) == 0xffff;
+}
+// False where a zero point has more bits.
+inline bool make_pairs(const SumBlock& b, const int32_t* row_zeros, int32_t (&pairs)[kPairRows]) {
+  bool fit = b.rows <= kPairRows;
+  for (int64_t row = 0; fit && row < b.rows; ++row) {
+    const int32_t zero = row_zeros[row];
+    fit = zero >= -256 && zero < 256;
+    pairs[row] = static_cast<int32_t>(static_cast<uint32_t>(zero) << (16 + kPartBits) | (zero & 0xffff));
   }
+  return fit;
+}
+
+// What one row takes off the sums of a vector of channels.
+struct NoZeros {
+  static __m512i of(int64_t, int) { return _mm512_setzero_si512(); }
+};
+template <int vectors>
+struct ZerosInPairs {
+  const int32_t* pairs;
+  __m512i parts[vectors];
+  __m512i of(int64_t row, int j) const { return _mm512_madd_epi16(parts[j], _mm512_set1_epi32(pairs[row])); }
+};
+template <int vectors>
+struct WideZeros {
+  const int32_t* zeros;
+  __m512i weight_sums[vectors];
+  __m512i of(int64_t row, int j) const { return _mm512_mullo_epi32(weight_sums[j], _mm512_set1_epi32(zeros[row])); }
+};
+
+// Row by row, as the outputs lie in memory.
+template <int vectors, typename Zeros>
+void finish_floats(const SumBlock& b, const FloatScale& s, int64_t channel, const Zeros& zeros, float* out,
+                   int64_t out_stride) {
+  const __m512 low = _mm512_set1_ps(s.min), high = _mm512_set1_ps(s.max);
+  const __mmask16 mask = lanes_of(b.channels - channel - (vectors - 1) * kLanes);  // of the last vector
+  __m512 scales[vectors], biases[vectors];
+  for (int j = 0; j < vectors; ++j) {
+    scales[j] = _mm512_loadu_ps(s.scales + channel + j * kLanes);
+    biases[j] = s.bias ? _mm512_loadu_ps(s.bias + channel + j * kLanes) : _mm512_setzero_ps();
+  }
+  for (int64_t row = 0; row < b.rows; ++row) {
+    const __m512 row_scale = _mm512_set1_ps(s.row_scales[row]);
+    for (int j = 0; j < vectors; ++j) {
+      __m512i x = _mm512_loadu_si512(b.sums + row * b.stride + channel + j * kLanes);
+      if (b.row_terms) x = _mm512_add_epi32(x, _mm512_set1_epi32(b.row_terms[row]));
+      const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(x, zeros.of(row, j)));
+      const __m512 real = s.twice ? _mm512_mul_ps(_mm512_mul_ps(sum, scales[j]), row_scale)
+                                  : _mm512_mul_ps(sum, _mm512_mul_ps(row_scale, scales[j]));
+      const __m512 clamped = _mm512_min_ps(high, _mm512_max_ps(low, _mm512_add_ps(real, biases[j])));
+      float* to = out + row * out_stride + channel + j * kLanes;
+      if (j + 1 < vectors)
+        _mm512_storeu_ps(to, clamped);
+      else
+        _mm512_mask_storeu_ps(to, mask, clamped);
+    }
+  }
+}
+
+template <int vectors>
+void finish_floats(const SumBlock& b, const FloatScale& s, int64_t channel, const int32_t* pairs, float* out,
+                   int64_t out_stride) {
+  if (!s.row_zeros) return finish_floats<vectors>(b, s, channel, NoZeros(), out, out_stride);
+  ZerosInPairs<vectors> in_pairs{pairs, {}};
+  WideZeros<vectors> wide{s.row_zeros, {}};
+  bool fit = pairs != nullptr;
+  for (int j = 0; j < vectors; ++j) {
+    wide.weight_sums[j] = _mm512_loadu_si512(s.weight_sums + channel + j * kLanes);
+    in_pairs.parts[j] = parts_of(wide.weight_sums[j]);
+    fit = fit && has_parts(wide.weight_sums[j]);
+  }
+  if (fit) return finish_floats<vectors>(b, s, channel, in_pairs, out, out_stride);
+  finish_floats<vectors>(b, s, channel, wide, out, out_stride);
+}
+
+void finish_float(const SumBlock& b, const FloatScale& s, float* out, int64_t out_stride) {
+  constexpr int kVectors = 4;
+  int32_t pairs[kPairRows];
+  const int32_t* fitting = s.row_zeros && make_pairs(b, s.row_zeros, pairs) ? pairs : nullptr;
+  int64_t channel = 0;
+  for (; channel + (kVectors - 1) * kLanes < b.channels; channel += kVectors * kLanes)
+    finish_floats<kVectors>(b, s, channel, fitting, out, out_stride);
+  for (; channel < b.channels; channel += kLanes) finish_floats<1>(b, s, channel, fitting, out, out_stride);
 }
 
 // The scale of the channels from `channel` on.

@@ -21,7 +21,7 @@ struct Int16Product {
   int64_t stride;  // numbers; a multiple of kInt16Channels
 };
 
-// Sums modulo 2^32 or in 64 bits; weights of int8_t, or of int16_t between -128 and 255.
+// Sums modulo 2^32 or in 64 bits of weights of int8_t, or in 64 bits of those of int16_t, which are one run.
 struct Int16Gemm {
   void (*sums32)(const Int16Product&);
   void (*sums64)(const Int16Product&);

@@ -32,6 +32,19 @@ inline void store_wide(int64_t* p, Ints x, bool add) {
   _mm512_storeu_si512(p, low);
   _mm512_storeu_si512(p + 8, high);
 }
+// The same of 256 * high + low.
+inline void store_wide(int64_t* p, Ints high, Ints low, bool add) {
+  const auto store_half = [=](int64_t* to, __m256i upper, __m256i lower) {
+    __m512i sum = _mm512_add_epi64(_mm512_slli_epi64(_mm512_cvtepi32_epi64(upper), 8), _mm512_cvtepi32_epi64(lower));
+    if (add) sum = _mm512_add_epi64(sum, _mm512_loadu_si512(to));
+    _mm512_storeu_si512(to, sum);
+  };
+  store_half(p, _mm512_castsi512_si256(high), _mm512_castsi512_si256(low));
+  store_half(p + 8, _mm512_extracti64x4_epi64(high, 1), _mm512_extracti64x4_epi64(low, 1));
+}
+// Of pairs: as signed numbers, and as numbers from 0 to 255.
+inline Ints upper_bytes(Ints x) { return _mm512_srai_epi16(x, 8); }
+inline Ints lower_bytes(Ints x) { return _mm512_and_si512(x, _mm512_set1_epi16(255)); }
 
 }  // namespace
 }  // namespace subgraft

@@ -20,8 +20,9 @@
 namespace subgraft {
 namespace {
 
-// Work is divided into more pieces than there are threads: who is done takes the next one, so that a worker that
-// sleeps, or that the system stops, holds up nobody. A pool of more than one thread counts as so many for its callers.
+// Work is divided into more pieces than there are threads: who is done takes what others have not begun, so that a
+// worker that sleeps, or that the system stops, holds up nobody. A pool of more than one thread counts as so many for
+// its callers.
 constexpr int kPiecesPerThread = 4;
 
 // How long a worker looks for more before it sleeps. Waking a sleeper takes some 50 us, a layer often less; the next
@@ -59,8 +60,10 @@ int count_forks() {
 RunningProgram::RunningProgram() { running_programs.fetch_add(1, std::memory_order_relaxed); }
 RunningProgram::~RunningProgram() { running_programs.fetch_sub(1, std::memory_order_relaxed); }
 
-// The pieces of one job at a time. Who takes a piece, by moving the ticket on, works on the job that the ticket is of,
-// because a job is not over before all of its pieces are done; who comes too late finds no piece, and touches nothing.
+// The pieces of one job at a time. Each thread begins with a share of its own, the same part of the work in every job,
+// because what the last job left in its core's cache is most likely what this part of the next one reads. Who is done
+// takes from the far end of the others' shares. A share says which job it is of: who takes from it works on that job,
+// because a job is not over before all of its pieces are done; who comes too late takes nothing, and touches nothing.
 class ThreadPool::Workers {
  public:
   // Threads beyond the CPUs that the process may use do not help, and are not started.
@@ -72,45 +75,55 @@ class ThreadPool::Workers {
   void run(int64_t count, int pieces, int threads, Call call, void* context);
 
  private:
-  // Job number, pieces and next piece of the ticket.
+  // Pieces [first, last) of a job, in one word.
   static constexpr int kPieceBits = 16;
-  static constexpr uint64_t kPieceMask = (uint64_t{1} << kPieceBits) - 1;
-  static constexpr int most_pieces() { return static_cast<int>(kPieceMask); }
-  static uint64_t next_of(uint64_t ticket) { return ticket & kPieceMask; }
-  static uint64_t pieces_of(uint64_t ticket) { return ticket >> kPieceBits & kPieceMask; }
-  static bool has_pieces(uint64_t ticket) { return next_of(ticket) < pieces_of(ticket); }
+  static constexpr int kMostPieces = (1 << kPieceBits) - 1;
+  struct Share {
+    uint64_t job, first, last;
 
-  void run_piece(uint64_t piece) const {
-    const auto i = static_cast<int64_t>(piece);
-    call_(context_, count_ * i / pieces_, count_ * (i + 1) / pieces_);
-  }
-  // Takes pieces until there are none.
-  void work();
-  void work_until_closed(int worker);
+    Share(uint64_t job, uint64_t first, uint64_t last) : job(job), first(first), last(last) {}
+    explicit Share(uint64_t word)
+        : Share(word >> 2 * kPieceBits, word >> kPieceBits & kMostPieces, word & kMostPieces) {}
+    uint64_t word() const { return job << 2 * kPieceBits | first << kPieceBits | last; }
+    uint64_t size() const { return last - first; }
+  };
+  // Each on cache lines of its own: what one thread writes in vain reads of another cost more than the work.
+  static constexpr size_t kCacheLine = 64;
+  struct Place {
+    alignas(kCacheLine) std::atomic<uint64_t> share{0};
+    std::atomic<bool> is_asleep{false};
+    alignas(kCacheLine) std::atomic<uint64_t> done{0};  // pieces, in all jobs; only its thread writes it
+    std::condition_variable wake;
+  };
+
+  // Half of what is left in a share, and at least a piece: from its beginning for its owner, from its end for others.
+  // False where nothing is left.
+  bool take(int place, bool is_owner, int64_t& first, int64_t& last);
+  // Works on its own share, then on others', until nothing is left.
+  void work(int thread);
+  void work_until_closed(int thread);
+  void wake_up(Place& place);
+  bool has_work(int thread) const { return Share(places_[thread].share.load(std::memory_order_seq_cst)).size() > 0; }
   // Whether there is work for this worker before it is time to sleep.
-  bool look(int worker) const;
-  bool has_work(int worker) const {
-    // The ticket first: who sees a job's ticket sees whom it invites.
-    return has_pieces(ticket_.load(std::memory_order_seq_cst)) && worker < invited_.load(std::memory_order_relaxed);
-  }
+  bool look(int thread) const;
+  uint64_t all_done() const;
 
-  std::atomic<uint64_t> ticket_{0};
-  std::atomic<int> done_{0};     // pieces
-  std::atomic<int> invited_{0};  // threads, the caller being number 0
-  std::atomic<int> sleepers_{0};
-  std::atomic<bool> closed_{false};
-  std::mutex mutex_;
-  std::condition_variable wake_;
   const int usable_;
+  const std::unique_ptr<Place[]> places_;  // the caller's first
+  std::atomic<bool> closed_{false};
+  std::mutex mutex_;  // of those who sleep
   std::vector<std::thread> threads_;
 
+  uint64_t job_ = 0;
+  uint64_t begun_ = 0;  // pieces, in all jobs
   int64_t count_ = 0;
   int64_t pieces_ = 0;
   Call call_ = nullptr;
   void* context_ = nullptr;
 };
 
-ThreadPool::Workers::Workers(int threads) : usable_(std::min(threads, available_cpus())) {
+ThreadPool::Workers::Workers(int threads)
+    : usable_(std::min(threads, available_cpus())), places_(std::make_unique<Place[]>(static_cast<size_t>(usable_))) {
   threads_.reserve(static_cast<size_t>(usable_));
   try {
     for (int i = 1; i < usable_; ++i) threads_.emplace_back([this, i] { work_until_closed(i); });
@@ -128,64 +141,96 @@ ThreadPool::Workers::~Workers() {
     std::lock_guard lock(mutex_);
     closed_ = true;
   }
-  wake_.notify_all();
+  for (int i = 1; i < usable_; ++i) places_[i].wake.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void ThreadPool::Workers::run(int64_t count, int pieces, int threads, Call call, void* context) {
   count_ = count;
-  pieces_ = std::min(pieces, most_pieces());
+  pieces_ = std::min(pieces, kMostPieces);
   call_ = call;
   context_ = context;
-  done_.store(0, std::memory_order_relaxed);
-  invited_.store(threads, std::memory_order_relaxed);
-  const uint64_t job = (ticket_.load(std::memory_order_relaxed) >> 2 * kPieceBits) + 1;
-  ticket_.store(job << 2 * kPieceBits | static_cast<uint64_t>(pieces_) << kPieceBits, std::memory_order_seq_cst);
-  if (sleepers_.load(std::memory_order_seq_cst) > 0) {
-    {
-      std::lock_guard lock(mutex_);
-    }  // a worker that is about to sleep has looked before, or will be woken
-    wake_.notify_all();
+  ++job_;
+  begun_ += static_cast<uint64_t>(pieces_);
+  const int64_t working = std::min<int64_t>(threads, pieces_);
+  for (int64_t i = working - 1; i >= 0; --i) {
+    const auto first = static_cast<uint64_t>(pieces_ * i / working),
+               last = static_cast<uint64_t>(pieces_ * (i + 1) / working);
+    places_[i].share.store(Share(job_, first, last).word(), std::memory_order_seq_cst);
+    if (places_[i].is_asleep.load(std::memory_order_seq_cst)) wake_up(places_[i]);
   }
-  work();
-  while (done_.load(std::memory_order_acquire) < pieces_) {
-    for (int i = 0; i < kSpins && done_.load(std::memory_order_acquire) < pieces_; ++i) relax();
-    if (done_.load(std::memory_order_acquire) < pieces_) std::this_thread::yield();
+  work(0);
+  while (all_done() < begun_) {
+    for (int i = 0; i < kSpins && all_done() < begun_; ++i) relax();
+    if (all_done() < begun_) std::this_thread::yield();
   }
 }
 
-void ThreadPool::Workers::work() {
-  uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  while (has_pieces(ticket)) {
-    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+uint64_t ThreadPool::Workers::all_done() const {
+  uint64_t done = 0;
+  for (int i = 0; i < usable_; ++i) done += places_[i].done.load(std::memory_order_acquire);
+  return done;
+}
+
+bool ThreadPool::Workers::take(int place, bool is_owner, int64_t& first, int64_t& last) {
+  std::atomic<uint64_t>& shared = places_[place].share;
+  uint64_t word = shared.load(std::memory_order_acquire);
+  for (;;) {
+    const Share share(word);
+    if (share.size() == 0) return false;
+    const uint64_t taken = (share.size() + 1) / 2;
+    const Share left = is_owner ? Share(share.job, share.first + taken, share.last)
+                                : Share(share.job, share.first, share.last - taken);
+    if (!shared.compare_exchange_weak(word, left.word(), std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
-    run_piece(next_of(ticket));
-    done_.fetch_add(1, std::memory_order_release);
-    ticket = ticket_.load(std::memory_order_acquire);
+    first = static_cast<int64_t>(is_owner ? share.first : left.last);
+    last = static_cast<int64_t>(is_owner ? left.first : share.last);
+    return true;
   }
 }
 
-bool ThreadPool::Workers::look(int worker) const {
+void ThreadPool::Workers::work(int thread) {
+  std::atomic<uint64_t>& done = places_[thread].done;
+  for (int i = 0; i < usable_; ++i) {
+    const int place = (thread + i) % usable_;
+    for (int64_t first, last; take(place, i == 0, first, last);) {
+      call_(context_, count_ * first / pieces_, count_ * last / pieces_);
+      done.store(done.load(std::memory_order_relaxed) + static_cast<uint64_t>(last - first), std::memory_order_release);
+    }
+  }
+}
+
+bool ThreadPool::Workers::look(int thread) const {
   const auto until = std::chrono::steady_clock::now() + kLook;
   do {
     for (int i = 0; i < kLooksPerClock; ++i) {
-      if (has_work(worker)) return true;
+      if (has_work(thread)) return true;
       relax();
     }
   } while (std::chrono::steady_clock::now() < until && !closed_.load(std::memory_order_relaxed));
   return false;
 }
 
-void ThreadPool::Workers::work_until_closed(int worker) {
+// Once for a sleeper: until it is awake, it counts as such.
+void ThreadPool::Workers::wake_up(Place& place) {
+  if (!place.is_asleep.exchange(false, std::memory_order_relaxed)) return;
+  {
+    std::lock_guard lock(mutex_);
+  }  // who is about to sleep has looked before, or waits now
+  place.wake.notify_one();
+}
+
+void ThreadPool::Workers::work_until_closed(int thread) {
+  Place& place = places_[thread];
   for (;;) {
-    if (look(worker)) {
-      work();
+    if (look(thread)) {
+      work(thread);
       continue;
     }
     std::unique_lock lock(mutex_);
-    sleepers_.fetch_add(1, std::memory_order_seq_cst);
-    wake_.wait(lock, [&] { return closed_ || has_work(worker); });
-    sleepers_.fetch_sub(1, std::memory_order_relaxed);
+    place.is_asleep.store(true, std::memory_order_seq_cst);
+    while (!closed_ && !has_work(thread) && place.is_asleep.load(std::memory_order_relaxed)) place.wake.wait(lock);
+    place.is_asleep.store(false, std::memory_order_relaxed);
     if (closed_) return;
   }
 }

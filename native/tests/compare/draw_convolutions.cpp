@@ -36,6 +36,27 @@ void fit(int64_t most, int64_t work_of_one, int32_t& in, int32_t& out) {
   while (work_of_one * in * out > most && (in > 1 || out > 1)) (in > out ? in : out) = (std::max(in, out) + 1) / 2;
 }
 
+}  // namespace
+
+int fed_or_padded(DrawnModel& m, DType type, const Dims& dims, const Scales& scales) {
+  Random& random = m.random();
+  if (!random.once_in(4)) return m.fed(type, dims, scales);
+  const int32_t most = random.once_in(6) ? 12 : 3;
+  std::vector<int32_t> amounts(8);
+  Dims inside = dims;
+  for (const size_t axis : {size_t{1}, size_t{2}}) {
+    for (const size_t side : {2 * axis, 2 * axis + 1}) {
+      amounts[side] = static_cast<int32_t>(random.between(0, std::min(most, inside[axis])));
+      inside[axis] -= amounts[side];
+    }
+  }
+  const int padded = m.made(type, scales);
+  m.add("PAD", {m.fed(type, inside, scales), m.integers({4, 2}, amounts)}, {padded});
+  return padded;
+}
+
+namespace {
+
 void draw_conv(DrawnModel& m, std::string_view) {
   Random& random = m.random();
   const auto types = random.pick<ProductTypes>({{float32, float32},
@@ -68,7 +89,7 @@ void draw_conv(DrawnModel& m, std::string_view) {
   const int64_t taps = int64_t{fy} * fx * weight_depth;
   const ProductScales scales = draw_product_scales(random, types.x, types.w, taps, out, types.w == uint8 ? -1 : 0);
   allow_for_sums(m, types, taps, fy == 3 && fx == 3 ? kWinogradTolerance : 1e-5);
-  const int in = m.fed(types.x, {batches, y.in, x.in, channels_in}, scales.x);
+  const int in = fed_or_padded(m, types.x, {batches, y.in, x.in, channels_in}, scales.x);
   const int w = draw_weights(m, types, {out, fy, fx, weight_depth}, scales.w);
   m.add("CONV_2D", {in, w, draw_bias(m, types, out)}, {m.result(types.x, scales.y)},
         {{"padding", padding},
@@ -104,7 +125,7 @@ void draw_depthwise(DrawnModel& m, std::string_view) {
   const ProductScales scales =
       draw_product_scales(random, types.x, types.w, int64_t{fy} * fx, out, types.w == uint8 ? -1 : 3);
   allow_for_sums(m, types, int64_t{fy} * fx);
-  const int in = m.fed(types.x, {batches, y.in, x.in, channels}, scales.x);
+  const int in = fed_or_padded(m, types.x, {batches, y.in, x.in, channels}, scales.x);
   const int w = draw_weights(m, types, {1, fy, fx, out}, scales.w);
   ProductTypes bias_types = types;
   int bias = draw_bias(m, bias_types, out);

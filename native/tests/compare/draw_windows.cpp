@@ -18,7 +18,7 @@ void draw_pool(DrawnModel& m, std::string_view op, DType type) {
   if (padding == kPaddingValid) h = std::max(h, fy), w = std::max(w, fx);
   const int32_t batches = random.once_in(40) ? 0 : random.once_in(3) ? 2 : 1;
   const Scales scales = draw_scales(random, type);
-  const int x = m.fed(type, {batches, h, w, random.size(random.once_in(8) ? 300 : 40)}, scales);
+  const int x = fed_or_padded(m, type, {batches, h, w, random.size(random.once_in(8) ? 300 : 40)}, scales);
   m.add(op, {x}, {m.result(type, scales)},
         {{"padding", padding},
          {"stride_h", static_cast<double>(random.between(1, 3))},

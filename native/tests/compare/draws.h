@@ -21,8 +21,12 @@ std::span<const Draw> binary_draws();
 std::span<const Draw> unary_draws();
 std::span<const Draw> row_draws();
 std::span<const Draw> movement_draws();
+std::span<const Draw> rearrangement_draws();
+std::span<const Draw> spectrum_draws();
+std::span<const Draw> sparse_draws();
 std::span<const Draw> recurrent_draws();
 std::span<const Draw> chain_draws();
+std::span<const Draw> control_draws();
 
 // What families share.
 
@@ -51,6 +55,8 @@ struct ProductTypes {
 int draw_bias(DrawnModel& m, ProductTypes types, int32_t channels);
 // Weights: constant, as halves, or, now and then, fed.
 int draw_weights(DrawnModel& m, ProductTypes types, const Dims& dims, const Scales& scales);
+// Images as an op's input, [batch, height, width, channels]: fed, or now and then what a PAD makes of smaller ones.
+int fed_or_padded(DrawnModel& m, DType type, const Dims& dims, const Scales& scales);
 // Floats of such sums are compared relative to what they would usually be, however much of them cancels out.
 void allow_for_sums(DrawnModel& m, ProductTypes types, int64_t taps, double tolerance = 1e-5);
 
