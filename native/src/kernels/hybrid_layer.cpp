@@ -171,9 +171,9 @@ Compute hybrid_product_on_vectors(Preparation& p, const HybridSizes& s, std::spa
   p.spell_out(1);
   if (!quantize_rows() || !has_int8_kernels(p, 1, 2) || p.input(1).dtype == DType::uint8) return {};
   if (s.rows == 0 || s.units == 0 || s.depth == 0) return {};
-  return [layer = std::make_shared<const HybridLayer>(p, s, scales, asymmetric, range)](const Invocation& v) {
-    layer->run(v);
-  };
+  const auto layer = std::make_shared<const HybridLayer>(p, s, scales, asymmetric, range);
+  p.release(1);
+  return [layer](const Invocation& v) { layer->run(v); };
 }
 
 }  // namespace subgraft
