@@ -7,7 +7,6 @@ TFLite's that Android's own specification tests check (conformance/nnapi_tflite.
 from __future__ import annotations
 
 import ctypes
-import gc
 import shutil
 import subprocess
 import sys
@@ -118,6 +117,7 @@ class StandIn:
         command = [compiler, "-std=c11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", *flags]
         subprocess.run([*command, str(HERE / "stand_in_nnapi.c"), "-o", str(self.path)], check=True)
         self.control = ctypes.CDLL(str(self.path))
+        self.control.stand_in_device_level.argtypes = [ctypes.c_int64]
         self.control.stand_in_operand.restype = ctypes.POINTER(CheckedOperand)
         self.control.stand_in_operation.restype = ctypes.POINTER(CheckedOperation)
         self.control.stand_in_call.restype = ctypes.c_char_p
@@ -145,6 +145,10 @@ class StandIn:
     def give_nothing(self, function: str, *, times: int = -1) -> None:
         self._fault(function, NOTHING, 0, times, 0, 0.0)
 
+    def device_level(self, level: int) -> None:
+        """What the device says of itself; less than the library, perhaps."""
+        self.control.stand_in_device_level(level)
+
     def refuse(self, operation: str) -> None:
         self.control.stand_in_refuse(OPERATIONS[operation].code)
 
@@ -161,8 +165,7 @@ class StandIn:
 
     @property
     def live(self) -> int:
-        """Objects that were made and not freed, and that Python does not hold by a cycle of references."""
-        gc.collect()
+        """Objects that were made and not freed."""
         return int(self.control.stand_in_live())
 
     def _fault(self, function: str, kind: int, code: int, times: int, after: int, seconds: float) -> None:

@@ -18,9 +18,9 @@ from subgraft.backends.nnapi.settings import Settings
 from subgraft.delegates import NUMPY_DTYPES, Array, Segment
 from subgraft.delegates.constants import constant
 
-FORMAT = b"1"  # of how models are written; in every token, so a change makes all compiled ones strangers
+FORMAT = b"2"  # of how models are written; in every token, so a change makes all compiled ones strangers
 
-Port = tuple[tuple[int, ...], int, bool, bool]
+Port = tuple[tuple[int, ...], int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,6 @@ def compile_model(
         token=token,
         timeout_s=settings.timeout_s if found.level >= codes.LEVEL_4 else 0.0,
         loop_timeout_s=settings.timeout_s if found.level >= codes.LEVEL_4 else 0.0,
-        measures=settings.measure,
         bursts=settings.bursts,
         reuses=found.level >= codes.LEVEL_5,
     )
@@ -107,10 +106,10 @@ def _made(folder: Path | None) -> bytes:
 
 def _port(draft: Draft, t: int) -> Port:
     tensor = draft.graph.tensors[t]
-    return tensor.shape, NUMPY_DTYPES[tensor.dtype].itemsize, tensor.dtype == "int8" and draft.flips, False
+    return tensor.shape, NUMPY_DTYPES[tensor.dtype].itemsize, tensor.dtype == "int8" and draft.flips
 
 
-def token_of(draft: Draft, found: Found, settings: Settings, version: str) -> bytes:
+def token_of(draft: Draft, found: Found, settings: Settings) -> bytes:
     """SHA-256 of all that a compiled model depends on, which is what the API wants for a token.
 
     The library adds the device's name and version, and the preference, by itself; drivers were seen to forget.
@@ -121,7 +120,7 @@ def token_of(draft: Draft, found: Found, settings: Settings, version: str) -> by
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
 
-    for text in (version, found.name, found.version, found.level, settings.fp16, settings.preference):
+    for text in (found.name, found.version, found.level, settings.fp16, settings.preference):
         add(str(text).encode("utf-8", "surrogateescape"))
     add(FORMAT)
     _add_draft(draft, add)

@@ -114,6 +114,7 @@ class Draft:
         code, value = TYPES[tensor.dtype], _bytes(tensor)
         shape = tensor.shape or ONE
         scale, zero_point = _parameters(tensor.quantization)
+        scale = scale or 1.0  # of plain bytes: NNAPI has none without
         if tensor.dtype in ("float32", "float16", "bool", "int32"):
             return Operand(code, shape, value=value)
         if tensor.quantization is not None and len(tensor.quantization.scales) > 1:

@@ -422,8 +422,8 @@ class NnapiRunner:
         self,
         model: NnapiModel,
         device: int | None,
-        inputs: Sequence[tuple[Sequence[int], int, bool, bool]],
-        outputs: Sequence[tuple[Sequence[int], int, bool, bool]],
+        inputs: Sequence[tuple[Sequence[int], int, bool]],
+        outputs: Sequence[tuple[Sequence[int], int, bool]],
         *,
         preference: int | None = ...,
         priority: int | None = ...,
@@ -432,15 +432,17 @@ class NnapiRunner:
         token: bytes = ...,
         timeout_s: float = ...,
         loop_timeout_s: float = ...,
-        measures: bool = ...,
         bursts: bool = ...,
         reuses: bool = ...,
     ) -> None: ...
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None: ...
+    def measure(self, wanted: bool) -> None: ...
     @property
     def durations(self) -> tuple[float | None, float | None]: ...
     @property
     def counts(self) -> dict[str, int]: ...
+    @property
+    def recoveries(self) -> int: ...
     @property
     def shares_memory(self) -> bool: ...
 

@@ -29,7 +29,6 @@ struct Error : std::runtime_error {
 constexpr const char* kMissingSymbol = "MISSING_SYMBOL";  // the library lacks the function
 constexpr const char* kNoAnswer = "NO_ANSWER";            // it reported success and gave nothing
 constexpr const char* kWrongShape = "WRONG_SHAPE";        // it computed another shape than the model says
-constexpr const char* kNoMemory = "NO_MEMORY";            // the system gave no shared memory
 constexpr const char* kForked = "FORKED";                 // it was made before this process was forked
 constexpr const char* kBusy = "BUSY";                     // it runs in another thread
 
