@@ -297,7 +297,8 @@ void Program::prepare_op(int index, Kernel kernel) {
   if (!step.dynamic) let_go(op, host);
   if (!step.is_pure) plan_->is_shareable = false;
   // A closure may point into the memory of constants.
-  step.is_pure = step.is_pure && std::none_of(op.inputs.begin(), op.inputs.end(), [&](int t) {
+  const std::vector<int32_t>& read = step.def->inputs;
+  step.is_pure = step.is_pure && std::none_of(read.begin(), read.end(), [&](int t) {
                    return t >= 0 && values_[t].home == Home::constant && !values_[t].is_shared_constant;
                  });
   step.wishes->has_effects = host.has_effects;
