@@ -39,12 +39,9 @@ class FloatConv {
                 int64_t group, int64_t begin, int64_t end) const {
     const int64_t channel = group * columns();
     const int64_t first = position * g_.channels_out + channel;
-    const FloatResult result = {v.out<float>(0) + first,
-                                apart * g_.channels_out,
-                                biased_ ? v.in<float>(2) + channel : nullptr,
-                                followers_.range.min,
-                                followers_.range.max,
-                                followers_.at(v, first, channel)};
+    const FloatResult result = {
+        v.out<float>(0) + first, apart * g_.channels_out, biased_ ? v.in<float>(2) + channel : nullptr,
+        followers_.range.min,    followers_.range.max,    followers_.at(v, first, channel)};
     if (dots_) {
       const FloatDots dots = {x, weights + channel * g_.taps(), g_.taps(), columns(), result};
       gemm_->multiply_dots(part_of(dots, 0, x.count, begin, end));

@@ -23,8 +23,8 @@ struct FloatFollowers {
   }
 };
 
-// Takes over what follows an op with an output of this shape, bounded by its own activation: ADD of a tensor of the same
-// shape, and RELU and its like, PRELU with a slope for each channel, or HARD_SWISH.
+// Takes over what follows an op with an output of this shape, bounded by its own activation: ADD of a tensor of the
+// same shape, and RELU and its like, PRELU with a slope for each channel, or HARD_SWISH.
 FloatFollowers take_over_followers(Preparation& p, Range<float> range, const Shape& shape);
 
 }  // namespace subgraft
