@@ -29,7 +29,7 @@ class Chain {
   }
 
   void add_step() {
-    switch (random_.below(17)) {
+    switch (random_.below(20)) {
       case 0:
       case 1:
         return convolve(any());
@@ -61,6 +61,11 @@ class Chain {
         return pool(pad(any()));
       case 15:
         return convolve_transposed(any());
+      case 16:
+        return scale_channels(any());
+      case 17:
+        convolve(any());
+        return activate(images_.back());
       default:
         return add_residual(any());
     }
@@ -148,7 +153,31 @@ class Chain {
     m_.add("ADD", {first ? x.tensor : y.tensor, first ? y.tensor : x.tensor}, {z.tensor},
            {{"fused_activation_function", draw_activation(random_)}, {"pot_scale_int16", 0}});
     keep(z);
-    if (random_.once_in(3)) same_shape("RELU", z);
+    if (random_.once_in(3)) activate(z);
+  }
+  void activate(Image x) {
+    const bool is_wide = type_ == int16;
+    if (random_.once_in(4) && !is_wide) return prelu(x);
+    same_shape(is_wide ? random_.pick({"RELU", "TANH"}) : random_.pick({"RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU"}),
+               x);
+  }
+  void prelu(Image x) {
+    const Dims dims = random_.once_in(3) ? Dims{1, 1, 1} : Dims{1, 1, x.dims[3]};
+    const Image y = make(x.dims);
+    m_.scale_floats(0.3);
+    m_.add("PRELU", {x.tensor, m_.constant(type_, dims, draw_scales(random_, type_))}, {y.tensor});
+    keep(y);
+  }
+  // Times or plus a constant for each channel, or one for all.
+  void scale_channels(Image x) {
+    const Dims dims = random_.once_in(3) ? Dims{} : Dims{x.dims[3]};
+    const Image y = make(x.dims);
+    m_.scale_floats(0.3);
+    const int by = m_.constant(type_, dims, draw_scales(random_, type_));
+    const bool first = random_.once_in(4);
+    m_.add(random_.pick({"MUL", "ADD", "SUB"}), {first ? by : x.tensor, first ? x.tensor : by}, {y.tensor},
+           {{"fused_activation_function", draw_activation(random_)}, {"pot_scale_int16", 0}});
+    keep(y);
   }
   OptionList window(bool same, int32_t stride) {
     return {{"padding", same ? kPaddingSame : kPaddingValid},
@@ -207,11 +236,12 @@ class Chain {
   }
   void same_shape(const char* op, Image x) {
     Image y = make(x.dims);
-    if (op == std::string_view("LOGISTIC") && type_ != float32) {
+    const bool bounded = op == std::string_view("LOGISTIC") || op == std::string_view("TANH");
+    if (bounded && type_ != float32) {
       y.scales = shares();
       y.tensor = m_.made(type_, y.scales);
     }
-    m_.add(op, {x.tensor}, {y.tensor});
+    m_.add(op, {x.tensor}, {y.tensor}, {{"alpha", 0.2}});
     keep(y);
   }
   void swish(Image x) {
