@@ -51,7 +51,9 @@ def model_of(draft: Draft, library: _native.NnapiLibrary, fp16: bool) -> _native
     """The model as the library has it, finished. Raises NnapiError."""
     model = _native.NnapiModel(library)
     for operand in draft.operands:
-        _add(model, operand)
+        at = _add(model, operand)
+        if operand.model is not None:
+            model.set_model(at, model_of(operand.model, library, False))  # the outer model's fp16 holds for both
     for operation in draft.operations:
         model.add_operation(operation.code, operation.inputs, operation.outputs)
     model.identify(draft.inputs, draft.outputs)
@@ -61,7 +63,7 @@ def model_of(draft: Draft, library: _native.NnapiLibrary, fp16: bool) -> _native
     return model
 
 
-def _add(model: _native.NnapiModel, operand: Operand) -> None:
+def _add(model: _native.NnapiModel, operand: Operand) -> int:
     at = model.add_operand(operand.type, operand.shape, operand.scale, operand.zero_point)
     if operand.channel_scales:
         model.set_channel_scales(at, operand.channel_axis, operand.channel_scales)
@@ -69,6 +71,7 @@ def _add(model: _native.NnapiModel, operand: Operand) -> None:
         model.set_absent(at)
     elif operand.value is not None:
         model.set_value(at, operand.value)
+    return at
 
 
 def compile_model(
@@ -133,6 +136,8 @@ def _add_draft(draft: Draft, add: Callable[[bytes | memoryview], None]) -> None:
         add(repr(facts).encode())
         add(np.asarray(operand.channel_scales, np.float32).tobytes())
         add(operand.value if operand.value is not None else b"")
+        if operand.model is not None:
+            _add_draft(operand.model, add)
     for operation in draft.operations:
         add(repr((operation.code, operation.inputs, operation.outputs)).encode())
     add(repr((draft.inputs, draft.outputs)).encode())

@@ -17,6 +17,7 @@ from subgraft.backends.nnapi.discovery import NAME, Found
 from subgraft.backends.nnapi.draft import Draft, Refused
 from subgraft.backends.nnapi.errors import Refusal, rejected
 from subgraft.backends.nnapi.executable import NnapiExecutable
+from subgraft.backends.nnapi.ops import control
 from subgraft.backends.nnapi.settings import DEFAULT_COMPILE_TIMEOUT_S, DEFAULT_TIMEOUT_S, Settings
 from subgraft.delegates import (
     Chooses,
@@ -29,6 +30,7 @@ from subgraft.delegates import (
     KeepsState,
     Op,
     Refines,
+    RunsBodies,
     Segment,
     Timed,
     Verdict,
@@ -142,6 +144,10 @@ class Nnapi:
         lowering_of = lowering.LOWERINGS.get(op.kind)
         return lowering_of is not None and lowering_of.keeps_state
 
+    def runs_bodies(self, op: Op, graph: Graph) -> bool:
+        """IF and WHILE; their rules look at the bodies."""
+        return op.kind in control.BODIES
+
     def cost(self, segment: Segment) -> Cost | None:
         """No idea: drivers do not tell."""
         return None
@@ -253,5 +259,6 @@ def _by_op(segment: Segment, draft: Draft, supported: Sequence[bool], found: Fou
 _delegate: type[Delegate] = Nnapi  # mypy proves the contracts
 _chooses: type[Chooses] = Nnapi
 _refines: type[Refines] = Nnapi
+_bodies: type[RunsBodies] = Nnapi
 _state: type[KeepsState] = Nnapi
 _timed: type[Timed] = Nnapi

@@ -255,6 +255,27 @@ def draft(segment: Segment, level: int) -> Draft:
     return made
 
 
+def draft_of_body(graph: Graph, level: int) -> Draft:
+    """A whole graph as a model that an operand refers to. Raises Refused with what stands against it."""
+    made = Draft(graph, level)
+    inputs = [made.tensor(t) for t in graph.inputs]
+    for i, op in enumerate(graph.ops):
+        if makes_constants(op, graph):
+            continue
+        answer = check(op, graph, level)
+        if not answer:
+            raise Refused(f"op {i} {op.kind} of its body {graph.name or graph.index}: {answer.reasons[0]}")
+        made.op = i
+        LOWERINGS[op.kind].lower(_with_defaults(op), made)
+    outputs: list[int] = []
+    for t in graph.outputs:
+        operand = made.tensor(t)
+        is_free = operand not in (*inputs, *outputs) and made.operands[operand].value is None
+        outputs.append(operand if is_free else made.copy(t))
+    made.inputs, made.outputs = tuple(inputs), tuple(outputs)
+    return made
+
+
 def _tensors(op: Op, graph: Graph) -> list[Tensor]:
     return [graph.tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0]
 

@@ -291,6 +291,12 @@ void bind_nnapi_model(py::module_& module) {
             self.set_value(operand, view->data(), view->size(), view);
           },
           py::arg("operand"), py::arg("value"), "value: its bytes, which stay as they are for as long as the model.")
+      .def(
+          "set_model",
+          [](Model& self, std::uint32_t operand, const std::shared_ptr<Model>& model) {
+            self.set_model(operand, model);
+          },
+          py::arg("operand"), py::arg("model"), "model: a finished one, that an IF or a WHILE runs. Since level 30.")
       .def("set_absent", &Model::set_absent, py::arg("operand"))
       .def(
           "add_operation",
