@@ -12,8 +12,11 @@ constexpr int kVectorBytes = 4 * kLanes;
 
 // The last steps. Each takes its parameters from the head of a record.
 
-// Sums that are far from the ends of 32 bits: both roundings, the zero point and the correction of negative numbers in
-// few instructions; see quantized_depthwise_table.
+constexpr int kTogether = 4;  // outputs of a row that are summed side by side
+
+// Sums that are far from the ends of 32 bits: both roundings, the zero point and the correction of negative numbers,
+// where it matters, in few instructions; see write_quick().
+template <bool corrects>
 struct QuickFinish {
   Ints even, odd, add_even, add_odd, limit, shift;
   Bytes bytes;
@@ -28,9 +31,17 @@ struct QuickFinish {
         bytes(make_bytes(call.layer->min, call.layer->max, call.layer->is_signed)) {}
   static constexpr int kOutputBytes = 1;
   static constexpr bool kPairs = false;
-  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
-    const Ints high = decrease_where_less(multiply_high(sum, even, odd, add_even, add_odd), limit);
-    store_bytes(to, shift_right_each(high, shift), bytes);
+  [[gnu::always_inline]] Ints scaled(Ints sum) const {
+    Ints high = multiply_high(sum, even, odd, add_even, add_odd);
+    if constexpr (corrects) high = decrease_where_less(high, limit);
+    return shift_right_each(high, shift);
+  }
+  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const { store_bytes(to, scaled(sum), bytes); }
+  // kTogether outputs, `step` bytes apart.
+  [[gnu::always_inline]] void store_all(std::byte* to, int64_t step, const Ints* sums) const {
+    Ints all[kTogether];
+    for (int i = 0; i < kTogether; ++i) all[i] = scaled(sums[i]);
+    store_bytes(to, step, all, bytes);
   }
 };
 
@@ -216,6 +227,18 @@ template <bool pairs>
     return column(p);
 }
 
+// kTogether outputs, `step` bytes apart.
+template <typename Finish>
+[[gnu::always_inline]] inline void finish_together(const Finish& finish, std::byte* to, int64_t step,
+                                                   const Ints* sums) {
+  for (int i = 0; i < kTogether; ++i) finish(to + i * step, sums[i]);
+}
+template <bool corrects>
+[[gnu::always_inline]] inline void finish_together(const QuickFinish<corrects>& finish, std::byte* to, int64_t step,
+                                                   const Ints* sums) {
+  finish.store_all(to, step, sums);
+}
+
 // rows and stored: rows and parts of the records; active and parts: those that are computed.
 template <typename Finish, int steps, int rows, int active, int stored, int parts>
 void convolve(const Call& call, const std::byte* record, const Distances& distances, const Run& run,
@@ -231,39 +254,61 @@ void convolve(const Call& call, const std::byte* record, const Distances& distan
         for (int p = 0; p < parts; ++p)
           w[(i * active + r) * parts + p] = load_vector(weights + ((i * rows + r) * stored + p) * kVectorBytes);
   }
-  const auto sum_up = [&](const std::byte* from, Ints* sums) __attribute__((always_inline)) {
-    for (int r = 0; r < active; ++r) sums[r] = start;
+  // sums: [row][output], of `count` outputs.
+  const auto sum_up = [&]<int count>(const std::byte* from, Ints(*sums)[count]) __attribute__((always_inline)) {
+    for (int r = 0; r < active; ++r)
+      for (int t = 0; t < count; ++t) sums[r][t] = start;
     if constexpr (steps > 0) {
 #pragma GCC unroll 16
       for (int i = 0; i < steps; ++i) {
-        const auto x = column_of<Finish::kPairs>(from + distances.step[i]);
-        for (int r = 0; r < active; ++r) sums[r] = dot<parts>(sums[r], x, w + (i * active + r) * parts);
+#pragma GCC unroll 4
+        for (int t = 0; t < count; ++t) {
+          const auto x = column_of<Finish::kPairs>(from + t * run.from_step + distances.step[i]);
+          for (int r = 0; r < active; ++r) sums[r][t] = dot<parts>(sums[r][t], x, w + (i * active + r) * parts);
+        }
       }
     } else {
       const std::byte* at = weights;
       for (int i = 0; i < call.layer->steps; ++i, at += rows * stored * kVectorBytes) {
-        const auto x = column_of<Finish::kPairs>(from + distances.step[i]);
-        for (int r = 0; r < active; ++r) {
-          Ints taps[parts];
-          for (int p = 0; p < parts; ++p) taps[p] = load_vector(at + (r * stored + p) * kVectorBytes);
-          sums[r] = dot<parts>(sums[r], x, taps);
+        Ints taps[active][parts];
+        for (int r = 0; r < active; ++r)
+          for (int p = 0; p < parts; ++p) taps[r][p] = load_vector(at + (r * stored + p) * kVectorBytes);
+#pragma GCC unroll 4
+        for (int t = 0; t < count; ++t) {
+          const auto x = column_of<Finish::kPairs>(from + t * run.from_step + distances.step[i]);
+          for (int r = 0; r < active; ++r) sums[r][t] = dot<parts>(sums[r][t], x, taps[r]);
         }
       }
     }
   };
+  const auto store_together = [&](const std::byte* from, std::byte* to) __attribute__((always_inline)) {
+    Ints sums[active][kTogether];
+    sum_up(from, sums);
+    for (int r = 0; r < active; ++r) finish_together(finish, to + r * row_distance, run.to_step, sums[r]);
+  };
   const std::byte* from = run.from;
   std::byte* to = run.to;
-  for (int64_t i = 0; i < run.count; ++i, from += run.from_step, to += run.to_step) {
-    Ints sums[active];
+  int64_t i = 0;
+  for (; i + kTogether <= run.count; i += kTogether) store_together(from + i * run.from_step, to + i * run.to_step);
+  // Several that are left are computed together with some that were before.
+  if (i > 0 && i + 2 <= run.count) {
+    i = run.count - kTogether;
+    store_together(from + i * run.from_step, to + i * run.to_step);
+    i = run.count;
+  }
+  from += i * run.from_step;
+  to += i * run.to_step;
+  for (; i < run.count; ++i, from += run.from_step, to += run.to_step) {
+    Ints sums[active][1];
     sum_up(from, sums);
-    for (int r = 0; r < active; ++r) finish(to + r * row_distance, sums[r]);
+    for (int r = 0; r < active; ++r) finish(to + r * row_distance, sums[r][0]);
   }
   if (run.part == 0) return;
-  Ints sums[active];
+  Ints sums[active][1];
   sum_up(from, sums);
   for (int r = 0; r < active; ++r) {
     alignas(64) std::byte all[kLanes * Finish::kOutputBytes];
-    finish(all, sums[r]);
+    finish(all, sums[r][0]);
     __builtin_memcpy(to + r * row_distance, all, static_cast<size_t>(run.part * Finish::kOutputBytes));
   }
 }
@@ -295,7 +340,9 @@ Convolve choose_steps(const Layer& layer, int active, int parts) {
 Convolve choose(const Layer& layer, int active, int parts) {
   switch (layer.finish) {
     case DepthwiseFinish::quick:
-      return choose_steps<QuickFinish, 3>(layer, active, parts);
+      return choose_steps<QuickFinish<true>, 3>(layer, active, parts);
+    case DepthwiseFinish::rectified:
+      return choose_steps<QuickFinish<false>, 3>(layer, active, parts);
     case DepthwiseFinish::careful:
       return choose_parts<CarefulFinish, 0>(layer, active, parts);
     case DepthwiseFinish::real:
@@ -354,8 +401,8 @@ void run_quantized(const Call& call, int64_t begin, int64_t end, std::byte* buff
   const Layer& layer = *call.layer;
   const int64_t row_bytes = int64_t{layer.in_width} * layer.channels_in * layer.in_bytes;
   for (int64_t task = begin; task < end; ++task) {
-    const int64_t rest = task / layer.pairs, pair = task - rest * layer.pairs;
-    const int64_t number = rest / layer.batches, batch = rest - number * layer.batches;
+    const int64_t rest = task / layer.blocks, number = task - rest * layer.blocks;
+    const int64_t batch = rest / layer.pairs, pair = rest - batch * layer.pairs;
     // Groups of `rows` rows, dilation_y apart, fill the image in stripes.
     const int64_t stripe = pair / layer.dilation_y;
     const int64_t y = layer.rows == 1 ? pair : stripe * layer.rows * layer.dilation_y + pair % layer.dilation_y;
