@@ -16,9 +16,9 @@
 namespace subgraft {
 namespace {
 
-// For grain_of(), which counts multiplications one by one: how many products of floats, and how many steps of integer
-// outputs, take the time of one.
-constexpr int64_t kVectorGain = 1, kStepGain = 3;
+// For grain_of(), which counts multiplications one by one: how many products of floats take the time of one, and as
+// how many an integer output counts beside its steps.
+constexpr int64_t kVectorGain = 1, kOutputWork = 3;
 
 // Images and filters that are one column wide, as those of sounds are, lie in memory as if they were one row high: a
 // row takes many outputs at once.
@@ -88,7 +88,7 @@ class Buffers {
     const int64_t tasks = int64_t{layer.blocks} * layer.batches * layer.pairs;
     const int64_t outputs = int64_t{layer.rows} * layer.out_width * layer.block;
     std::atomic<int> taken{0};
-    v.parallel(tasks, grain_of(outputs * (1 + layer.steps / kStepGain)), [&](int64_t begin, int64_t end) {
+    v.parallel(tasks, grain_of(outputs * (kOutputWork + layer.steps)), [&](int64_t begin, int64_t end) {
       kernel.run(call, begin, end, v.scratch<std::byte>(slot_) + taken++ * bytes_);
     });
   }
