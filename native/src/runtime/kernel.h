@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -178,6 +179,19 @@ class Preparation {
     int64_t top = 0, bottom = 0, left = 0, right = 0;
   };
   Border absorb_border(int input);
+
+  // The op that alone reads output 0, where it has one output of the same type and at most one other input, whose value
+  // does not come from after this op. It is looked at until the kernel takes it over.
+  struct Follower {
+    std::string name;  // "ADD"
+    const Options* options;
+    int position;                  // output 0 is this input of it
+    std::optional<Operand> other;  // its other input
+  };
+  std::optional<Follower> follower() const;
+  // The closure computes what the follower would, which does not run: output 0 is the follower's from here on. Gives
+  // the number of the closure's input that is the follower's other one, or -1.
+  int take_over_follower();
 
   // The closure does not read this constant input: all that it needs is in shared(). Its memory may go.
   void release(int input);
