@@ -81,7 +81,7 @@ class Invocation {
   void parallel(int64_t count, int64_t grain, Work&& work) const {
     threads_.parallel(count, grain, work);
   }
-  int threads() const { return threads_.size(); }
+  int threads() const { return threads_.size(); }  // what Preparation::threads() says
 
  private:
   std::byte* const* inputs_;
@@ -154,7 +154,7 @@ class Preparation {
   // The value of a handle while the program runs; before, the op is put off as by value().
   int32_t handle_now(int i) const;
 
-  // Threads that the closure runs on, at most.
+  // How many pieces parallel() makes of its work, at most: several for each thread, 1 where there is one thread.
   int threads() const;
 
   // Memory for the closure, 64-byte aligned, valid during one run of this op. Returns its slot number.
