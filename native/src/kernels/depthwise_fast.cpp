@@ -8,6 +8,7 @@
 #include "kernels/depthwise_layout.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
+#include "kernels/float_followers.h"
 #include "kernels/requantize.h"
 #include "kernels/slots.h"
 #include "micro/depthwise_float.h"
@@ -274,7 +275,7 @@ Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
   const FloatDepthwiseKernel* kernel = float_depthwise(g.channels_out);
   if (!kernel || g.pixels() == 0) return {};
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
-  const FloatDepthwise layer = float_layer(g, activation_range(activation(p)));
+  const FloatDepthwise layer = float_layer(g, take_over_bounds(p, activation_range(activation(p))));
   const auto zeros = std::make_shared<const std::vector<float>>(size_t{kDepthwiseZeroColumns} * g.channels_in);
   const int64_t tasks = kernel->tasks(layer), work = g.pixels() * g.taps() * g.channels_out;
   const int64_t grain = grain_of(work / tasks);
