@@ -12,7 +12,7 @@ from subgraft.backends.nnapi.lowering import EVERY_OP, LOWERINGS
 
 PAGE = Path(__file__).parents[1] / "docs" / "nnapi.md"
 MARK = "<!-- made by python tests/nnapi_page.py -->\n"
-LEVELS = {level: number for number, level in enumerate(codes.ANDROID, 1)}
+LEVELS = {level: number for number, level in enumerate(codes.LEVELS, 1)}
 
 
 def written() -> str:

@@ -183,6 +183,38 @@ def test_a_hang_ends_at_the_deadline(stage: str, stand_in: StandIn) -> None:
     assert run(stand_in) == []
 
 
+@pytest.mark.parametrize("stage", ["Model_create", "Model_addOperand", "Model_setOperandValue", "Model_addOperation"])
+def test_a_hang_while_the_model_is_written_ends_at_the_deadline(stage: str, stand_in: StandIn) -> None:
+    stand_in.hang(stage, 1.5)
+    began = time.monotonic()
+    reasons = run(stand_in, compile_timeout_s=0.2)
+    assert time.monotonic() - began < 1.2
+    assert "did not come back within 0.2 s" in reasons[0]
+    time.sleep(1.7)
+    assert run(stand_in) == []
+
+
+@pytest.mark.parametrize("stage", ["_getDeviceCount", "Device_getName"])
+def test_a_hang_while_devices_are_listed_ends_at_the_deadline(stage: str, stand_in: StandIn) -> None:
+    stand_in.hang(stage, 1.5)
+    made = delegate(stand_in, compile_timeout_s=0.2)
+    with pytest.raises(Unavailable, match=r"did not list its devices within 0\.2 s"):
+        made.devices()
+    with pytest.raises(Unavailable, match="has not come back from listing"):
+        made.devices()
+    time.sleep(1.7)
+    assert made.devices()
+
+
+@pytest.mark.parametrize("function", ["Execution_setMeasureTiming", "Execution_getDuration"])
+def test_a_device_that_refuses_to_measure_computes_all_the_same(function: str, stand_in: StandIn) -> None:
+    stand_in.fail(function, BAD_DATA)
+    with subgraft.load(model(), delegates=[delegate(stand_in)], fallback=False) as session:
+        assert session.profile({"x": X}, runs=2).kernels == ()
+        np.testing.assert_array_equal(session.run({"x": X})["y"], 3 * X)
+        assert list(session.report) == []
+
+
 def test_a_driver_that_died_and_takes_the_model_later_computes_again(stand_in: StandIn) -> None:
     stand_in.fail("Execution_compute", DEAD, times=1)
     stand_in.fail("Compilation_finish", BUSY, times=1, after=1)
@@ -236,10 +268,10 @@ def test_a_crash_ends_the_probe_alone_and_is_remembered(stage: str, stand_in: St
     stand_in.abort(stage)
     options = {"probe": True, "cache": str(tmp_path)}
     reason = " ".join(run(stand_in, **options))
-    assert "the driver crashed (SIGABRT) while compiling it, in a process of its own" in reason
+    assert "the driver crashed (SIGABRT) while compiling it, in a process of its own; delete" in reason
     stand_in.reset()
     again = " ".join(run(stand_in, **options))
-    assert "crashed when it was tried before; delete" in again
+    assert "crashed or did not come back when it was tried before; delete" in again
 
 
 def test_a_probe_that_hangs_is_ended(stand_in: StandIn, tmp_path: Path) -> None:
@@ -272,7 +304,7 @@ def test_a_process_that_died_of_compiling_leaves_word_for_the_next(stand_in: Sta
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
     assert ended.returncode < 0, ended.stderr
     (reason,) = run(stand_in, cache=str(tmp_path / "cache"))
-    assert "ended the process that compiled it before; delete" in reason
+    assert "a process ended while the driver compiled it before, by a crash or from outside; delete" in reason
 
 
 @pytest.mark.parametrize("function", ["Device_getName", "_getDevice", "_getDeviceCount", "Device_getType"])

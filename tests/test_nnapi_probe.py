@@ -61,7 +61,7 @@ def test_one_compilation_that_comes_back_says_nothing_of_another_that_does_not(t
         assert other.stdout is not None and other.stdout.readline() == "compiling\n"
         Sentinel(tmp_path, TOKEN).raise_if_crashed()  # the other process lives
         other.communicate(timeout=60)
-    with pytest.raises(Crashed, match=r"ended the process that compiled it before; delete .*\.\* to try again"):
+    with pytest.raises(Crashed, match=r"ended while the driver compiled it before, .*; delete .*\.\* to try again"):
         Sentinel(tmp_path, TOKEN).raise_if_crashed()
     for file in tmp_path.iterdir():
         file.unlink()

@@ -10,14 +10,16 @@ TENSOR_FLOAT32, TENSOR_INT32, TENSOR_QUANT8_ASYMM, TENSOR_QUANT16_SYMM = 3, 4, 5
 TENSOR_FLOAT16, TENSOR_BOOL8, TENSOR_QUANT8_SYMM_PER_CHANNEL = 8, 9, 11
 TENSOR_QUANT8_SYMM, TENSOR_QUANT8_ASYMM_SIGNED, MODEL = 13, 14, 15
 
-# FeatureLevelCode, and the Android version that brought each.
+# FeatureLevelCode, and the Android version that brought each. Since level 5 the runtime is a module that is updated by
+# itself, and the levels have numbers of their own: no version of Android stands for one of the later ones.
 LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_5 = 27, 28, 29, 30, 31
 LEVEL_6, LEVEL_7, LEVEL_8 = 1000006, 1000007, 1000008
 LATEST = LEVEL_8
 ANDROID: Mapping[int, str] = {
     LEVEL_1: "Android 8.1", LEVEL_2: "Android 9", LEVEL_3: "Android 10", LEVEL_4: "Android 11",
-    LEVEL_5: "Android 12", LEVEL_6: "Android 13", LEVEL_7: "Android 14", LEVEL_8: "Android 15",
+    LEVEL_5: "Android 12",
 }  # fmt: skip
+LEVELS = (LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_5, LEVEL_6, LEVEL_7, LEVEL_8)
 
 # DeviceTypeCode.
 DEVICE_TYPES: Mapping[int, str] = {0: "unknown", 1: "other", 2: "CPU", 3: "GPU", 4: "accelerator"}

@@ -33,6 +33,7 @@ from subgraft.delegates import (
     RunsBodies,
     Segment,
     Timed,
+    Unavailable,
     Verdict,
 )
 
@@ -40,7 +41,10 @@ __all__ = ["Nnapi", "ops"]  # importing `ops` registers what the delegate writes
 
 T = TypeVar("T")
 
+LISTING = ""  # stands for a device where all of them are asked for
+
 _hung: set[tuple[str, str]] = set()  # libraries and devices that a call has not come back from, in this process
+_hung_lock = threading.Lock()
 
 
 class Nnapi:
@@ -132,7 +136,7 @@ class Nnapi:
             return compiler.model_of(draft, found.library, self.settings.fp16).supported(index)
 
         try:
-            supported = self._watched(found, self._sentinel(draft, found, "asked"), ask)
+            supported = self._watched(found, self._sentinel(self._token(draft, found), "asked"), ask)
         except Refusal as refusal:
             return [Verdict((refusal.reason,))] * len(segment.ops)
         except _native.NnapiError:
@@ -165,7 +169,7 @@ class Nnapi:
             return compiler.compiled(segment, draft, found, self.settings, token)
 
         try:
-            compiled = self._watched(found, self._sentinel(draft, found, "compiled"), compile_once)
+            compiled = self._watched(found, self._sentinel(token, "compiled"), compile_once)
         except _native.NnapiError as error:
             raise rejected(error, found.called) from error
         made = NnapiExecutable(
@@ -192,9 +196,9 @@ class Nnapi:
     def _token(self, draft: Draft, found: Found) -> bytes:
         return compiler.token_of(draft, found, self.settings)
 
-    def _sentinel(self, draft: Draft, found: Found, what: str) -> probe.Sentinel:
+    def _sentinel(self, token: bytes, what: str) -> probe.Sentinel:
         folder = self.settings.cache_folder if self.settings.cache else None
-        return probe.Sentinel(folder, hashlib.sha256(self._token(draft, found) + what.encode()).digest())
+        return probe.Sentinel(folder, hashlib.sha256(token + what.encode()).digest())
 
     def _watched(self, found: Found, sentinel: probe.Sentinel, function: Callable[[], T]) -> T:
         """What the function makes of the driver: tried in a child the first time, and with a deadline.
@@ -210,26 +214,45 @@ class Nnapi:
                 return function()
             finally:
                 sentinel.end()
-                _hung.discard(self._place(found.id))  # late, but back
 
         try:
             sentinel.raise_if_crashed()
             if self.settings.probe and not sentinel.is_good() and probe.can_fork():
                 try:
                     probe.in_a_child(function, self.settings.compile_timeout_s)
-                except probe.Crashed:
+                except probe.Crashed as crashed:
                     sentinel.crashed()
-                    raise
+                    raise probe.Crashed(f"{crashed}{sentinel.remembered()}") from crashed
         except probe.Crashed as crashed:
             raise Refusal(f"{found.called} is not used for this segment: {crashed}") from crashed
         try:
-            return within(self.settings.compile_timeout_s, noted)
+            return self._in_time(found.id, noted)
         except Overdue:
-            _hung.add(self._place(found.id))
             raise Refusal(
                 f"{found.called} did not come back within {self.settings.compile_timeout_s:g} s; it is left alone "
                 f"until it does"
             ) from None
+
+    def _in_time(self, device: str, function: Callable[[], T]) -> T:
+        """Raises Overdue; then the device counts as hung until the call is back after all."""
+        place, is_back = self._place(device), False
+
+        def call() -> T:
+            nonlocal is_back
+            try:
+                return function()
+            finally:
+                with _hung_lock:
+                    is_back = True
+                    _hung.discard(place)
+
+        try:
+            return within(self.settings.compile_timeout_s, call)
+        except Overdue:
+            with _hung_lock:
+                if not is_back:  # it may have come back since the deadline
+                    _hung.add(place)
+            raise
 
     def _is_hung(self, device: str) -> bool:
         return self._place(device) in _hung
@@ -238,6 +261,18 @@ class Nnapi:
         return self.settings.library or "", device
 
     def _attached(self) -> list[Found]:
+        """Asking may be what starts the drivers, so it has a deadline too. Raises Unavailable."""
+        if self._is_hung(LISTING):
+            raise Unavailable(f"{NAME} has not come back from listing its devices: it is left alone until it does")
+        try:
+            return self._in_time(LISTING, self._listed)
+        except Overdue:
+            raise Unavailable(
+                f"{NAME} did not list its devices within {self.settings.compile_timeout_s:g} s; it is left alone until "
+                f"it does"
+            ) from None
+
+    def _listed(self) -> list[Found]:
         return discovery.attached(library.load(self.settings.library), self.settings.feature_level)
 
     def _found(self, device: Device) -> Found:

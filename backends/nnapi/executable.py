@@ -67,10 +67,16 @@ class NnapiExecutable:
         finally:
             runner.measure(False)
         hardware = [on_hardware for on_hardware, _ in told if on_hardware is not None]
-        around = [in_driver - (on_hardware or 0.0) for on_hardware, in_driver in told if in_driver is not None]
+        both = [(h, d) for h, d in told if h is not None and d is not None]
+        around = [max(0.0, in_driver - on_hardware) for on_hardware, in_driver in both]
+        whole = [in_driver for on_hardware, in_driver in told if on_hardware is None and in_driver is not None]
         return [
             KernelTime(name, self.segment.ops, sum(seconds) / len(seconds))
-            for name, seconds in (("in the hardware", hardware), ("in the driver around it", around))
+            for name, seconds in (
+                ("in the hardware", hardware),
+                ("in the driver around it", around),
+                ("in the driver and the hardware", whole),
+            )
             if seconds
         ]
 

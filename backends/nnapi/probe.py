@@ -2,7 +2,7 @@
 
 A driver runs partly inside this process. So before the first compilation of a model here, a forked child tries it; and
 while it then happens, a locked file says so. The system lets go of the lock when the process ends, however it ends: a
-file of this kind that nobody holds means that the process died of the compilation.
+file of this kind that nobody holds means that the process ended in the middle of the compilation.
 """
 
 from __future__ import annotations
@@ -46,9 +46,11 @@ class Sentinel:
     def raise_if_crashed(self) -> None:
         """Raises Crashed where a compilation did not come back in an earlier process."""
         if self._exists(CRASHED):
-            raise Crashed(f"the driver crashed when it was tried before; {self._cure()}")
+            raise Crashed(f"the driver crashed or did not come back when it was tried before; {self._cure()}")
         if any(_is_abandoned(path) for path in self._started()):
-            raise Crashed(f"the driver ended the process that compiled it before; {self._cure()}")
+            raise Crashed(
+                f"a process ended while the driver compiled it before, by a crash or from outside; {self._cure()}"
+            )
 
     def start(self) -> None:
         """Now it is compiled. Once for each of these."""
@@ -72,6 +74,10 @@ class Sentinel:
     def crashed(self) -> None:
         """A process died of it, or had to be ended."""
         self._write(CRASHED)
+
+    def remembered(self) -> str:
+        """What to add to the words on a crash; nothing where nothing is kept of it."""
+        return f"; {self._cure()}" if self._exists(CRASHED) else ""
 
     def _cure(self) -> str:
         return f"delete {self._path('.*')} to try again"
@@ -152,11 +158,13 @@ def in_a_child(compile_once: Callable[[], object], timeout_s: float) -> None:
             compile_once()
         finally:
             os._exit(0)
-    ended = _wait(child, timeout_s)
+    try:
+        ended = _wait(child, timeout_s)
+    except BaseException:  # an interrupt: nobody waits for the child any more
+        _end(child)
+        raise
     if ended is None:
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        _end(child)
         raise Crashed(f"the driver did not come back from compiling it within {timeout_s:g} s, in a process of its own")
     if os.WIFSIGNALED(ended):
         name = signal.Signals(os.WTERMSIG(ended)).name
@@ -164,6 +172,12 @@ def in_a_child(compile_once: Callable[[], object], timeout_s: float) -> None:
     if ended:
         code = os.WEXITSTATUS(ended)
         raise Crashed(f"the driver ended the process ({code}) that compiled it, which was one of its own")
+
+
+def _end(child: int) -> None:
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _wait(child: int, timeout_s: float) -> int | None:

@@ -82,10 +82,10 @@ def _level(name: str, value: object) -> int:
         number = int(str(value))
     except ValueError:
         number = -1
-    if 1 <= number <= len(codes.ANDROID):
-        return list(codes.ANDROID)[number - 1]
-    if number not in (0, *codes.ANDROID):
-        raise ValueError(f"option {name!r} is {value!r}: write a feature level from 1 to {len(codes.ANDROID)}")
+    if 1 <= number <= len(codes.LEVELS):
+        return codes.LEVELS[number - 1]
+    if number not in (0, *codes.LEVELS):
+        raise ValueError(f"option {name!r} is {value!r}: write a feature level from 1 to {len(codes.LEVELS)}")
     return number
 
 

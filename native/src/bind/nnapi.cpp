@@ -269,7 +269,13 @@ void bind_library(py::module_& module) {
 void bind_nnapi_model(py::module_& module) {
   using Indices = std::vector<std::uint32_t>;
   py::class_<Model, std::shared_ptr<Model>>(module, "NnapiModel", "A model that grows operand by operand.")
-      .def(py::init([](const std::shared_ptr<Library>& library) { return share(std::make_shared<Model>(library)); }),
+      .def(py::init([](const std::shared_ptr<Library>& library) {
+             auto made = [&] {
+               const Unlocked unlocked;  // from here to the brace: no Python objects
+               return std::make_shared<Model>(library);
+             }();
+             return share(std::move(made));
+           }),
            py::arg("library"))
       .def(
           "add_operand",
@@ -277,17 +283,18 @@ void bind_nnapi_model(py::module_& module) {
             return self.add_operand(type, shape, scale, zero_point);
           },
           py::arg("type"), py::arg("shape") = py::tuple(), py::arg("scale") = 0.0F, py::arg("zero_point") = 0,
-          "type: an OperandCode. The number of the operand: they count from 0.")
+          py::call_guard<Unlocked>(), "type: an OperandCode. The number of the operand: they count from 0.")
       .def(
           "set_channel_scales",
           [](Model& self, std::uint32_t operand, std::uint32_t axis, const std::vector<float>& scales) {
             self.set_channel_scales(operand, axis, scales);
           },
-          py::arg("operand"), py::arg("axis"), py::arg("scales"))
+          py::arg("operand"), py::arg("axis"), py::arg("scales"), py::call_guard<Unlocked>())
       .def(
           "set_value",
           [](Model& self, std::uint32_t operand, const py::buffer& value) {
             const auto view = kept_view(value);
+            const Unlocked unlocked;  // from here to the brace: no Python objects
             self.set_value(operand, view->data(), view->size(), view);
           },
           py::arg("operand"), py::arg("value"), "value: its bytes, which stay as they are for as long as the model.")
@@ -296,19 +303,21 @@ void bind_nnapi_model(py::module_& module) {
           [](Model& self, std::uint32_t operand, const std::shared_ptr<Model>& model) {
             self.set_model(operand, model);
           },
-          py::arg("operand"), py::arg("model"), "model: a finished one, that an IF or a WHILE runs. Since level 30.")
-      .def("set_absent", &Model::set_absent, py::arg("operand"))
+          py::arg("operand"), py::arg("model"), py::call_guard<Unlocked>(),
+          "model: a finished one, that an IF or a WHILE runs. Since level 30.")
+      .def("set_absent", &Model::set_absent, py::arg("operand"), py::call_guard<Unlocked>())
       .def(
           "add_operation",
           [](Model& self, std::int32_t code, const Indices& inputs, const Indices& outputs) {
             self.add_operation(code, inputs, outputs);
           },
-          py::arg("code"), py::arg("inputs"), py::arg("outputs"))
+          py::arg("code"), py::arg("inputs"), py::arg("outputs"), py::call_guard<Unlocked>())
       .def(
           "identify",
           [](Model& self, const Indices& inputs, const Indices& outputs) { self.identify(inputs, outputs); },
-          py::arg("inputs"), py::arg("outputs"))
-      .def("relax", &Model::relax, py::arg("allow"), "Whether float32 may be computed in float16. Since level 28.")
+          py::arg("inputs"), py::arg("outputs"), py::call_guard<Unlocked>())
+      .def("relax", &Model::relax, py::arg("allow"), py::call_guard<Unlocked>(),
+           "Whether float32 may be computed in float16. Since level 28.")
       .def("finish",
            [](Model& self) {
              const Unlocked unlocked;  // from here to the brace: no Python objects
@@ -349,8 +358,7 @@ void bind_nnapi(py::module_& module) {
            py::arg("model"), py::arg("device"), py::arg("inputs"), py::arg("outputs"), py::kw_only(),
            py::arg("preference") = py::none(), py::arg("priority") = py::none(), py::arg("compile_timeout_s") = 0.0,
            py::arg("cache_folder") = py::bytes(), py::arg("token") = py::bytes(), py::arg("timeout_s") = 0.0,
-           py::arg("loop_timeout_s") = 0.0, py::arg("bursts") = false,
-           py::arg("reuses") = true,
+           py::arg("loop_timeout_s") = 0.0, py::arg("bursts") = false, py::arg("reuses") = true,
            "device: an index; None where the library chooses (feature levels 27 and 28). inputs, outputs: (shape, "
            "bytes of an element, int8 that is uint8 in the model) of each. A time of 0: "
            "none is set. What a feature level lacks is left out.")

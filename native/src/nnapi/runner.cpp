@@ -49,7 +49,8 @@ struct Runner::Execution {
 
   const Library& library;
   abi::Execution* execution;
-  bool measures = false;          // whether the device was asked for its own times
+  bool asked = false;            // whether measuring was wanted when this was made
+  bool measures = false;         // whether the device measures: it may refuse, and computes all the same
   const char* computed_by = "";  // the call whose code compute() gave back
 };
 
@@ -123,8 +124,9 @@ std::unique_ptr<Runner::Execution> Runner::prepared() {
   auto made = std::make_unique<Execution>(*compilation_);
   abi::Execution* const e = made->execution;
   if (serves_all_runs()) call(l.set_reusable, e, true);
-  made->measures = measures_;
-  if (made->measures && device_ != nullptr && l.set_measure_timing) call(l.set_measure_timing, e, true);
+  made->asked = measures_;
+  made->measures = made->asked && device_ != nullptr && l.set_measure_timing && l.duration &&
+                   l.set_measure_timing(e, true) == abi::kNoError;
   if (options_.timeout_ns != 0 && device_ != nullptr && l.execution_set_timeout)
     call(l.execution_set_timeout, e, options_.timeout_ns);
   if (options_.loop_timeout_ns != 0 && l.set_loop_timeout) call(l.set_loop_timeout, e, options_.loop_timeout_ns);
@@ -179,7 +181,7 @@ void Runner::run(const void* const* inputs, void* const* outputs) {
   bool has_retried = false, has_recompiled = false;
   for (;;) {
     if (!compilation_) compile();  // an earlier attempt, after the driver died, failed
-    if (execution_ && execution_->measures != measures_) execution_.reset();
+    if (execution_ && execution_->asked != measures_) execution_.reset();
     if (!execution_) execution_ = prepared();
     copy_in(inputs);
     const abi::Code code = compute(*execution_);
@@ -218,7 +220,7 @@ bool Runner::serves_all_runs() const {
 Durations Runner::durations_of(const Execution& execution) const {
   Durations found;
   const Library& l = execution.library;
-  if (!execution.measures || device_ == nullptr || !l.duration || !l.set_measure_timing) return found;
+  if (!execution.measures) return found;
   const abi::Execution* const e = execution.execution;
   if (l.duration(e, abi::kOnHardware, &found.on_hardware) != abi::kNoError) found.on_hardware = abi::kUnknownDuration;
   if (l.duration(e, abi::kInDriver, &found.in_driver) != abi::kNoError) found.in_driver = abi::kUnknownDuration;
