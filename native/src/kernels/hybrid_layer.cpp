@@ -53,8 +53,8 @@ class HybridLayer {
   }
 
  private:
-  // Pieces of rows or, where those are few, of blocks of channels, for which each piece quantizes all rows; about 5 us of
-  // work each.
+  // Pieces of rows or, where those are few, of blocks of channels, for which each piece quantizes all rows; about 5 us
+  // of work each.
   void divide(int threads) {
     constexpr int64_t kWorthAPiece = 1 << 21, kLeastRows = 16, kOfOneValue = 64;  // products that quantizing costs
     const int64_t products = sizes_.units * sizes_.depth;
