@@ -148,6 +148,14 @@ class KeepsState(Protocol):
 
 
 @runtime_checkable
+class RunsBodies(Protocol):
+    """A Delegate that takes control flow together with its bodies, which nobody else plans or runs then."""
+
+    def runs_bodies(self, op: Op, graph: Graph) -> bool:
+        """Whether this kind of op (IF, WHILE) may come here; check() looks at its bodies, which graph.body() gives."""
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A Delegate with a deadline of its own for one run; 10 s without."""
 

@@ -206,6 +206,8 @@ class SegmentServices(Protocol):
 
     def read(self, tflite: bytes) -> Graph: ...
 
+    def body(self, index: int) -> Graph: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -245,6 +247,12 @@ class Graph:
             inputs=tuple(t for t in read if not self.tensors[t].is_constant),
             outputs=(*leaving, *(t for t in read if self.tensors[t].is_variable)),
         )
+
+    def body(self, index: int) -> Graph:
+        """Another subgraph of the same model, such as an IF's branch. Raises ModelError where there is none."""
+        if self.services is None:
+            raise RuntimeError("this graph was made by hand; load it with subgraft.load() first")
+        return self.services.body(index)
 
     def _ends(self) -> tuple[dict[int, int], dict[int, list[int]]]:
         if not self._memo:

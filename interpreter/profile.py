@@ -87,10 +87,8 @@ class Profile:
 def _line(kernel: KernelTime) -> str:
     ops = f"{kernel.ops[0]}+{len(kernel.ops) - 1}" if len(kernel.ops) > 1 else "".join(map(str, kernel.ops))
     share = "" if kernel.share_of_peak is None else f"{kernel.share_of_peak:6.1%} of peak"
-    return (
-        f"  {ops:>9}  {kernel.seconds * 1e3:9.3f} ms         {kernel.name[:40]:40} {kernel.gflops:9.2f} GFLOP/s "
-        f"{kernel.gbytes_per_s:8.2f} GB/s {share}"
-    ).rstrip()
+    work = f"{kernel.gflops:9.2f} GFLOP/s {kernel.gbytes_per_s:8.2f} GB/s" if kernel.macs or kernel.bytes else ""
+    return f"  {ops:>9}  {kernel.seconds * 1e3:9.3f} ms         {kernel.name[:40]:40} {work} {share}".rstrip()
 
 
 def program(native: _native.Program, graph: Graph, runs: int) -> Profile:

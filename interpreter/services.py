@@ -29,6 +29,11 @@ class Services:
     def read(self, tflite: bytes) -> Graph:
         return _main_graph(tflite)
 
+    def body(self, index: int) -> Graph:
+        if not 0 <= index < len(self._model.graphs):
+            raise ModelError(f"this model has {len(self._model.graphs)} graphs, and no number {index}")
+        return replace(self._model.graphs[index], services=self)
+
 
 def main_graphs(sources: Any) -> Models:
     """The main graph of each model, ready to be cut into segments.

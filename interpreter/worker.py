@@ -47,7 +47,10 @@ class Worker:
             return False
         error, self._error = self._error, None
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # the frames that it holds would hold it, and all that it went through
         return True
 
     def leave(self, last_words: Callable[[], object]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from subgraft.delegates import Delegate, Graph, KeepsState, Op, Segment, Verdict, verdict
-from subgraft.partitioner.kept import NEVER_OFFERED, OFFERED_IF_STATE_IS_KEPT
+from subgraft.delegates import Delegate, Graph, KeepsState, Op, RunsBodies, Segment, Verdict, verdict
+from subgraft.partitioner.kept import NEVER_OFFERED, OFFERED_IF_BODIES_ARE_RUN, OFFERED_IF_STATE_IS_KEPT
 from subgraft.partitioner.pins import Pins
 
 NOT_AVAILABLE = "not available"
@@ -90,6 +90,8 @@ def _place(
 ) -> Placement:
     pinned = pins.against(node, graph)
     kept = verdict(op, graph, NEVER_OFFERED).reasons
+    if not any(_runs_bodies(c.delegate, op, graph) for c in candidates):
+        kept += verdict(op, graph, OFFERED_IF_BODIES_ARE_RUN).reasons
     if any(t in unknown_shapes for t in (*op.inputs, *op.outputs)):
         kept += ("its shapes are known only while running",)
     verdicts = tuple((c.label, _ask(c, op, graph)) for c in candidates)
@@ -106,9 +108,15 @@ def _ask(candidate: Candidate, op: Op, graph: Graph) -> Verdict:
     stateful = verdict(op, graph, OFFERED_IF_STATE_IS_KEPT).reasons
     if stateful and not (isinstance(delegate, KeepsState) and delegate.keeps_state(op, graph)):
         reasons += stateful
+    if not _runs_bodies(delegate, op, graph):
+        reasons += tuple(r for r in verdict(op, graph, OFFERED_IF_BODIES_ARE_RUN).reasons if r not in reasons)
     if candidate.absent:
         reasons += (NOT_AVAILABLE,)
     return Verdict(reasons)
+
+
+def _runs_bodies(delegate: Delegate, op: Op, graph: Graph) -> bool:
+    return isinstance(delegate, RunsBodies) and delegate.runs_bodies(op, graph)
 
 
 def _first(verdicts: Sequence[tuple[str, Verdict]], preferred: str | None) -> str | None:

@@ -48,7 +48,8 @@ def no_chance(op: Op, graph: Graph) -> bool:
     return op.kind not in RANDOM
 
 
-NEVER_OFFERED = (arrays_only, no_side_effects, no_control_flow)
+NEVER_OFFERED = (arrays_only, no_side_effects)
+OFFERED_IF_BODIES_ARE_RUN = (no_control_flow,)
 OFFERED_IF_STATE_IS_KEPT = (no_state, no_chance)
 
 

@@ -50,11 +50,18 @@ def partition(
     everything = [graph, *reachable(graph, graphs)]
     asked = {g.index: assign(g, candidates, pins, unknown_shapes(g)) for g in everything}
     plans = {g.index: cutter.cut(g, asked[g.index], frozenset()) for g in everything}
-    delegated = _delegated(plans, alone)
-    for g in everything:
-        driven = _driven(g, delegated, without_kernel)
-        if driven:
-            plans[g.index] = cutter.cut(g, asked[g.index], driven)
+    driven = dict.fromkeys(plans, frozenset[int]())
+    while True:  # ends because nothing is driven, then not
+        live = _live(graph, plans)
+        delegated = _delegated({index: plans[index] for index in live}, alone)
+        more = {index: _driven(plans[index], delegated, without_kernel) - driven[index] for index in live}
+        if not any(more.values()):
+            break
+        for index in live:
+            if more[index]:
+                driven[index] |= more[index]
+                plans[index] = cutter.cut(plans[index].graph, asked[index], driven[index])
+    plans = {index: plans[index] for index in live}
     main = plans.pop(graph.index)
     absent = (*(missing or {}).items(), *((c.label, c.absent) for c in candidates if c.absent))
     return Plan(graph, main.steps, main.placements, plans, absent)
@@ -136,13 +143,28 @@ def _segments(
     return segments, bodies
 
 
+def _live(graph: Graph, plans: Mapping[int, Plan]) -> list[int]:
+    """The graphs that the session may run: not the bodies that only delegates run. In the order of `plans`."""
+    seen = {graph.index}
+    waiting = [graph.index]
+    while waiting:
+        plan = plans[waiting.pop()]
+        for op, placement in zip(plan.graph.ops, plan.placements, strict=True):
+            if placement.owner is None:
+                found = [body for body in bodies_of(op) if body in plans and body not in seen]
+                seen.update(found)
+                waiting += found
+    return [index for index in plans if index in seen]
+
+
 def _delegated(plans: Mapping[int, Plan], alone: Callable[[Graph], Collection[int]]) -> Collection[int]:
     """The graphs with a segment that is not the native program's, and those that run them, at any depth."""
     callers: dict[int, list[int]] = {}
     for index, plan in plans.items():
-        for op in plan.graph.ops:
-            for body in bodies_of(op):
-                callers.setdefault(body, []).append(index)
+        for op, placement in zip(plan.graph.ops, plan.placements, strict=True):
+            if placement.owner is None:
+                for body in bodies_of(op):
+                    callers.setdefault(body, []).append(index)
     found = {index for index, plan in plans.items() if any(step.owner for step in plan.steps) or alone(plan.graph)}
     waiting = list(found)
     while waiting:
@@ -152,10 +174,15 @@ def _delegated(plans: Mapping[int, Plan], alone: Callable[[Graph], Collection[in
     return found
 
 
-def _driven(graph: Graph, delegated: Collection[int], without_kernel: Collection[str]) -> frozenset[int]:
-    """The control-flow ops without a kernel, and those of which a body, or a body's body, has segments on delegates."""
+def _driven(plan: Plan, delegated: Collection[int], without_kernel: Collection[str]) -> frozenset[int]:
+    """The control-flow ops without a kernel, and those of which a body, or a body's body, has segments on delegates.
+
+    None that a delegate runs with its bodies.
+    """
     return frozenset(
         i
-        for i, op in enumerate(graph.ops)
-        if (bodies := bodies_of(op)) and (op.kind in without_kernel or any(b in delegated for b in bodies))
+        for i, op in enumerate(plan.graph.ops)
+        if plan.placements[i].owner is None
+        and (bodies := bodies_of(op))
+        and (op.kind in without_kernel or any(b in delegated for b in bodies))
     )

@@ -7,7 +7,6 @@ TFLite's that Android's own specification tests check (conformance/nnapi_tflite.
 from __future__ import annotations
 
 import ctypes
-import gc
 import shutil
 import subprocess
 import sys
@@ -38,7 +37,9 @@ TYPES = (
     "TENSOR_QUANT16_SYMM", "TENSOR_FLOAT16", "TENSOR_BOOL8", "FLOAT16", "TENSOR_QUANT8_SYMM_PER_CHANNEL",
     "TENSOR_QUANT16_ASYMM", "TENSOR_QUANT8_SYMM", "TENSOR_QUANT8_ASYMM_SIGNED", "SUBGRAPH",
 )  # fmt: skip
-NAMES = {operation.code: name for name, operation in OPERATIONS.items()}
+CONTROL_FLOW = {96: "IF", 97: "WHILE"}  # Android's single-operation tests have neither
+NAMES = {operation.code: name for name, operation in OPERATIONS.items()} | CONTROL_FLOW
+MOST_STEPS = 10_000  # of a loop
 MOST_RANK = 8
 COPIED_BYTES = 128
 CODE, HANG, ABORT, NOTHING = 1, 2, 3, 4  # kinds of faults
@@ -102,6 +103,7 @@ class Seen:
     steps: list[Step]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    models: dict[int, int]  # by operand: the address of what it refers to
     constants: dict[tuple[int, int], int]  # address and length of those that the library does not copy: checksum
 
 
@@ -118,6 +120,7 @@ class StandIn:
         command = [compiler, "-std=c11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", *flags]
         subprocess.run([*command, str(HERE / "stand_in_nnapi.c"), "-o", str(self.path)], check=True)
         self.control = ctypes.CDLL(str(self.path))
+        self.control.stand_in_device_level.argtypes = [ctypes.c_int64]
         self.control.stand_in_operand.restype = ctypes.POINTER(CheckedOperand)
         self.control.stand_in_operation.restype = ctypes.POINTER(CheckedOperation)
         self.control.stand_in_call.restype = ctypes.c_char_p
@@ -145,6 +148,10 @@ class StandIn:
     def give_nothing(self, function: str, *, times: int = -1) -> None:
         self._fault(function, NOTHING, 0, times, 0, 0.0)
 
+    def device_level(self, level: int) -> None:
+        """What the device says of itself; less than the library, perhaps."""
+        self.control.stand_in_device_level(level)
+
     def refuse(self, operation: str) -> None:
         self.control.stand_in_refuse(OPERATIONS[operation].code)
 
@@ -161,8 +168,7 @@ class StandIn:
 
     @property
     def live(self) -> int:
-        """Objects that were made and not freed, and that Python does not hold by a cycle of references."""
-        gc.collect()
+        """Objects that were made and not freed."""
         return int(self.control.stand_in_live())
 
     def _fault(self, function: str, kind: int, code: int, times: int, after: int, seconds: float) -> None:
@@ -174,7 +180,10 @@ class StandIn:
         try:
             seen = self._read(model)
             for step in seen.steps:
-                bound(step.operation, [seen.operands[i] for i in step.inputs])
+                if step.operation in CONTROL_FLOW.values():
+                    self._require_bodies(seen, step)
+                else:
+                    bound(step.operation, [seen.operands[i] for i in step.inputs])
             self._require_bias_scales(seen)
         except (KeyError, ValueError) as error:
             self.problems.append(str(error))
@@ -208,24 +217,65 @@ class StandIn:
         raw = [control.stand_in_operand(handle, i).contents for i in range(count)]
         kept = [(r.value, r.length) for r in raw if r.value and r.length > COPIED_BYTES]
         constants = {place: zlib.crc32(ctypes.string_at(*place)) for place in kept}
-        return Seen(operands, steps, tuple(inputs), tuple(outputs), constants)
+        models = {i: r.model for i, r in enumerate(raw) if r.model}
+        return Seen(operands, steps, tuple(inputs), tuple(outputs), models, constants)
 
     def _computed(self, model: int, inputs: Any, outputs: Any) -> int:
         try:
             seen = self._seen[model]
-            for place, checksum in seen.constants.items():
-                assert zlib.crc32(ctypes.string_at(*place)) == checksum, (
-                    "a constant changed after the model was finished"
-                )
-            values = {i: _view(inputs[n], seen.operands[i]).copy() for n, i in enumerate(seen.inputs)}
-            for step in seen.steps:
-                self._run(seen, step, values)
+            given = [_view(inputs[n], seen.operands[i]).copy() for n, i in enumerate(seen.inputs)]
+            results = self._evaluated(model, given)
             for n, i in enumerate(seen.outputs):
-                _view(outputs[n], seen.operands[i])[...] = self._wrong(values[i])
+                _view(outputs[n], seen.operands[i])[...] = self._wrong(results[n])
         except Exception as error:  # a callback from C has nobody to raise to
             self.problems.append(repr(error))
             return OP_FAILED
         return NO_ERROR
+
+    def _evaluated(self, model: int, inputs: Sequence[Array]) -> list[Array]:
+        seen = self._seen[model]
+        for place, checksum in seen.constants.items():
+            assert zlib.crc32(ctypes.string_at(*place)) == checksum, "a constant changed after the model was finished"
+        values = dict(zip(seen.inputs, inputs, strict=True))
+        for step in seen.steps:
+            if step.operation in CONTROL_FLOW.values():
+                self._decide(seen, step, values)
+            else:
+                self._run(seen, step, values)
+        return [values[i] for i in seen.outputs]
+
+    def _require_bodies(self, seen: Seen, step: Step) -> None:
+        """The models that an operation refers to take and give what it does."""
+
+        def kinds(of: Seen, operands: Sequence[int]) -> list[tuple[Any, ...]]:
+            return [(o.type, o.dims, o.scales, o.zero) for o in (of.operands[i] for i in operands)]
+
+        skipped = 1 if step.operation == "IF" else 0
+        bodies = [self._seen[seen.models[i]] for i in step.inputs[skipped : skipped + 2]]
+        taken, given = kinds(seen, step.inputs[skipped + 2 :]), kinds(seen, step.outputs)
+        condition = [("TENSOR_BOOL8", (1,), (), 0)]
+        gives = [given, given] if skipped else [condition, given]
+        if skipped and kinds(seen, step.inputs[:1]) != condition:
+            raise ValueError("IF: the condition is no TENSOR_BOOL8 of one element")
+        for body, wanted in zip(bodies, gives, strict=True):
+            if kinds(body, body.inputs) != taken or kinds(body, body.outputs) != wanted:
+                raise ValueError(f"{step.operation}: a model that it refers to takes or gives something else")
+
+    def _decide(self, seen: Seen, step: Step, values: dict[int, Array]) -> None:
+        """IF and WHILE, as NNAPI defines them."""
+        skipped = 1 if step.operation == "IF" else 0
+        first, second = (seen.models[i] for i in step.inputs[skipped : skipped + 2])
+        read = {i: values[i] if i in values else seen.operands[i].array for i in step.inputs if i not in seen.models}
+        current = [read[i] for i in step.inputs[skipped + 2 :]]
+        if step.operation == "IF":
+            current = self._evaluated(first if read[step.inputs[0]].all() else second, current)
+        else:
+            steps = 0
+            while self._evaluated(first, current)[0].all():
+                current = self._evaluated(second, current)
+                steps += 1
+                assert steps < MOST_STEPS, "a loop without an end"
+        values.update(zip(step.outputs, current, strict=True))
 
     def _wrong(self, value: Array) -> Array:
         return value if not self.offset else (value + np.asarray(self.offset).astype(value.dtype)).astype(value.dtype)

@@ -683,7 +683,7 @@ static int set_buffer(ANeuralNetworksExecution* e, int32_t index, bool is_output
   bool is_open = o->rank == 0 && !is_scalar(o->type);
   for (uint32_t i = 0; i < o->rank; ++i) is_open = is_open || o->dims[i] == 0;
   if (is_open && !is_output) REQUIRE(type, BAD_DATA);
-  if (!is_open) REQUIRE(is_output ? length >= bytes_of(o) || length > 0 : length == bytes_of(o), BAD_DATA);
+  if (!is_open) REQUIRE(length == bytes_of(o), BAD_DATA);
   const uint32_t at = is_output ? m->input_count + (uint32_t)index : (uint32_t)index;
   e->buffers[at] = data;
   e->lengths[at] = length;

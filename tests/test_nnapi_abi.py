@@ -51,6 +51,7 @@ HEADER = """
 29 Execution_burstCompute h h
 29 Execution_setMeasureTiming h bool
 29 Execution_getDuration h int h
+30 Model_setOperandValueFromModel h int h
 30 Compilation_setPriority h int
 30 Compilation_setTimeout h uint64
 30 Execution_setTimeout h uint64

@@ -18,9 +18,9 @@ from subgraft.backends.nnapi.settings import Settings
 from subgraft.delegates import NUMPY_DTYPES, Array, Segment
 from subgraft.delegates.constants import constant
 
-FORMAT = b"1"  # of how models are written; in every token, so a change makes all compiled ones strangers
+FORMAT = b"2"  # of how models are written; in every token, so a change makes all compiled ones strangers
 
-Port = tuple[tuple[int, ...], int, bool, bool]
+Port = tuple[tuple[int, ...], int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,9 @@ def model_of(draft: Draft, library: _native.NnapiLibrary, fp16: bool) -> _native
     """The model as the library has it, finished. Raises NnapiError."""
     model = _native.NnapiModel(library)
     for operand in draft.operands:
-        _add(model, operand)
+        at = _add(model, operand)
+        if operand.model is not None:
+            model.set_model(at, model_of(operand.model, library, False))  # the outer model's fp16 holds for both
     for operation in draft.operations:
         model.add_operation(operation.code, operation.inputs, operation.outputs)
     model.identify(draft.inputs, draft.outputs)
@@ -61,7 +63,7 @@ def model_of(draft: Draft, library: _native.NnapiLibrary, fp16: bool) -> _native
     return model
 
 
-def _add(model: _native.NnapiModel, operand: Operand) -> None:
+def _add(model: _native.NnapiModel, operand: Operand) -> int:
     at = model.add_operand(operand.type, operand.shape, operand.scale, operand.zero_point)
     if operand.channel_scales:
         model.set_channel_scales(at, operand.channel_axis, operand.channel_scales)
@@ -69,6 +71,7 @@ def _add(model: _native.NnapiModel, operand: Operand) -> None:
         model.set_absent(at)
     elif operand.value is not None:
         model.set_value(at, operand.value)
+    return at
 
 
 def compile_model(
@@ -88,7 +91,6 @@ def compile_model(
         token=token,
         timeout_s=settings.timeout_s if found.level >= codes.LEVEL_4 else 0.0,
         loop_timeout_s=settings.timeout_s if found.level >= codes.LEVEL_4 else 0.0,
-        measures=settings.measure,
         bursts=settings.bursts,
         reuses=found.level >= codes.LEVEL_5,
     )
@@ -107,10 +109,10 @@ def _made(folder: Path | None) -> bytes:
 
 def _port(draft: Draft, t: int) -> Port:
     tensor = draft.graph.tensors[t]
-    return tensor.shape, NUMPY_DTYPES[tensor.dtype].itemsize, tensor.dtype == "int8" and draft.flips, False
+    return tensor.shape, NUMPY_DTYPES[tensor.dtype].itemsize, tensor.dtype == "int8" and draft.flips
 
 
-def token_of(draft: Draft, found: Found, settings: Settings, version: str) -> bytes:
+def token_of(draft: Draft, found: Found, settings: Settings) -> bytes:
     """SHA-256 of all that a compiled model depends on, which is what the API wants for a token.
 
     The library adds the device's name and version, and the preference, by itself; drivers were seen to forget.
@@ -121,7 +123,7 @@ def token_of(draft: Draft, found: Found, settings: Settings, version: str) -> by
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
 
-    for text in (version, found.name, found.version, found.level, settings.fp16, settings.preference):
+    for text in (found.name, found.version, found.level, settings.fp16, settings.preference):
         add(str(text).encode("utf-8", "surrogateescape"))
     add(FORMAT)
     _add_draft(draft, add)
@@ -134,6 +136,8 @@ def _add_draft(draft: Draft, add: Callable[[bytes | memoryview], None]) -> None:
         add(repr(facts).encode())
         add(np.asarray(operand.channel_scales, np.float32).tobytes())
         add(operand.value if operand.value is not None else b"")
+        if operand.model is not None:
+            _add_draft(operand.model, add)
     for operation in draft.operations:
         add(repr((operation.code, operation.inputs, operation.outputs)).encode())
     add(repr((draft.inputs, draft.outputs)).encode())

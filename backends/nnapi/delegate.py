@@ -15,8 +15,9 @@ from subgraft.backends.nnapi import codes, compiler, discovery, library, lowerin
 from subgraft.backends.nnapi.bounded import Overdue, within
 from subgraft.backends.nnapi.discovery import NAME, Found
 from subgraft.backends.nnapi.draft import Draft, Refused
-from subgraft.backends.nnapi.errors import DriverDied, Refusal, rejected
+from subgraft.backends.nnapi.errors import Refusal, rejected
 from subgraft.backends.nnapi.executable import NnapiExecutable
+from subgraft.backends.nnapi.ops import control
 from subgraft.backends.nnapi.settings import DEFAULT_COMPILE_TIMEOUT_S, DEFAULT_TIMEOUT_S, Settings
 from subgraft.delegates import (
     Chooses,
@@ -29,6 +30,7 @@ from subgraft.delegates import (
     KeepsState,
     Op,
     Refines,
+    RunsBodies,
     Segment,
     Timed,
     Verdict,
@@ -40,13 +42,11 @@ T = TypeVar("T")
 
 _hung: set[tuple[str, str]] = set()  # libraries and devices that a call has not come back from, in this process
 
-VERSION = "1"  # of what this backend writes, for compiled models that drivers keep
-
 
 class Nnapi:
     """Devices with an NNAPI driver; never the runtime's own CPU unless it is named.
 
-    library, preference, priority, fp16, bursts, measure, cache, probe, verify_first_run, feature_level, timeout_s,
+    library, preference, priority, fp16, bursts, cache, probe, verify_first_run, feature_level, timeout_s,
     compile_timeout_s: see settings.py. Every option may be text, as a user types it.
     """
 
@@ -58,7 +58,6 @@ class Nnapi:
         priority: object = "medium",
         fp16: object = False,
         bursts: object = False,
-        measure: object = False,
         cache: object = True,
         probe: object = True,
         verify_first_run: object = False,
@@ -73,7 +72,6 @@ class Nnapi:
                 "priority": priority,
                 "fp16": fp16,
                 "bursts": bursts,
-                "measure": measure,
                 "cache": cache,
                 "probe": probe,
                 "verify_first_run": verify_first_run,
@@ -84,7 +82,7 @@ class Nnapi:
         )
         self.settings = replace(settings, cache_folder=compiler.cache_folder(settings, os.environ))
         self._lock = threading.Lock()
-        self._level = self.settings.feature_level or codes.LATEST  # what check() goes by: the chosen device's
+        self._chosen: dict[str, int] = {}  # feature levels of the devices that sessions asked for
         self._running: dict[str, weakref.WeakSet[NnapiExecutable]] = {}  # by device
 
     @property
@@ -102,17 +100,26 @@ class Nnapi:
     def choose(self, wanted: str) -> Device:
         """The device that a device string means. Raises Unavailable, also where only the runtime's CPU is there."""
         found = discovery.find(wanted, self._attached())
-        self._level = found.level
+        with self._lock:
+            self._chosen[found.id] = found.level
         return found.device
 
     def check(self, op: Op, graph: Graph) -> Verdict:
-        """By the published rules, at the feature level of the device that was chosen last, or the latest level."""
-        return lowering.check(op, graph, self._level)
+        """By the published rules, at the feature level of the chosen device, or the latest level before there is one.
+
+        Where sessions chose several, at the latest of theirs: refine() says what the others lack.
+        """
+        return lowering.check(op, graph, self._level())
 
     def refine(self, segment: Segment, device: Device) -> Sequence[Verdict]:
         """What the driver says of each op. A model that cannot be built is compile()'s to explain."""
         found = self._found(device)
         nothing = [Verdict()] * len(segment.ops)
+        if found.level < self._level():
+            ops = segment.graph.ops
+            verdicts = [lowering.check(ops[i], segment.graph, found.level) for i in segment.ops]
+            if not all(verdicts):
+                return verdicts
         if found.index is None:
             return nothing  # before feature level 3 nobody can be asked
         index = found.index
@@ -136,6 +143,10 @@ class Nnapi:
         """RNN, SVDF and the LSTM family."""
         lowering_of = lowering.LOWERINGS.get(op.kind)
         return lowering_of is not None and lowering_of.keeps_state
+
+    def runs_bodies(self, op: Op, graph: Graph) -> bool:
+        """IF and WHILE; their rules look at the bodies."""
+        return op.kind in control.BODIES
 
     def cost(self, segment: Segment) -> Cost | None:
         """No idea: drivers do not tell."""
@@ -169,13 +180,17 @@ class Nnapi:
         if self._is_hung(device.id):
             return Health.GONE
         with self._lock:
-            died = [m for m in self._running.get(device.id, ()) if isinstance(m.last_failure, DriverDied)]
+            died = [m for m in self._running.get(device.id, ()) if m.lost_driver]
         for made in died:
-            made.last_failure = None  # told once; what is compiled anew is judged by itself
+            made.lost_driver = False  # told once; what is compiled anew is judged by itself
         return Health.GONE if died else Health.OK
 
+    def _level(self) -> int:
+        with self._lock:
+            return max(self._chosen.values(), default=self.settings.feature_level or codes.LATEST)
+
     def _token(self, draft: Draft, found: Found) -> bytes:
-        return compiler.token_of(draft, found, self.settings, VERSION)
+        return compiler.token_of(draft, found, self.settings)
 
     def _sentinel(self, draft: Draft, found: Found, what: str) -> probe.Sentinel:
         folder = self.settings.cache_folder if self.settings.cache else None
@@ -244,5 +259,6 @@ def _by_op(segment: Segment, draft: Draft, supported: Sequence[bool], found: Fou
 _delegate: type[Delegate] = Nnapi  # mypy proves the contracts
 _chooses: type[Chooses] = Nnapi
 _refines: type[Refines] = Nnapi
+_bodies: type[RunsBodies] = Nnapi
 _state: type[KeepsState] = Nnapi
 _timed: type[Timed] = Nnapi

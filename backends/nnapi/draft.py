@@ -21,6 +21,7 @@ TYPES = {
     "bool": codes.TENSOR_BOOL8,
 }
 SIGN_BIT = 0x80
+MOST_RANK = 4  # of what is copied
 ONE = (1,)  # the shape of a tensor without dimensions, which NNAPI takes for one of unknown rank
 
 
@@ -30,7 +31,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """type: OperandCode. value: a constant's bytes. absent: an optional operand that is left out."""
+    """type: OperandCode. value: a constant's bytes. absent: an optional operand that is left out.
+
+    model: what an IF or a WHILE runs.
+    """
 
     type: int
     shape: tuple[int, ...] = ()
@@ -40,6 +44,7 @@ class Operand:
     channel_axis: int = 0
     value: bytes | memoryview | None = None
     absent: bool = False
+    model: Draft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class Draft:
         code, value = TYPES[tensor.dtype], _bytes(tensor)
         shape = tensor.shape or ONE
         scale, zero_point = _parameters(tensor.quantization)
+        scale = scale or 1.0  # of plain bytes: NNAPI has none without
         if tensor.dtype in ("float32", "float16", "bool", "int32"):
             return Operand(code, shape, value=value)
         if tensor.quantization is not None and len(tensor.quantization.scales) > 1:
@@ -157,9 +163,27 @@ class Draft:
         scale = float(scales[0]) if len(scales) == 1 else 0.0
         return self.add(Operand(codes.TENSOR_INT32, values.shape, scale, value=values.astype(np.int32).tobytes()))
 
+    def model(self, body: Draft) -> int:
+        return self.add(Operand(codes.MODEL, model=body))
+
     def absent(self, type_code: int) -> int:
         """A tensor that is left out."""
         return self.add(Operand(type_code, (0,), absent=True))
+
+    def copy(self, t: int) -> int:
+        """The tensor's value in an operand of its own: a model's input or a constant cannot be its output."""
+        tensor = self.graph.tensors[t]
+        if len(tensor.shape) > MOST_RANK:
+            raise Refused(f"tensor {t} would be copied, and has more than {MOST_RANK} dimensions")
+        given, made = self.tensor(t), self.like(t)
+        if tensor.dtype == "int32":
+            zero = self.add(Operand(codes.TENSOR_INT32, ONE, value=bytes(4)))
+            self.write("ADD", [given, zero, self.integer(0)], made)
+        elif tensor.dtype == "bool":
+            self.write("LOGICAL_OR", [given, given], made)
+        else:
+            self.write("RESHAPE", [given, self.integers(tensor.shape or ONE)], made)
+        return made
 
     def write(self, name: str, inputs: Sequence[int], outputs: int | Sequence[int]) -> None:
         """Appends an operation. Raises Refused where this feature level does not have it."""

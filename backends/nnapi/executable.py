@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from subgraft import _native
 from subgraft.backends.nnapi.compiler import Compiled
-from subgraft.backends.nnapi.errors import Closed, Demoted, Wrong, failed, meaning
-from subgraft.delegates import Array, Executable, Failed, Segment
+from subgraft.backends.nnapi.errors import Closed, Demoted, DriverDied, Wrong, failed, meaning
+from subgraft.delegates import Array, Executable, Failed, KernelTime, Profiles, Segment
+
+log = logging.getLogger("subgraft")
 
 MOST_FAILURES = 3  # one after the other; then the segment stays on the CPU
 
@@ -30,33 +33,67 @@ class NnapiExecutable:
         self._fp16 = fp16
         self._failures = 0
         self._demoted = ""
-        self.last_failure: Failed | None = None
+        self._recoveries = 0
+        self.lost_driver = False  # in the latest run; an error would keep the frames that it went through
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        compiled = self._compiled
-        if compiled is None:
-            raise Closed(f"this segment on {self._where} is closed")
+        compiled = self._opened()
         if self._demoted:
             raise Demoted(self._demoted)
         try:
             compiled.runner.run([inputs[i] for i in compiled.inputs], [outputs[i] for i in compiled.outputs])
         except (_native.NnapiError, MemoryError) as error:
-            self.last_failure = self._failed(error)
-            raise self.last_failure from error
+            raise self._failed(error) from error
         for i, value in compiled.constants.items():
             outputs[i][...] = value
         if self._verifies:
             self._verify(inputs, outputs)
         self._failures = 0
-        self.last_failure = None
+        self.lost_driver = False
+        self._tell_recoveries(compiled.runner)
+
+    def profile(self, inputs: Sequence[Array], outputs: Sequence[Array], runs: int) -> Sequence[KernelTime]:
+        """What the device says of its own times: in the hardware, and in the driver around it. Raises Failed.
+
+        Nothing where it does not tell, or before feature level 3.
+        """
+        runner = self._opened().runner
+        told = []
+        runner.measure(True)
+        try:
+            for _ in range(runs):
+                self.run(inputs, outputs)
+                told.append(runner.durations)
+        finally:
+            runner.measure(False)
+        hardware = [on_hardware for on_hardware, _ in told if on_hardware is not None]
+        around = [in_driver - (on_hardware or 0.0) for on_hardware, in_driver in told if in_driver is not None]
+        return [
+            KernelTime(name, self.segment.ops, sum(seconds) / len(seconds))
+            for name, seconds in (("in the hardware", hardware), ("in the driver around it", around))
+            if seconds
+        ]
 
     def close(self) -> None:
         self._compiled = None
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """Runs, retries, resized outputs and recompilations so far."""
-        return dict(self._compiled.runner.counts) if self._compiled is not None else {}
+    def _opened(self) -> Compiled:
+        compiled = self._compiled
+        if compiled is None:
+            raise Closed(f"this segment on {self._where} is closed")
+        return compiled
+
+    def _tell_recoveries(self, runner: _native.NnapiRunner) -> None:
+        """A driver that fails and computes at the second attempt gives no event: the device has the answer."""
+        if runner.recoveries == self._recoveries:
+            return
+        self._recoveries = runner.recoveries
+        counts = runner.counts
+        log.warning(
+            "%s failed and computed at the next attempt: of %d attempts so far, %d were a second one, and the model "
+            "was compiled again %d times",
+            self._where, counts["runs"], counts["retries"], counts["recompilations"],
+        )  # fmt: skip
 
     def _failed(self, error: _native.NnapiError | MemoryError) -> Failed:
         """Classifies, and demotes the segment where trying again makes no sense."""
@@ -64,6 +101,7 @@ class NnapiExecutable:
             return Failed(f"{self._where} got no memory from this machine while running")
         found = failed(error, self._where)
         self._failures += 1
+        self.lost_driver = isinstance(found, DriverDied)
         if not meaning(error.code).passes:
             self._demote(f"{found.reason}. That does not pass: this session leaves the segment to the CPU")
         elif self._failures >= MOST_FAILURES:
@@ -85,8 +123,7 @@ class NnapiExecutable:
             if difference := self._difference(ours, cpu):
                 name = self.segment.graph.tensors[self.segment.outputs[i]].name
                 self._demote(f"{self._where} computes {name!r} otherwise than the CPU ({difference}): it is not used")
-                self.last_failure = Wrong(self._demoted)
-                raise self.last_failure
+                raise Wrong(self._demoted)
         self._verifies = False
 
     def _difference(self, ours: Array, cpu: Array) -> str:
@@ -105,4 +142,5 @@ class NnapiExecutable:
         return f"{int(wrong.sum())} of {wrong.size} elements"
 
 
-_executable: type[Executable] = NnapiExecutable  # mypy proves the contract
+_executable: type[Executable] = NnapiExecutable  # mypy proves the contracts
+_profiles: type[Profiles] = NnapiExecutable

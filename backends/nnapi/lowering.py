@@ -31,6 +31,12 @@ MOST_DIMENSIONS = 8  # for all
 WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 WEIGHTS = 1  # the input that they are
 
+# Tensors of an op whose bytes are numbers as they stand: no scale means anything there.
+PLAIN_BYTES: Mapping[str, Callable[[Op], Sequence[int]]] = {
+    "CAST": lambda op: (*op.inputs, *op.outputs),
+    "HASHTABLE_LOOKUP": lambda op: op.outputs[1:],  # whether each key was found
+}
+
 # The schema's, for ops without a table of options.
 DEFAULTS: Mapping[str, object] = {
     "axis": 0, "alpha": 0.0, "beta": 0.0, "bias": 0.0, "radius": 0, "rank": 0, "block_size": 0, "mode": "REFLECT",
@@ -124,10 +130,11 @@ def no_state(op: Op, graph: Graph) -> bool:
 @rule
 def one_scale(op: Op, graph: Graph) -> bool:
     """its 8-bit and 16-bit tensors must have a scale above 0; several only the weights of products may have"""
+    plain = PLAIN_BYTES[op.kind](op) if op.kind in PLAIN_BYTES else ()
     return all(
         _has_scales(graph.tensors[t], op.kind in WITH_WEIGHTS and t == op.inputs[WEIGHTS])
         for t in (*op.inputs, *op.outputs)
-        if t >= 0 and graph.tensors[t].dtype in ("int8", "uint8", "int16")
+        if t >= 0 and t not in plain and graph.tensors[t].dtype in ("int8", "uint8", "int16")
     )
 
 
@@ -245,6 +252,27 @@ def draft(segment: Segment, level: int) -> Draft:
     made.outputs = tuple(made.states[t] if t in made.states else made.tensor(t) for t in made.given)
     if not made.operations:
         raise Refused("it only makes constants")
+    return made
+
+
+def draft_of_body(graph: Graph, level: int) -> Draft:
+    """A whole graph as a model that an operand refers to. Raises Refused with what stands against it."""
+    made = Draft(graph, level)
+    inputs = [made.tensor(t) for t in graph.inputs]
+    for i, op in enumerate(graph.ops):
+        if makes_constants(op, graph):
+            continue
+        answer = check(op, graph, level)
+        if not answer:
+            raise Refused(f"op {i} {op.kind} of its body {graph.name or graph.index}: {answer.reasons[0]}")
+        made.op = i
+        LOWERINGS[op.kind].lower(_with_defaults(op), made)
+    outputs: list[int] = []
+    for t in graph.outputs:
+        operand = made.tensor(t)
+        is_free = operand not in (*inputs, *outputs) and made.operands[operand].value is None
+        outputs.append(operand if is_free else made.copy(t))
+    made.inputs, made.outputs = tuple(inputs), tuple(outputs)
     return made
 
 

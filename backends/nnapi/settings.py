@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ class Settings:
     priority: "low", "medium" or "high", beside other programs. Since feature level 4.
     fp16: whether float32 may be computed in float16 (errors of up to 5 * 2^-10).
     bursts: runs follow each other quickly: the driver keeps its resources in between.
-    measure: whether the device is asked for its own times.
     cache: whether drivers keep compiled models. cache_folder: where; None: the user's cache folder.
     probe: whether the first compilation for a device happens in a forked child, which a crash ends alone.
     verify_first_run: whether the first run is compared with the CPU's; a difference keeps the segment there.
@@ -37,7 +36,6 @@ class Settings:
     priority: str = "medium"
     fp16: bool = False
     bursts: bool = False
-    measure: bool = False
     cache: bool = True
     cache_folder: Path | None = None
     probe: bool = True
@@ -49,14 +47,8 @@ class Settings:
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Settings:
         """The user's options, which may be text, before the defaults. Raises ValueError."""
-        known = {field.name for field in fields(cls)} - {"cache_folder"}
-        for name in options:
-            if name not in known:
-                raise ValueError(f"no setting named {name!r}; there are: {', '.join(sorted(known))}")
-        values = {name: READERS[name](name, value) for name, value in options.items() if name != "cache"}
-        if "cache" in options:
-            values |= _cache(options["cache"])
-        return cls(**values)
+        values = {name: read(name, options[name]) for name, read in READERS.items()}
+        return cls(**values, **_cache(options["cache"]))
 
 
 def _one_of(allowed: Mapping[str, int]) -> Callable[[str, object], str]:
@@ -114,7 +106,6 @@ READERS: Mapping[str, Callable[[str, object], Any]] = {
     "priority": _one_of(codes.PRIORITIES),
     "fp16": flag,
     "bursts": flag,
-    "measure": flag,
     "probe": flag,
     "verify_first_run": flag,
     "feature_level": _level,

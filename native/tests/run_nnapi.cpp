@@ -53,7 +53,8 @@ bool round(const std::shared_ptr<subgraft::nnapi::Library>& library, int runs) {
     model->finish();
     auto* const device = subgraft::nnapi::make<subgraft::nnapi::abi::Device>(library->device, 1U);
     const Port port{{kElements}, sizeof(float)};
-    Runner runner(model, device, CompileOptions{}, {.measures = true, .bursts = true}, {port}, {port});
+    Runner runner(model, device, CompileOptions{}, {.bursts = true}, {port}, {port});
+    runner.measure(true);
     const std::vector<float> from(kElements, 2.0F);
     std::vector<float> to(kElements);
     const void* const inputs[] = {from.data()};

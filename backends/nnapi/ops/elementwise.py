@@ -6,7 +6,7 @@ import numpy as np
 
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_7
-from subgraft.backends.nnapi.draft import ONE, TYPES, Draft, Operand, Refused
+from subgraft.backends.nnapi.draft import ONE, TYPES, Draft, Operand
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.delegates import Graph, Op, rule
 
@@ -57,8 +57,9 @@ BINARY = {
     "MUL": ("MUL", {**floats(LEVEL_1), "int32": LEVEL_4}, (same_types, plain_integers, has_fewer_steps)),
     "DIV": ("DIV", {"float32": LEVEL_2}, (same_types,)),
     "FLOOR_DIV": ("DIV", {"int32": LEVEL_4}, (same_types,)),  # of integers NNAPI's rounds down, as this
-    "MAXIMUM": ("MAXIMUM", {**floats(LEVEL_3), "int32": LEVEL_3}, (same_types,)),
-    "MINIMUM": ("MINIMUM", {**floats(LEVEL_3), "int32": LEVEL_3}, (same_types,)),
+    # Of tensors with several scales TFLite compares the bytes, NNAPI what they mean.
+    "MAXIMUM": ("MAXIMUM", {**floats(LEVEL_3), "int32": LEVEL_3}, (same_types, same_quantization)),
+    "MINIMUM": ("MINIMUM", {**floats(LEVEL_3), "int32": LEVEL_3}, (same_types, same_quantization)),
     "POW": ("POW", {"float32": LEVEL_3}, (same_types,)),
     "PRELU": ("PRELU", floats(LEVEL_3), (same_types,)),
 }
@@ -179,17 +180,29 @@ def quantize(op: Op, draft: Draft) -> None:
     draft.write("QUANTIZE", [x], draft.tensor(op.outputs[0]))
 
 
+CASTABLE = ("float32", "float16", "int32")
+
+
 @rule
 def castable(op: Op, graph: Graph) -> bool:
-    """NNAPI casts between float32, float16 and int32 only"""
-    return all(graph.tensors[t].dtype in ("float32", "float16", "int32") for t in (*op.inputs, *op.outputs))
+    """NNAPI casts between float32, float16, int32 and uint8, and other types to themselves"""
+    types = {graph.tensors[t].dtype for t in (*op.inputs, *op.outputs)}
+    return len(types) == 1 or types <= {*CASTABLE, "uint8"}
 
 
-@lowers("CAST", levels={"float32": LEVEL_3, "float16": LEVEL_3, "int32": LEVEL_3}, rules=(castable,), any_rank=True)
+@rule
+def keeps_its_bits(op: Op, graph: Graph) -> bool:
+    """of what is cast to uint8 TFLite keeps the lowest bits, and NNAPI takes the nearest value that fits"""
+    return graph.tensors[op.outputs[0]].dtype != "uint8" or graph.tensors[op.inputs[0]].dtype == "uint8"
+
+
+@lowers(
+    "CAST",
+    levels={**dict.fromkeys((*CASTABLE, "uint8"), LEVEL_3), **dict.fromkeys(("bool", "int8", "int16"), LEVEL_4)},
+    rules=(castable, keeps_its_bits),
+    any_rank=True,
+)
 def cast(op: Op, draft: Draft) -> None:
-    types = {draft.graph.tensors[t].dtype for t in (*op.inputs, *op.outputs)}
-    if len(types) == 1 and draft.level < LEVEL_4:
-        raise Refused(f"a cast to the same type needs {codes.called(LEVEL_4)}")
     draft.write("CAST", [draft.tensor(op.inputs[0])], draft.tensor(op.outputs[0]))
 
 

@@ -27,7 +27,7 @@ BIDIRECTIONAL_STATES = (35, 36, 37, 38)
 
 @rule
 def float_weights(op: Op, graph: Graph) -> bool:
-    """all its tensors must be float32"""
+    """all its tensors must be float32: NNAPI's LSTMs of integers are other operations, which are not written here"""
     return all(graph.tensors[t].dtype == "float32" for t in (*op.inputs, *op.outputs) if t >= 0)
 
 
@@ -86,7 +86,7 @@ def norms(op: Op, draft: Draft) -> list[int]:
 
 @rule
 def full_kernel(op: Op, graph: Graph) -> bool:
-    """NNAPI has the basic kind of LSTM for 8 bits only, and that is not written here"""
+    """NNAPI has the basic kind for 8 bits only (QUANTIZED_16BIT_LSTM), which is not written here"""
     return bool(op.options.get("kernel_type", "FULL") == "FULL")
 
 

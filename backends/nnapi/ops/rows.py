@@ -182,7 +182,7 @@ def same_types_of_data(op: Op, graph: Graph) -> bool:
     return same_types(image_only(op), graph)
 
 
-@lowers("MEAN", levels=floats(LEVEL_2, LEVEL_3), rules=(*REDUCED, same_types_of_data), scalars=True)
+@lowers("MEAN", levels=floats(LEVEL_2), rules=(*REDUCED, same_types_of_data), scalars=True)
 def mean(op: Op, draft: Draft) -> None:
     keep = draft.integer(int(op.options.get("keep_dims", False)))  # an INT32 here, a BOOL in all other reductions
     x, out = draft.tensor(op.inputs[0]), draft.tensor(op.outputs[0])
@@ -227,7 +227,23 @@ def arg(op: Op, draft: Draft) -> None:
     draft.write(op.kind.replace("_", ""), [draft.tensor(op.inputs[0]), axis], draft.tensor(op.outputs[0]))
 
 
-@lowers("TOPK_V2", levels={**floats(LEVEL_3), "int32": LEVEL_3}, rules=(constant_axes, int32_positions))
+@rule
+def constant_count(op: Op, graph: Graph) -> bool:
+    """the number that it picks must be a constant"""
+    return graph.tensors[op.inputs[1]].is_constant
+
+
+@rule
+def values_as_they_are(op: Op, graph: Graph) -> bool:
+    """the values that it picks must have the type of its input, and its scale and zero point where quantized"""
+    return same_quantization_of_images(Op(op.kind, op.inputs[:1], op.outputs[:1]), graph)
+
+
+@lowers(
+    "TOPK_V2",
+    levels={**floats(LEVEL_3), "int32": LEVEL_3},
+    rules=(constant_count, int32_positions, values_as_they_are),
+)
 def topk(op: Op, draft: Draft) -> None:
     data = draft.graph.tensors[op.inputs[1]].data
     assert data is not None  # a rule saw to it

@@ -8,6 +8,7 @@ from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_6, LEVEL_7
 from subgraft.backends.nnapi.draft import ONE, Draft, Operand, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
+from subgraft.backends.nnapi.ops.elementwise import same_quantization
 from subgraft.backends.nnapi.ops.windows import same_quantization_of_images
 from subgraft.delegates import Array, Graph, Op, rule
 
@@ -206,7 +207,14 @@ def constant_axis_of_split(op: Op, graph: Graph) -> bool:
     return graph.tensors[op.inputs[0]].is_constant
 
 
-@lowers("SPLIT", levels=EVERYTHING, rules=(constant_axis_of_split,), data=1)
+@rule
+def parts_as_the_whole(op: Op, graph: Graph) -> bool:
+    """its parts must have the type of the whole, and its scale and zero point where they are quantized"""
+    whole = op.inputs[1 if op.kind == "SPLIT" else 0]
+    return same_quantization_of_images(Op(op.kind, (whole,), op.outputs), graph)
+
+
+@lowers("SPLIT", levels=EVERYTHING, rules=(constant_axis_of_split, parts_as_the_whole), data=1)
 def split(op: Op, draft: Draft) -> None:
     axis = int(constant(draft, op.inputs[0]).reshape(-1)[0]) % len(draft.graph.tensors[op.inputs[1]].shape)
     inputs = [draft.tensor(op.inputs[1]), draft.integer(axis), draft.integer(len(op.outputs))]
@@ -224,13 +232,13 @@ def cut(draft: Draft, x: int, outputs: Sequence[int], axis: int) -> None:
         draft.write("SLICE", [x, draft.integers(first), draft.integers(shape)], draft.tensor(t))
 
 
-@lowers("SPLIT_V", levels=EVERYTHING, rules=(constant_parameters,))
+@lowers("SPLIT_V", levels=EVERYTHING, rules=(constant_parameters, parts_as_the_whole))
 def split_v(op: Op, draft: Draft) -> None:
     axis = int(constant(draft, op.inputs[2]).reshape(-1)[0]) % rank(draft, op)
     cut(draft, draft.tensor(op.inputs[0]), op.outputs, axis)
 
 
-@lowers("PACK", levels={**floats(LEVEL_3), "int32": LEVEL_6}, rules=(parts_of_one_type,))
+@lowers("PACK", levels={**floats(LEVEL_3), "int32": LEVEL_6}, rules=(parts_of_one_type, same_quantization))
 def pack(op: Op, draft: Draft) -> None:
     out = draft.graph.tensors[op.outputs[0]]
     axis = op.options.axis % len(out.shape)
@@ -247,7 +255,7 @@ def pack(op: Op, draft: Draft) -> None:
     draft.write("CONCATENATION", [*parts, draft.integer(axis)], draft.tensor(op.outputs[0]))
 
 
-@lowers("UNPACK", levels={**floats(LEVEL_3), "int32": LEVEL_6})
+@lowers("UNPACK", levels={**floats(LEVEL_3), "int32": LEVEL_6}, rules=(parts_as_the_whole,))
 def unpack(op: Op, draft: Draft) -> None:
     whole = draft.graph.tensors[op.inputs[0]]
     axis = op.options.axis % len(whole.shape)
@@ -293,7 +301,18 @@ def ids_first(op: Op, graph: Graph) -> bool:
     return ids.dtype == "int32" and len(ids.shape) == 1
 
 
-@lowers("EMBEDDING_LOOKUP", levels={"float32": LEVEL_1, "int32": LEVEL_1}, rules=(ids_first,), data=1)
+@rule
+def rows_as_they_are(op: Op, graph: Graph) -> bool:
+    """NNAPI gives rows of the type, scale and zero point that the table has: no float32 of a quantized one"""
+    return same_quantization_of_images(Op(op.kind, op.inputs[1:], op.outputs), graph)
+
+
+@lowers(
+    "EMBEDDING_LOOKUP",
+    levels={**floats(LEVEL_1), "int32": LEVEL_1},
+    rules=(ids_first, rows_as_they_are),
+    data=1,
+)
 def embedding_lookup(op: Op, draft: Draft) -> None:
     draft.write("EMBEDDING_LOOKUP", [draft.tensor(t) for t in op.inputs], draft.tensor(op.outputs[0]))
 

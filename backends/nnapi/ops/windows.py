@@ -11,16 +11,27 @@ from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_3, LEVEL_4
 from subgraft.backends.nnapi.draft import Draft, Refused
 from subgraft.backends.nnapi.lowering import floats, lowers
 from subgraft.backends.nnapi.ops.elementwise import same_quantization, same_types
-from subgraft.delegates import Array, Graph, Op, Tensor, rule
+from subgraft.delegates import Array, Graph, Op, Rule, Tensor, rule
 from subgraft.delegates.constants import is_constant
 
 NHWC = False  # the BOOL scalar that says NCHW
 
 
+def scales_of(tensor: Tensor) -> tuple[float, ...]:
+    return tensor.quantization.scales if tensor.quantization is not None else ()
+
+
 @rule
-def constant_filter(op: Op, graph: Graph) -> bool:
-    """its weights and bias must be constants"""
-    return all(is_constant(t, graph) for t in op.inputs[1:3] if t >= 0)
+def known_filter(op: Op, graph: Graph) -> bool:
+    """its weights must be constants where they have a scale for each channel"""
+    return is_constant(op.inputs[1], graph) or len(scales_of(graph.tensors[op.inputs[1]])) <= 1
+
+
+@rule
+def known_bias(op: Op, graph: Graph) -> bool:
+    """its bias must be a constant where it is quantized: NNAPI wants it in the scale of the sums"""
+    b = op.inputs[2] if len(op.inputs) > 2 else -1
+    return b < 0 or is_constant(b, graph) or graph.tensors[b].dtype == "float32"
 
 
 @rule
@@ -38,11 +49,7 @@ def int32_bias(op: Op, graph: Graph) -> bool:
     return graph.tensors[op.inputs[2]].dtype == ("float32" if is_real else "int32")
 
 
-CONVOLUTION = (constant_filter, weights_of_a_kind, int32_bias)
-
-
-def scales_of(tensor: Tensor) -> tuple[float, ...]:
-    return tensor.quantization.scales if tensor.quantization is not None else ()
+CONVOLUTION = (known_filter, known_bias, weights_of_a_kind, int32_bias)
 
 
 def bias_values(op: Op, draft: Draft, channels: int) -> Array:
@@ -64,6 +71,8 @@ def weights(op: Op, draft: Draft) -> int:
 def bias(op: Op, draft: Draft, channels: int) -> int:
     """With the scale that NNAPI demands: that of the sums, and none of its own where weights have one per channel."""
     graph = draft.graph
+    if len(op.inputs) > 2 and op.inputs[2] >= 0 and not is_constant(op.inputs[2], graph):
+        return draft.tensor(op.inputs[2])
     values = bias_values(op, draft, channels)
     x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
     if x.dtype == "float32":
@@ -123,31 +132,28 @@ def constant_output_shape(op: Op, graph: Graph) -> bool:
     return graph.tensors[op.inputs[0]].is_constant
 
 
-@rule
-def transposed_filter(op: Op, graph: Graph) -> bool:
-    """its weights must be constants of the type of its input"""
-    w = op.inputs[1]
-    return is_constant(w, graph) and graph.tensors[w].dtype == graph.tensors[op.inputs[2]].dtype
+def turned(op: Op) -> Op:
+    """Its inputs as a convolution has them: data, weights, bias."""
+    return Op(op.kind, (op.inputs[2], op.inputs[1], *op.inputs[3:]), op.outputs, op.options)
 
 
-@rule
-def transposed_bias(op: Op, graph: Graph) -> bool:
-    """its bias must be a constant of int32, or of float32 where its input is"""
-    if len(op.inputs) < 4 or op.inputs[3] < 0:
-        return True
-    is_real = graph.tensors[op.inputs[2]].dtype == "float32"
-    b = op.inputs[3]
-    return is_constant(b, graph) and graph.tensors[b].dtype == ("float32" if is_real else "int32")
+def as_of_a_convolution(check: Rule) -> Rule:
+    def turned_first(op: Op, graph: Graph) -> bool:
+        return check(turned(op), graph)
+
+    turned_first.__doc__ = check.__doc__
+    return rule(turned_first)
 
 
 @lowers(
-    "TRANSPOSE_CONV", levels=floats(LEVEL_3), rules=(constant_output_shape, transposed_filter, transposed_bias), data=2
+    "TRANSPOSE_CONV",
+    levels=floats(LEVEL_3),
+    rules=(constant_output_shape, *(as_of_a_convolution(check) for check in CONVOLUTION)),
+    data=2,
 )
 def transpose_conv(op: Op, draft: Draft) -> None:
-    # As a convolution has them: data, weights, bias.
-    turned = Op(op.kind, (op.inputs[2], op.inputs[1], *op.inputs[3:]), op.outputs, op.options)
     channels = draft.graph.tensors[op.inputs[1]].shape[0]
-    ends = [draft.tensor(op.inputs[2]), weights(turned, draft), bias(turned, draft, channels)]
+    ends = [draft.tensor(op.inputs[2]), weights(turned(op), draft), bias(turned(op), draft, channels)]
     shape = draft.integers(draft.graph.tensors[op.outputs[0]].shape)
     activation = draft.integer(codes.FUSED[op.options.get("fused_activation_function", "NONE")])
     inputs = [*ends, shape, *window(op, draft), activation, draft.boolean(NHWC)]

@@ -108,9 +108,9 @@ std::optional<nnapi::abi::Device*> chosen(const Library& library, std::optional<
 }
 
 Port port_of(const py::handle& given) {
-  const auto [dimensions, element_bytes, flips_sign, has_open_dimensions] =
-      given.cast<std::tuple<std::vector<std::uint32_t>, std::size_t, bool, bool>>();
-  return {dimensions, element_bytes, flips_sign, has_open_dimensions};
+  const auto [dimensions, element_bytes, flips_sign] =
+      given.cast<std::tuple<std::vector<std::uint32_t>, std::size_t, bool>>();
+  return {dimensions, element_bytes, flips_sign};
 }
 
 std::vector<Port> ports_of(const py::sequence& given) {
@@ -130,13 +130,13 @@ class BoundRunner {
   BoundRunner(const std::shared_ptr<Model>& model, std::optional<std::uint32_t> device, const py::sequence& inputs,
               const py::sequence& outputs, std::optional<std::int32_t> preference, std::optional<int> priority,
               double compile_timeout_s, const std::string& cache_folder, const std::string& token, double timeout_s,
-              double loop_timeout_s, bool measures, bool bursts, bool reuses)
+              double loop_timeout_s, bool bursts, bool reuses)
       : inputs_(ports_of(inputs)), outputs_(ports_of(outputs)) {
     nnapi::CompileOptions compile{preference, priority, nanoseconds(compile_timeout_s), cache_folder, {}};
     if (!cache_folder.empty() && token.size() != compile.token.size())
       throw ArgumentError(concat("a cache token has ", compile.token.size(), " bytes, not ", token.size()));
     std::copy_n(token.begin(), std::min(token.size(), compile.token.size()), compile.token.begin());
-    const nnapi::RunOptions run{nanoseconds(timeout_s), nanoseconds(loop_timeout_s), measures, bursts, reuses};
+    const nnapi::RunOptions run{nanoseconds(timeout_s), nanoseconds(loop_timeout_s), bursts, reuses};
     std::shared_ptr<Runner> made;
     {
       const Unlocked unlocked;  // from here to the brace: no Python objects
@@ -157,6 +157,7 @@ class BoundRunner {
     runner_->run(from.data(), to.data());
   }
 
+  void measure(bool wanted) const { runner_->measure(wanted); }
   const Runner& runner() const { return *runner_; }
 
  private:
@@ -290,6 +291,12 @@ void bind_nnapi_model(py::module_& module) {
             self.set_value(operand, view->data(), view->size(), view);
           },
           py::arg("operand"), py::arg("value"), "value: its bytes, which stay as they are for as long as the model.")
+      .def(
+          "set_model",
+          [](Model& self, std::uint32_t operand, const std::shared_ptr<Model>& model) {
+            self.set_model(operand, model);
+          },
+          py::arg("operand"), py::arg("model"), "model: a finished one, that an IF or a WHILE runs. Since level 30.")
       .def("set_absent", &Model::set_absent, py::arg("operand"))
       .def(
           "add_operation",
@@ -338,18 +345,21 @@ void bind_nnapi(py::module_& module) {
   py::class_<BoundRunner>(module, "NnapiRunner", "A model compiled for a device, for one thread at a time.")
       .def(py::init<const std::shared_ptr<Model>&, std::optional<std::uint32_t>, const py::sequence&,
                     const py::sequence&, std::optional<std::int32_t>, std::optional<int>, double, const std::string&,
-                    const std::string&, double, double, bool, bool, bool>(),
+                    const std::string&, double, double, bool, bool>(),
            py::arg("model"), py::arg("device"), py::arg("inputs"), py::arg("outputs"), py::kw_only(),
            py::arg("preference") = py::none(), py::arg("priority") = py::none(), py::arg("compile_timeout_s") = 0.0,
            py::arg("cache_folder") = py::bytes(), py::arg("token") = py::bytes(), py::arg("timeout_s") = 0.0,
-           py::arg("loop_timeout_s") = 0.0, py::arg("measures") = false, py::arg("bursts") = false,
+           py::arg("loop_timeout_s") = 0.0, py::arg("bursts") = false,
            py::arg("reuses") = true,
            "device: an index; None where the library chooses (feature levels 27 and 28). inputs, outputs: (shape, "
-           "bytes of an element, int8 that is uint8 in the model, shape left open in the model) of each. A time of 0: "
+           "bytes of an element, int8 that is uint8 in the model) of each. A time of 0: "
            "none is set. What a feature level lacks is left out.")
       .def("run", &BoundRunner::run, py::arg("inputs"), py::arg("outputs"),
-           "Computes once. A transient failure is tried again, an output gets more room, a driver that died gets the "
-           "model once more; NnapiError for what is left.")
+           "Computes once. A transient failure is tried again, a driver that died gets the model once more; NnapiError "
+           "for what is left.")
+      .def(
+          "measure", [](BoundRunner& self, bool wanted) { self.measure(wanted); }, py::arg("wanted"),
+          "Whether the device is asked for its own times, from the next run on.")
       .def_property_readonly(
           "durations",
           [](const BoundRunner& self) {
@@ -366,8 +376,15 @@ void bind_nnapi(py::module_& module) {
           [](const BoundRunner& self) {
             const nnapi::Counts c = self.runner().counts();
             return std::map<std::string, std::uint64_t>{
-                {"runs", c.runs}, {"retries", c.retries}, {"resizes", c.resizes}, {"recompilations", c.recompilations}};
+                {"runs", c.runs}, {"retries", c.retries}, {"recompilations", c.recompilations}};
           })
+      .def_property_readonly(
+          "recoveries",
+          [](const BoundRunner& self) {
+            const nnapi::Counts c = self.runner().counts();
+            return c.retries + c.recompilations;
+          },
+          "Second attempts and recompilations so far.")
       .def_property_readonly("shares_memory", [](const BoundRunner& self) { return self.runner().shares_memory(); });
 }
 

@@ -159,6 +159,7 @@ Compute conv_int16_on_vectors(Preparation& p, const ConvGeometry& g, bool sums_i
   if (!finish) return {};
   const auto packed =
       p.shared<std::vector<PackedInt16>>(1, "int16 convolution", [&] { return pack(p.input(1), *plan); });
+  p.release(1);
   const Pieces pieces(g.pixels(), plan->rows, packed->front().blocks(), p.threads());
   const int64_t grain = grain_of(plan->rows * g.taps() * std::min<int64_t>(g.channels_out, 64) / 16);
   return [=, finish = std::make_shared<const FinishInt16>(*finish)](const Invocation& v) {
@@ -193,6 +194,7 @@ Compute fc_int16_on_vectors(Preparation& p, const FullyConnectedSizes& s, bool s
     for (int64_t unit = 0; unit < s.units; ++unit) made.set(unit, 0, 0, weights.data() + unit * s.depth, s.depth);
     return made;
   });
+  p.release(1);
   const Pieces pieces(s.rows, most, packed->blocks(), p.threads());
   const int64_t grain = grain_of(std::min(s.rows, most) * s.depth * std::min<int64_t>(s.units, 64) / 16);
   return [=, finish = std::make_shared<const FinishInt16>(*finish)](const Invocation& v) {

@@ -2,6 +2,7 @@
 
 #include "kernels/int8_convolution.h"
 #include "kernels/weights.h"
+#include "runtime/packed_bytes.h"
 
 namespace subgraft {
 namespace {
@@ -59,20 +60,21 @@ struct Phase {
 
 constexpr int kData = 2, kWeights = 1, kBias = 3;  // of TRANSPOSE_CONV
 
-template <typename T>
-PackedInt8 pack_phase(const T* weights, const TransposedGeometry& g, const Phase& y, const Phase& x) {
-  PackedInt8 packed(g.channels_out, int64_t{y.window.filter} * x.window.filter * g.channels_in);
-  std::vector<T> taps(packed.depth());
-  for (int64_t channel = 0; channel < g.channels_out; ++channel) {
-    T* to = taps.data();
-    for (int64_t i = 0; i < y.window.filter; ++i)
-      for (int64_t j = 0; j < x.window.filter; ++j, to += g.channels_in) {
-        const int64_t tap = y.tap(g.y, i) * g.x.filter + x.tap(g.x, j);
-        std::copy_n(weights + channel * g.taps() + tap * g.channels_in, g.channels_in, to);
-      }
-    packed.set(channel, taps.data());
+// The taps of one phase, block by block.
+void pack_phase(const std::byte* weights, uint8_t flip, const TransposedGeometry& g, const Phase& y, const Phase& x,
+                const Int8Order& order, std::byte* packed) {
+  std::vector<std::byte> taps(static_cast<size_t>(kInt8Channels * order.depth()));
+  for (int64_t channel = 0; channel < order.channels(); channel += kInt8Channels) {
+    const int64_t count = std::min<int64_t>(kInt8Channels, order.channels() - channel);
+    std::byte* to = taps.data();
+    for (int64_t c = channel; c < channel + count; ++c)
+      for (int64_t i = 0; i < y.window.filter; ++i)
+        for (int64_t j = 0; j < x.window.filter; ++j) {
+          const int64_t tap = y.tap(g.y, i) * g.x.filter + x.tap(g.x, j);
+          to = std::copy_n(weights + c * g.taps() + tap * g.channels_in, g.channels_in, to);
+        }
+    order.pack(taps.data(), flip, channel, count, packed);
   }
-  return packed;
 }
 
 Int8Convolution phase_of(Preparation& p, const TransposedGeometry& g, int64_t row, int64_t column,
@@ -80,10 +82,10 @@ Int8Convolution phase_of(Preparation& p, const TransposedGeometry& g, int64_t ro
   const Phase y(g.y, row), x(g.x, column);
   const auto kind = concat("blocks of phase ", row, ",", column, " ", g.y.stride, "x", g.x.stride, " ", y.first_tap,
                            ",", x.first_tap);
-  auto packed = p.shared<PackedInt8>(kWeights, kind, [&] {
-    const std::byte* weights = p.input(kWeights).constant;
-    if (p.input(kWeights).dtype == DType::uint8) return pack_phase(reinterpret_cast<const uint8_t*>(weights), g, y, x);
-    return pack_phase(reinterpret_cast<const int8_t*>(weights), g, y, x);
+  const Int8Order order(g.channels_out, int64_t{y.window.filter} * x.window.filter * g.channels_in);
+  auto packed = packed_bytes(p, kWeights, kind, order.bytes(), [&](std::byte* to) {
+    const uint8_t flip = p.input(kWeights).dtype == DType::uint8 ? 0x80 : 0;
+    pack_phase(p.input(kWeights).constant, flip, g, y, x, order, to);
   });
   ConvGeometry c;
   c.batches = g.batches;
@@ -93,9 +95,9 @@ Int8Convolution phase_of(Preparation& p, const TransposedGeometry& g, int64_t ro
   c.x = x.window;
   const DType in = p.input(kData).dtype;
   std::vector<Int8Layer> layers;
-  layers.emplace_back(std::move(packed), c.pixels(), constant_bias(p, kBias, g.channels_out), in,
-                      p.input(kData).zero_point(), in == DType::uint8 ? p.input(kWeights).zero_point() : 0,
-                      p.output(0).dtype, scales);
+  layers.emplace_back(std::make_shared<const PackedInt8>(order, std::move(packed)), c.pixels(),
+                      constant_bias(p, kBias, g.channels_out), in, p.input(kData).zero_point(),
+                      in == DType::uint8 ? p.input(kWeights).zero_point() : 0, p.output(0).dtype, scales);
   return {p, c, kData, std::move(layers), Int8Place{g.y.in, g.x.in, row, column, g.y.stride, g.x.stride}};
 }
 

@@ -269,7 +269,7 @@ Compute fast_depthwise_hybrid(Preparation& p, const ConvGeometry& geometry) {
 
 Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
   const ConvGeometry g = laid_down(geometry);
-  const FloatDepthwiseKernel* kernel = float_depthwise();
+  const FloatDepthwiseKernel* kernel = float_depthwise(g.channels_out);
   if (!kernel || g.pixels() == 0) return {};
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const FloatDepthwise layer = float_layer(g, activation_range(activation(p)));

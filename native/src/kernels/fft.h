@@ -29,6 +29,8 @@ class Fft {
  public:
   explicit Fft(int64_t length) : length_(length), roots_(unit_roots(length, length / 2)) {}
 
+  const std::vector<std::complex<double>>& roots() const { return roots_; }
+
   void operator()(std::complex<double>* x) const {
     swap_reversed(x);
     for (int64_t half = 1; half < length_; half *= 2) {
@@ -67,6 +69,8 @@ class RealFft {
       : length_(length), half_(length > 1 ? length / 2 : 1), roots_(unit_roots(length, length / 4 + 1)) {}
 
   int64_t frequencies() const { return length_ / 2 + 1; }
+  const Fft& half() const { return half_; }
+  const std::vector<std::complex<double>>& roots() const { return roots_; }
 
   // In: the real vector, two elements in each complex number. Out: frequencies() numbers.
   void operator()(std::complex<double>* x) const {

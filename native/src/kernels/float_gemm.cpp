@@ -1,6 +1,7 @@
 #include "kernels/float_gemm.h"
 
 #include "micro/variants.h"
+#include "runtime/packed_bytes.h"
 
 namespace subgraft {
 namespace {
@@ -49,10 +50,8 @@ FloatWeights::FloatWeights(Preparation& p, const FloatGemm* gemm, int input, int
     return;
   }
   const std::string_view kind = lie == ColumnsLie::in_rows ? "float slices of rows " : "float slices of columns ";
-  packed_ = p.shared<Arena>(input, concat(kind, columns), [&] {
-    Arena packed(bytes);
-    pack(reinterpret_cast<const float*>(p.input(input).constant), reinterpret_cast<float*>(packed.data()));
-    return packed;
+  packed_ = packed_bytes(p, input, concat(kind, matrices, "x", columns), bytes, [&](std::byte* to) {
+    pack(reinterpret_cast<const float*>(p.input(input).constant), reinterpret_cast<float*>(to));
   });
   p.release(input);
 }
@@ -63,7 +62,7 @@ void FloatWeights::pack(const float* weights, float* packed) const {
 }
 
 const float* FloatWeights::ready(const Invocation& v) const {
-  if (packed_) return reinterpret_cast<const float*>(packed_->data());
+  if (packed_) return reinterpret_cast<const float*>(packed_.get());
   pack(v.in<float>(input_), v.scratch<float>(scratch_));
   return v.scratch<float>(scratch_);
 }

@@ -50,7 +50,7 @@ class FloatWeights {
   int input_, scratch_ = -1;
   int64_t matrices_, columns_, depth_;
   ColumnsLie lie_;
-  std::shared_ptr<const Arena> packed_;
+  std::shared_ptr<const std::byte> packed_;
 };
 
 // Products that are worth a thread: some 2 us.

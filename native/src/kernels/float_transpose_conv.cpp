@@ -6,6 +6,7 @@
 
 #include "core/fixed_point.h"
 #include "kernels/float_gemm.h"
+#include "runtime/packed_bytes.h"
 
 namespace subgraft {
 namespace {
@@ -69,7 +70,7 @@ struct Layer {
   Range<float> range;
   std::vector<Piece> pieces;
   Margins rows, columns;
-  std::shared_ptr<const Arena> weights;
+  std::shared_ptr<const std::byte> weights;
   int padded = -1, repeated = -1;  // scratch memory: the image with its margins, the bias once for each joined phase
 
   int64_t width() const { return columns.before + g.x.out + columns.after; }
@@ -95,20 +96,18 @@ std::vector<float> taps_of(const Layer& layer, const Piece& piece, const float* 
   return rows;
 }
 
-std::shared_ptr<const Arena> pack(Preparation& p, const Layer& layer) {
+std::shared_ptr<const std::byte> pack(Preparation& p, const Layer& layer) {
   const int input = layer.at.weights;
   const std::string kind = concat("float phases ", layer.g.y.stride, " ", layer.g.x.stride, " ", layer.joined, " ",
                                   layer.g.y.before, " ", layer.g.x.before, " ", layer.g.y.in, " ", layer.g.x.in);
-  auto packed = p.shared<Arena>(input, kind, [&] {
-    int64_t floats = 0;
-    for (const Piece& piece : layer.pieces) floats += packed_floats(piece.columns, piece.depth);
-    Arena all(floats * kFloat);
+  int64_t floats = 0;
+  for (const Piece& piece : layer.pieces) floats += packed_floats(piece.columns, piece.depth);
+  auto packed = packed_bytes(p, input, kind, floats * kFloat, [&](std::byte* to) {
     for (const Piece& piece : layer.pieces) {
       const auto rows = taps_of(layer, piece, reinterpret_cast<const float*>(p.input(input).constant));
       pack_float_columns(*layer.gemm, ColumnsLie::in_rows, rows.data(), piece.columns, piece.depth,
-                         reinterpret_cast<float*>(all.data()) + piece.weights);
+                         reinterpret_cast<float*>(to) + piece.weights);
     }
-    return all;
   });
   p.release(input);
   return packed;
@@ -141,7 +140,7 @@ void multiply_row(const Layer& layer, const Piece& piece, const float* image, in
   const TransposedGeometry& g = layer.g;
   const int64_t y = piece.y.first_in + row + layer.rows.before, x = piece.x.first_in + layer.columns.before;
   const int64_t out_y = piece.y.first_out + row * g.y.stride, step = layer.width() * layer.depth();
-  const auto* weights = reinterpret_cast<const float*>(layer.weights->data()) + piece.weights;
+  const auto* weights = reinterpret_cast<const float*>(layer.weights.get()) + piece.weights;
   layer.gemm->multiply({{image + y * step + x * layer.depth(), piece.x.count, layer.depth(), piece.y.taps,
                          piece.x.taps * layer.depth(), step},
                         weights,

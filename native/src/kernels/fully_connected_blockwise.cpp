@@ -166,6 +166,7 @@ Compute blockwise_on_vectors(Preparation& p, const BlockwiseSizes& s, const Bloc
     const auto bytes = unpack_signed(p.input(1).constant, bits, s.whole.units * s.whole.depth);
     return pack_blocks(s, in_4_bits, bytes.data(), blockwise_scales(p, s, quantization.scales, bytes.data()));
   });
+  p.release(1);
   BlockwiseLayer layer{s, in_4_bits, multiply, quantize_rows(), packed, {}, {}};
   if (has_bias(p, 2, DType::float32, s.whole.units)) {
     const auto* bias = reinterpret_cast<const float*>(p.input(2).constant);

@@ -53,13 +53,15 @@ class HybridLayer {
   }
 
  private:
-  // Pieces of rows or, where those are few, of blocks of channels; about 20 us of work for a thread.
+  // Pieces of rows or, where those are few, of blocks of channels, for which each piece quantizes all rows; 1 to 2 us of
+  // work each.
   void divide(int threads) {
-    constexpr int64_t kWorthAThread = 4 << 20;
-    by_rows_ = sizes_.rows >= block_rows_ * threads;
-    const int64_t most = by_rows_ ? sizes_.rows : weights_->blocks();
-    pieces_ =
-        std::clamp<int64_t>(std::min(sizes_.rows * sizes_.units * sizes_.depth / kWorthAThread, most), 1, threads);
+    constexpr int64_t kWorthAPiece = 1 << 19, kLeastRows = 16, kOfOneValue = 64;  // products that quantizing costs
+    const int64_t products = sizes_.units * sizes_.depth;
+    by_rows_ = sizes_.rows >= kLeastRows * 2;
+    const int64_t work = sizes_.rows * (by_rows_ ? products + kOfOneValue * (sizes_.units + sizes_.depth) : products);
+    const int64_t most = by_rows_ ? sizes_.rows / kLeastRows : weights_->blocks();
+    pieces_ = std::clamp<int64_t>(std::min(work / kWorthAPiece, most), 1, threads);
   }
   int64_t panel_bytes() const { return round_up(block_rows_ * stride_, 64); }
   int64_t piece_bytes() const { return panel_bytes() + kInt8SumBytes; }
@@ -169,9 +171,9 @@ Compute hybrid_product_on_vectors(Preparation& p, const HybridSizes& s, std::spa
   p.spell_out(1);
   if (!quantize_rows() || !has_int8_kernels(p, 1, 2) || p.input(1).dtype == DType::uint8) return {};
   if (s.rows == 0 || s.units == 0 || s.depth == 0) return {};
-  return [layer = std::make_shared<const HybridLayer>(p, s, scales, asymmetric, range)](const Invocation& v) {
-    layer->run(v);
-  };
+  const auto layer = std::make_shared<const HybridLayer>(p, s, scales, asymmetric, range);
+  p.release(1);
+  return [layer](const Invocation& v) { layer->run(v); };
 }
 
 }  // namespace subgraft

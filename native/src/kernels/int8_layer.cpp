@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/sub_byte.h"
+#include "runtime/packed_bytes.h"
 
 namespace subgraft {
 namespace {
@@ -113,23 +114,19 @@ bool has_int8_kernels(const Preparation& p, int weights, int bias) {
 
 std::shared_ptr<const PackedInt8> packed_weights(Preparation& p, int input, int64_t channels, int64_t depth,
                                                  int64_t group) {
+  const Int8Order order(channels, depth);
   const std::string kind = concat("blocks of int8 ", channels, "x", depth, " ", group);
-  return p.shared<PackedInt8>(input, kind, [&] {
+  auto packed = packed_bytes(p, input, kind, order.bytes(), [&](std::byte* to) {
     const Operand& weights = p.input(input);
-    PackedInt8 packed(channels, depth);
     const int64_t first = group * channels * depth;
     if (weights.dtype == DType::int4 || weights.dtype == DType::int2) {
       const auto bytes = unpack_signed(weights.constant, dtype_bits(weights.dtype), weights.shape.elements());
-      for (int64_t i = 0; i < channels; ++i) packed.set(i, bytes.data() + first + i * depth);
-    } else if (weights.dtype == DType::int8) {
-      const auto* bytes = reinterpret_cast<const int8_t*>(weights.constant) + first;
-      for (int64_t i = 0; i < channels; ++i) packed.set(i, bytes + i * depth);
+      order.pack(reinterpret_cast<const std::byte*>(bytes.data()) + first, 0, 0, channels, to);
     } else {
-      const auto* bytes = reinterpret_cast<const uint8_t*>(weights.constant) + first;
-      for (int64_t i = 0; i < channels; ++i) packed.set(i, bytes + i * depth);
+      order.pack(weights.constant + first, weights.dtype == DType::uint8 ? kSignBit : 0, 0, channels, to);
     }
-    return packed;
   });
+  return std::make_shared<const PackedInt8>(order, std::move(packed));
 }
 
 Int8Pieces::Int8Pieces(int64_t rows, const Int8Layer& layer, int threads)

@@ -7,6 +7,7 @@
 
 #include "core/fixed_point_functions.h"
 #include "kernels/lstm.h"
+#include "kernels/lstm_products.h"
 #include "kernels/quantization.h"
 
 namespace subgraft {
@@ -16,6 +17,7 @@ using T = LstmTensors;
 
 // Gates are Q3.12 before their activation, unless layer normalization gives them a scale of its own.
 constexpr float kGateScale = 1.f / 4096;
+constexpr int kGateBits = 3;
 constexpr int kHidden = 4;  // the intermediate tensor after those of the four gates
 
 // A product of int8 vectors, with what their zero points contribute in the bias.
@@ -88,12 +90,15 @@ class IntegerLstm {
     const int64_t count = s_.sequence.step_batch() * s_.cell;
     gate_slot_ = p.scratch(T::kGates * count * int64_t{sizeof(int16_t)});
     hidden_slot_ = p.scratch(count);
+    make_products(p);
   }
 
   void run(const Invocation& v) const {
+    if (products_) return run_on_vectors(v);
     s_.sequence.each_step([&](int64_t first, int64_t first_state) {
-      step(v, v.in<int8_t>(T::kInput) + first * s_.input, v.state<int8_t>(t_.output_state) + first_state * s_.output,
-           v.state<int16_t>(t_.cell_state) + first_state * s_.cell, v.out<int8_t>(0) + first * s_.output);
+      step(v, first, first_state, [&](const int8_t* state, int16_t* gates) {
+        multiply(v, v.in<int8_t>(T::kInput) + first * s_.input, state, gates);
+      });
     });
   }
 
@@ -152,23 +157,62 @@ class IntegerLstm {
     return made;
   }
 
-  void step(const Invocation& v, const int8_t* input, int8_t* state, int16_t* cell, int8_t* out) const {
+  void make_products(Preparation& p) {
+    std::vector<GateWeights> input, state;
+    for (int gate = s_.first_gate(); gate < T::kGates; ++gate) {
+      const Gate& g = gates_[gate];
+      input.push_back({t_.input_weights(gate), g.input.multiplier, &g.input.bias});
+      state.push_back({t_.recurrent_weights(gate), g.recurrent.multiplier, &g.recurrent.bias});
+    }
+    products_ = LstmProducts::make(p, s_, input, state);
+  }
+
+  // As each_step(), but with the inputs of many steps multiplied at once.
+  void run_on_vectors(const Invocation& v) const {
+    const Sequence& all = s_.sequence;
+    const int64_t batch = all.step_batch(), count = batch * s_.cell, most = products_->most_rows() / batch;
+    for (int64_t b = 0; b < (all.time_major ? 1 : all.batch); ++b) {
+      for (int64_t done = 0; done < all.time; done += most) {
+        const int64_t steps = std::min(most, all.time - done);
+        const int64_t moment = all.backward ? all.time - done - steps : done;
+        const int64_t first = all.time_major ? moment * batch : b * all.time + moment;
+        products_->take_inputs(v, v.in<int8_t>(T::kInput) + first * s_.input, steps * batch);
+        for (int64_t i = 0; i < steps; ++i) {
+          const int64_t row = (all.backward ? steps - 1 - i : i) * batch;
+          step(v, first + row, b, [&](const int8_t* state, int16_t* gates) {
+            products_->run_step(v, row, state, gates + s_.first_gate() * count);
+          });
+        }
+      }
+    }
+  }
+
+  // multiply(state, gates): what the gates are before their activation. `first` vector of the input and output.
+  template <typename Multiply>
+  void step(const Invocation& v, int64_t first, int64_t first_state, const Multiply& multiply) const {
+    auto* state = v.state<int8_t>(t_.output_state) + first_state * s_.output;
+    auto* cell = v.state<int16_t>(t_.cell_state) + first_state * s_.cell;
     const int64_t batch = s_.sequence.step_batch(), count = batch * s_.cell;
     auto* gates = v.scratch<int16_t>(gate_slot_);
-    multiply(v, input, state, gates);
+    multiply(state, gates);
     for (int gate = s_.first_gate(); gate < T::kOutputGate; ++gate) finish(v, gate, cell, gates + gate * count);
     update(gates, cell);
     const int16_t* output_gate = gates + T::kOutputGate * count;
     finish(v, T::kOutputGate, cell, gates + T::kOutputGate * count);
 
     int16_t* tanh = gates;  // the other gates are not needed any more
-    tanh_all(15 + cell_exponent_, cell, tanh, count);
     int8_t* hidden = s_.projection ? v.scratch<int8_t>(hidden_slot_) : state;
     const int32_t zero_point = s_.projection ? -hidden_zero_point_ : hidden_zero_point_;
-    for (int64_t i = 0; i < count; ++i)
-      hidden[i] = saturate<int8_t>(int64_t{rescale(output_gate[i] * tanh[i], hidden_)} + zero_point);
+    if (steps_) {
+      steps_->tanh[15 + cell_exponent_](cell, count, tanh);
+      steps_->hidden(output_gate, tanh, count, hidden_.value, hidden_.shift, zero_point, hidden);
+    } else {
+      tanh_all(15 + cell_exponent_, cell, tanh, count);
+      for (int64_t i = 0; i < count; ++i)
+        hidden[i] = saturate<int8_t>(int64_t{rescale(output_gate[i] * tanh[i], hidden_)} + zero_point);
+    }
     if (s_.projection) project(v, hidden, state);
-    std::copy_n(state, batch * s_.output, out);
+    std::copy_n(state, batch * s_.output, v.out<int8_t>(0) + first * s_.output);
   }
 
   // All gates' input weights x input, saturated, + recurrent weights x state.
@@ -205,16 +249,19 @@ class IntegerLstm {
         normalize(values + b * s_.cell, v.in<int16_t>(t_.norm(gate)), v.in<int32_t>(t_.bias(gate)), s_.cell,
                   gates_[gate].norm);
     }
-    if (gate == T::kCellGate)
-      tanh_all<3>(values, values, count);
+    if (steps_)
+      (gate == T::kCellGate ? steps_->tanh[kGateBits] : steps_->logistic)(values, count, values);
+    else if (gate == T::kCellGate)
+      tanh_all<kGateBits>(values, values, count);
     else
-      for (int64_t i = 0; i < count; ++i) values[i] = fixed::logistic<3>(values[i]);
+      for (int64_t i = 0; i < count; ++i) values[i] = fixed::logistic<kGateBits>(values[i]);
   }
 
   void update(const int16_t* gates, int16_t* cell) const {
     const int64_t count = s_.sequence.step_batch() * s_.cell;
     const int16_t *input = gates, *forget = gates + count, *candidate = gates + 2 * count;
-    for (int64_t i = 0; i < count; ++i) {
+    if (steps_) steps_->update(s_.cifg ? nullptr : input, forget, candidate, count, 30 + cell_exponent_, cell);
+    for (int64_t i = 0; !steps_ && i < count; ++i) {
       const int32_t kept = rounding_shift_right(forget[i] * cell[i], 15);
       const int32_t share = s_.cifg ? 32767 - forget[i] : input[i];
       const auto added = static_cast<int16_t>(rounding_shift_right(share * candidate[i], 30 + cell_exponent_));
@@ -239,6 +286,8 @@ class IntegerLstm {
   LstmTensors t_;
   LstmShape s_;
   std::array<Gate, T::kGates> gates_;
+  std::shared_ptr<const LstmProducts> products_;  // null: the reference has to do
+  const LstmSteps* steps_ = lstm_steps();         // also null then
   Product projection_;
   Multiplier hidden_;
   int32_t hidden_zero_point_ = 0, state_zero_point_ = 0;

@@ -1,7 +1,10 @@
 // RFFT2D: the frequencies of real matrices.
+#include "micro/rfft.h"
+
 #include <algorithm>
 #include <complex>
 #include <memory>
+#include <vector>
 
 #include "kernels/families.h"
 #include "kernels/fft.h"
@@ -42,6 +45,47 @@ struct Rfft {
   }
 };
 
+// Where each of `length` numbers, a power of two, goes: to the place with the same bits in reverse order.
+std::vector<int32_t> reversed_order(int64_t length) {
+  std::vector<int32_t> order(static_cast<size_t>(length));
+  for (size_t i = 1; i < order.size(); ++i)
+    order[i] = order[i / 2] / 2 + static_cast<int32_t>(i % 2 != 0 ? length / 2 : 0);
+  return order;
+}
+
+// Several rows at once. Empty where there are no kernels for this op: matrices of several rows, or single long rows.
+Compute rfft_on_vectors(Preparation& p, const std::shared_ptr<const Rfft>& rfft, int64_t slices) {
+  constexpr int64_t kMostLength = 1 << 12;  // so that what a piece works with stays in a cache
+  const RealTransform* transform = real_transform();
+  if (!transform || rfft->height != 1 || rfft->input_height == 0 || rfft->width < 4 || rfft->width > kMostLength)
+    return {};
+  if (slices < 2) return {};
+  const int64_t groups = (slices + transform->lanes - 1) / transform->lanes;
+  const int64_t pieces = std::min<int64_t>(groups, p.threads());
+  const int64_t doubles = 2 * rfft->columns * transform->lanes;
+  const int work = p.scratch(pieces * doubles * int64_t{sizeof(double)});
+  constexpr int64_t kGrain = 16384;  // output elements that are worth a thread
+  const int64_t grain = kGrain / (rfft->columns * transform->lanes * groups / pieces) + 1;
+  return [=, order = reversed_order(rfft->width / 2)](const Invocation& v) {
+    v.parallel(pieces, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t group = groups * begin / pieces; group < groups * end / pieces; ++group) {
+        const int64_t first = group * transform->lanes, stride = rfft->input_height * rfft->input_width;
+        const RealRows rows{.length = rfft->width,
+                            .reversed = order.data(),
+                            .half_roots = reinterpret_cast<const double*>(rfft->along.half().roots().data()),
+                            .roots = reinterpret_cast<const double*>(rfft->along.roots().data()),
+                            .in = v.in<float>(0) + first * stride,
+                            .in_stride = stride,
+                            .given = std::min(rfft->width, rfft->input_width),
+                            .rows = std::min(transform->lanes, slices - first),
+                            .work = v.scratch<double>(work) + begin * doubles,
+                            .out = v.out<float>(0) + first * 2 * rfft->columns};
+        transform->run(rows);
+      }
+    });
+  };
+}
+
 Compute prepare_rfft2d(Preparation& p) {
   p.expect(2, 1);
   const Operand& input = p.input(0);
@@ -61,6 +105,7 @@ Compute prepare_rfft2d(Preparation& p) {
   rfft->input_width = input.shape[rank - 1];
 
   const int64_t slices = input.shape.product(0, rank - 2);
+  if (Compute fast = rfft_on_vectors(p, rfft, slices)) return fast;
   const int work = p.scratch(slices * rfft->slice() * int64_t{sizeof(Complex)});
   const int column = p.scratch(slices * rfft->height * int64_t{sizeof(Complex)});
   return [rfft = std::shared_ptr<const Rfft>(rfft), slices, work, column](const Invocation& v) {

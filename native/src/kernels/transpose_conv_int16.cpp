@@ -88,6 +88,7 @@ Compute transpose_conv_int16_on_vectors(Preparation& p, const TransposedGeometry
   const std::string kind = concat("int16 phases ", g.y.stride, "x", g.x.stride);
   const auto phases = p.shared<Phases>(
       kWeights, kind, [&] { return pack(g, reinterpret_cast<const int8_t*>(p.input(kWeights).constant)); });
+  p.release(kWeights);
   const int64_t grain = grain_of(g.x.in * taps * g.channels_in * g.channels_out / (g.y.stride * g.x.stride) / 16);
   return [=, zeros = std::vector<int16_t>(g.channels_in),
           finish = std::make_shared<const FinishInt16>(*finish)](const Invocation& v) {

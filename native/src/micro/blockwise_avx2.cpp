@@ -6,10 +6,8 @@ namespace {
 constexpr int kTwoRows = 1, kOneRow = 2;  // vectors of channels that are multiplied at once
 
 inline Ints load_bytes(const uint8_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
-inline Ints lower_halves(const uint8_t* p) { return _mm256_and_si256(load_bytes(p), _mm256_set1_epi8(15)); }
-inline Ints upper_halves(const uint8_t* p) {
-  return _mm256_and_si256(_mm256_srli_epi16(load_bytes(p), 4), _mm256_set1_epi8(15));
-}
+inline Ints lower_halves(Ints x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
+inline Ints upper_halves(Ints x) { return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15)); }
 constexpr int kUpperShift = 0;
 inline Ints broadcast_quad(const int8_t* p) {
   int32_t quad;

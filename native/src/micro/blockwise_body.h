@@ -9,8 +9,9 @@ namespace {
 constexpr int kAhead = 4096;        // bytes of weights that are asked for early
 constexpr int kQuads = 4 * kLanes;  // bytes of one vector
 
-// The sums of one block; the weights' offset is taken off by the sums that they begin with.
-template <int bits, int rows, int vectors>
+// The sums of one block; the weights' offset is taken off by the sums that they begin with. `block` is its size, or 0
+// where that is known only while running.
+template <int bits, int rows, int vectors, int block>
 inline void add_block(const BlockwiseProduct& p, const uint8_t* weights, int64_t k, Ints (&sums)[rows][vectors]) {
   constexpr int kDepth = bits == 4 ? 8 : 4;  // of the weights in one vector
   constexpr int kStep = 4 * kBlockwiseChannels;
@@ -18,11 +19,13 @@ inline void add_block(const BlockwiseProduct& p, const uint8_t* weights, int64_t
   Ints upper[rows][vectors];  // sums of the upper halves of bytes, times 2^kUpperShift
   for (int r = 0; r < rows; ++r)
     for (int j = 0; j < vectors; ++j) upper[r][j] = broadcast(int32_t{0});
-  for (int64_t i = 0; i < p.block; i += kDepth, w += kStep) {
+  const int64_t size = block ? block : p.block;
+#pragma GCC unroll 4
+  for (int64_t i = 0; i < size; i += kDepth, w += kStep) {
     for (int j = 0; j < vectors * kQuads / 64; ++j) __builtin_prefetch(w + kAhead + j * 64);
     for (int j = 0; j < vectors; ++j) {
-      const uint8_t* bytes = w + j * kQuads;
-      const Ints low = bits == 4 ? lower_halves(bytes) : load_bytes(bytes);
+      const Ints bytes = load_bytes(w + j * kQuads);
+      const Ints low = bits == 4 ? lower_halves(bytes) : bytes;
       for (int r = 0; r < rows; ++r) sums[r][j] = add_quads(sums[r][j], low, broadcast_quad(p.x + r * p.depth + k + i));
       if constexpr (bits == 4) {
         const Ints high = upper_halves(bytes);
@@ -36,7 +39,7 @@ inline void add_block(const BlockwiseProduct& p, const uint8_t* weights, int64_t
       for (int j = 0; j < vectors; ++j) sums[r][j] = plus(sums[r][j], shift_right(upper[r][j], kUpperShift));
 }
 
-template <int bits, int rows, int vectors>
+template <int bits, int rows, int vectors, int block>
 void multiply_blocks(const BlockwiseProduct& p, int64_t first_row, int64_t channel) {
   constexpr int kDepth = bits == 4 ? 8 : 4;
   const int64_t blocks = p.depth / p.block;
@@ -52,7 +55,7 @@ void multiply_blocks(const BlockwiseProduct& p, int64_t first_row, int64_t chann
     Ints sums[rows][vectors];
     for (int r = 0; r < rows; ++r)
       for (int j = 0; j < vectors; ++j) sums[r][j] = broadcast(-p.x_sums[(first_row + r) * blocks + b]);
-    add_block<bits, rows, vectors>(of_rows, weights, b * p.block, sums);
+    add_block<bits, rows, vectors, block>(of_rows, weights, b * p.block, sums);
     for (int j = 0; j < vectors; ++j) {
       const Floats scale = load_halves(scales + b * kBlockwiseChannels + j * kLanes);
       for (int r = 0; r < rows; ++r) results[r][j] = plus(results[r][j], times(to_floats(sums[r][j]), scale));
@@ -74,15 +77,24 @@ void multiply_blocks(const BlockwiseProduct& p, int64_t first_row, int64_t chann
   }
 }
 
-template <int bits>
-void multiply_blockwise(const BlockwiseProduct& p) {
+template <int bits, int block>
+void multiply_rows(const BlockwiseProduct& p) {
   int64_t row = 0;
   for (; row + 2 <= p.rows; row += 2)
     for (int64_t channel = 0; channel < p.channels; channel += kTwoRows * kLanes)
-      multiply_blocks<bits, 2, kTwoRows>(p, row, channel);
+      multiply_blocks<bits, 2, kTwoRows, block>(p, row, channel);
   for (; row < p.rows; ++row)
     for (int64_t channel = 0; channel < p.channels; channel += kOneRow * kLanes)
-      multiply_blocks<bits, 1, kOneRow>(p, row, channel);
+      multiply_blocks<bits, 1, kOneRow, block>(p, row, channel);
+}
+
+template <int bits>
+void multiply_blockwise(const BlockwiseProduct& p) {
+  constexpr int kUsual = 32;  // of converters; its loop is known while compiling
+  if (p.block == kUsual)
+    multiply_rows<bits, kUsual>(p);
+  else
+    multiply_rows<bits, 0>(p);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@ namespace {
 constexpr int kTwoRows = 4, kOneRow = 8;  // vectors of channels that are multiplied at once
 
 inline Ints load_bytes(const uint8_t* p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }
-inline Ints lower_halves(const uint8_t* p) { return vreinterpretq_s32_u8(vandq_u8(vld1q_u8(p), vdupq_n_u8(15))); }
-inline Ints upper_halves(const uint8_t* p) { return vreinterpretq_s32_u8(vshrq_n_u8(vld1q_u8(p), 4)); }
+inline Ints lower_halves(Ints x) { return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(x), vdupq_n_u8(15))); }
+inline Ints upper_halves(Ints x) { return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(x), 4)); }
 constexpr int kUpperShift = 0;
 inline Ints broadcast_quad(const int8_t* p) {
   int32_t quad;

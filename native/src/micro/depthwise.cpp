@@ -55,7 +55,17 @@ const QuantizedDepthwiseKernel* quantized_depthwise(int32_t largest_weight) {
   return largest_weight > kDepthwiseLargestWeight ? best(paired) : best(variants);
 }
 
-const FloatDepthwiseKernel* float_depthwise() {
+const FloatDepthwiseKernel* float_depthwise(int32_t channels) {
+  constexpr int32_t kNarrow = 8;  // lanes of AVX2, of which all are used then
+  static constexpr Variant<FloatDepthwiseKernel> narrow[] = {
+      {InstructionSet::generic, [] { return static_cast<const FloatDepthwiseKernel*>(nullptr); }},
+#if defined(SUBGRAFT_AVX2)
+      {InstructionSet::avx2, float_depthwise_avx2},
+#endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, float_depthwise_neon},
+#endif
+  };
   static constexpr Variant<FloatDepthwiseKernel> variants[] = {
       {InstructionSet::generic, [] { return static_cast<const FloatDepthwiseKernel*>(nullptr); }},
 #if defined(SUBGRAFT_AVX2)
@@ -68,7 +78,7 @@ const FloatDepthwiseKernel* float_depthwise() {
       {InstructionSet::neon, float_depthwise_neon},
 #endif
   };
-  return best(variants);
+  return channels <= kNarrow ? best(narrow) : best(variants);
 }
 
 }  // namespace subgraft

@@ -31,6 +31,6 @@ struct FloatDepthwiseKernel {
   void (*run)(const FloatDepthwiseCall& call, int64_t begin, int64_t end);
 };
 
-const FloatDepthwiseKernel* float_depthwise();  // null: the reference has to do
+const FloatDepthwiseKernel* float_depthwise(int32_t channels);  // null: the reference has to do
 
 }  // namespace subgraft

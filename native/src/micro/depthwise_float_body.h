@@ -4,7 +4,7 @@
 // only decide how often a value is loaded.
 #pragma once
 
-#include "micro/depthwise_float_copied_body.h"
+#include "micro/depthwise_float_square_body.h"
 
 namespace subgraft {
 namespace {
@@ -21,76 +21,60 @@ inline int square_filter(const RealLayer& layer) {
              : 0;
 }
 
-int rows_together(const RealLayer& layer) { return square_filter(layer) > 0 ? 2 : 1; }
-
-// Whether the largest view of a square layer, with what surrounds it, has room in a copy. Where few values are read
-// more than once, or memory is slow to give one vector of every pixel, copying does not pay.
-bool is_copied(const RealLayer& layer) {
-  if ((layer.filter_width == 3 && layer.stride_x > 1) || is_large(layer)) return false;
-  const int64_t dy = layer.dilation_y, dx = layer.dilation_x, stride = layer.stride_x, filter = layer.filter_width;
-  const int64_t height = (divided_by(layer.out_height + dy - 1, dy) - 1) * stride + filter;
-  const int64_t width = (divided_by(layer.out_width + dx - 1, dx) - 1) * stride + filter;
-  return height * width * kLanes * 4 <= kCopyBytes;
+// As many sums as the registers hold.
+template <int filter, int stride>
+constexpr int rows_together() {
+  return kManyRegisters && filter == 3 && stride == 1 ? 4 : 2;
 }
 
-int64_t vectors_of(const RealLayer& layer) { return (layer.channels + kLanes - 1) / kLanes; }
+int rows_together(const RealLayer& layer) {
+  if (square_filter(layer) == 5) return layer.stride_x == 1 ? rows_together<5, 1>() : rows_together<5, 2>();
+  return layer.stride_x == 1 ? rows_together<3, 1>() : rows_together<3, 2>();
+}
 
-// In views for squares, or vectors of channels where they are copied, else rows of outputs.
+// In views for squares, else rows of outputs.
 int64_t tasks_of(const RealLayer& layer) {
   if (square_filter(layer) == 0) return int64_t{layer.batches} * layer.out_height;
-  if (is_copied(layer)) return layer.batches * vectors_of(layer);
   const int64_t rows = rows_together(layer), height = (layer.out_height + layer.dilation_y - 1) / layer.dilation_y;
   return layer.batches * layer.dilation_y * ((height + rows - 1) / rows);
 }
 
-using SquareRows = void (*)(const FloatDepthwiseCall&, const View&, int64_t);
-
+// Rows of outputs of a view from y on, as many as are summed together.
 template <int filter, int stride>
-SquareRows choose_square(int rows) {
-  return rows == 2 ? square_rows<filter, stride, 2> : square_rows<filter, stride, 1>;
+void square_rows(const FloatDepthwiseCall& call, const View& view, int64_t y) {
+  constexpr int rows = rows_together<filter, stride>();
+  const int64_t left = view.out_height - y;
+  if (left >= rows) return square_rows<filter, stride, rows>(call, view, y);
+  if (left >= 2) square_rows<filter, stride, 2>(call, view, y);
+  if (left % 2 == 1) square_rows<filter, stride, 1>(call, view, y + left - 1);
 }
 
-SquareRows choose_square(const RealLayer& layer, int rows) {
-  if (square_filter(layer) == 3) return layer.stride_x == 1 ? choose_square<3, 1>(rows) : choose_square<3, 2>(rows);
-  return layer.stride_x == 1 ? choose_square<5, 1>(rows) : choose_square<5, 2>(rows);
+using SquareRows = void (*)(const FloatDepthwiseCall&, const View&, int64_t);
+
+SquareRows choose_square(const RealLayer& layer) {
+  if (square_filter(layer) == 3) return layer.stride_x == 1 ? square_rows<3, 1> : square_rows<3, 2>;
+  return layer.stride_x == 1 ? square_rows<5, 1> : square_rows<5, 2>;
 }
 
 void run_squares(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
   const RealLayer& layer = *call.layer;
   const int rows = rows_together(layer);
   const int64_t tasks = tasks_of(layer) / layer.batches;
-  const SquareRows all = choose_square(layer, rows), last = choose_square(layer, 1);
+  const SquareRows compute = choose_square(layer);
   for (int64_t task = begin; task < end; ++task) {
     const int64_t batch = layer.batches == 1 ? 0 : task / tasks, left = task - batch * tasks;
     const int64_t number = divided_by(left, layer.dilation_y), y = number * rows;
     const int64_t first_y = left - number * layer.dilation_y;
     for (int64_t first_x = 0; first_x < layer.dilation_x; ++first_x) {
       const View view = view_of(call, batch, first_y, first_x);
-      if (y < view.out_height) (y + rows <= view.out_height ? all : last)(call, view, y);
+      if (y < view.out_height) compute(call, view, y);
     }
-  }
-}
-
-using CopiedChannels = void (*)(const FloatDepthwiseCall&, int64_t, Channels);
-
-CopiedChannels choose_copied(const RealLayer& layer) {
-  if (square_filter(layer) == 3) return layer.stride_x == 1 ? copied_channels<3, 1> : copied_channels<3, 2>;
-  return layer.stride_x == 1 ? copied_channels<5, 1> : copied_channels<5, 2>;
-}
-
-void run_copied(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
-  const RealLayer& layer = *call.layer;
-  const int64_t vectors = vectors_of(layer);
-  const CopiedChannels compute = choose_copied(layer);
-  for (int64_t task = begin; task < end; ++task) {
-    const int64_t batch = layer.batches == 1 ? 0 : task / vectors, first = (task - batch * vectors) * kLanes;
-    compute(call, batch, {first, first + kLanes <= layer.channels ? kLanes : layer.channels - first});
   }
 }
 
 void run_float(const FloatDepthwiseCall& call, int64_t begin, int64_t end) {
   const RealLayer& layer = *call.layer;
-  if (square_filter(layer) > 0) return (is_copied(layer) ? run_copied : run_squares)(call, begin, end);
+  if (square_filter(layer) > 0) return run_squares(call, begin, end);
   const Taps inside =
       interior(layer.in_width, layer.out_width, layer.filter_width, layer.stride_x, layer.dilation_x, layer.before_x);
   for (int64_t task = begin; task < end; ++task) {

@@ -40,10 +40,11 @@ inline bool is_large(const RealLayer& layer) {
   return 4 * int64_t{layer.in_height} * layer.in_width * layer.channels > kLargeImage;
 }
 
-// Whether memory decides the speed: pixels are farther apart than prefetching follows, or images are large.
+// Whether memory decides the speed: pixels are farther apart than prefetching follows, or images are large. Small
+// filters do not lose much by reading their weights for each place.
 inline bool reads_in_order(const RealLayer& layer, const View& view) {
-  constexpr int64_t kFarApart = 2048;
-  return view.pitch * 4 > kFarApart || is_large(layer);
+  const int64_t far_apart = layer.filter_width == 3 ? 256 : 2048;  // bytes
+  return view.pitch * 4 >= far_apart || is_large(layer);
 }
 
 // A filter and stride that are known when this is compiled: a tile of `rows` x kTile outputs loads each value once.

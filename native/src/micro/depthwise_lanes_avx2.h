@@ -10,6 +10,8 @@
 namespace subgraft {
 namespace {
 
+constexpr bool kManyRegisters = false;  // 32 of them
+
 using Rescale = Rescale256;
 inline Rescale make_rescale(Ints multiplier, Ints shift) { return make_rescale256(multiplier, shift); }
 inline Ints rescale(Ints x, const Rescale& c) { return rescale256(x, c); }

@@ -10,6 +10,8 @@
 namespace subgraft {
 namespace {
 
+constexpr bool kManyRegisters = true;  // 32 of them
+
 using Rescale = Rescale512;
 inline Rescale make_rescale(Ints multiplier, Ints shift) { return make_rescale512(multiplier, shift); }
 inline Ints rescale(Ints x, const Rescale& c) { return rescale512(x, c); }

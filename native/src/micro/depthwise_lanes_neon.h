@@ -10,6 +10,8 @@
 namespace subgraft {
 namespace {
 
+constexpr bool kManyRegisters = true;  // 32 of them
+
 using Rescale = Rescale128;
 inline Rescale make_rescale(Ints multiplier, Ints shift) { return make_rescale128(multiplier, shift); }
 inline Ints rescale(Ints x, const Rescale& c) { return rescale128(x, c); }

@@ -1,5 +1,7 @@
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "micro/gemm_int8.h"
 #include "micro/pack_int8.h"
 
@@ -38,41 +40,61 @@ void transpose8(__m256i (&x)[8]) {
   }
 }
 
-// 32 bytes of up to eight channels.
-void load_rows(const int8_t* from, int64_t depth, int64_t channels, int64_t bytes, __m256i (&x)[8]) {
+// 32 bytes of up to eight channels, xored with those of `flip`; zeros behind them.
+void load_rows(const int8_t* from, int64_t depth, int64_t channels, int64_t bytes, __m256i flip, __m256i (&x)[8]) {
   for (int64_t c = 0; c < kHalf; ++c) {
     x[c] = _mm256_setzero_si256();
     if (c >= channels || bytes <= 0) continue;
     if (bytes >= 32) {
-      x[c] = load32(from + c * depth);
+      x[c] = _mm256_xor_si256(load32(from + c * depth), flip);
       continue;
     }
-    alignas(32) int8_t part[32] = {};
-    for (int64_t i = 0; i < bytes; ++i) part[i] = from[c * depth + i];
-    x[c] = load32(part);
+    alignas(32) int8_t part[32];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(part), flip);
+    std::memcpy(part, from + c * depth, static_cast<size_t>(bytes));
+    x[c] = _mm256_xor_si256(load32(part), flip);
   }
 }
 
-void pack_rows(const int8_t* from, int64_t channels, int64_t depth, int8_t* to, int32_t* sums) {
+// What four magnitudes of each lane add up to.
+__m256i magnitude_of_quads(__m256i x) {
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_set1_epi8(1)), _mm256_set1_epi16(1));
+}
+
+template <bool kMagnitudes>
+void pack(const int8_t* from, __m256i flip, int64_t channels, int64_t depth, int8_t* to, int32_t* sums,
+          int32_t* magnitudes) {
   const int64_t size = padded(depth);
   for (int64_t channel = 0; channel < channels; channel += kInt8Channels) {
     for (int64_t half = 0; half < kInt8Channels; half += kHalf) {
       const int8_t* first = from + (channel + half) * depth;
       int8_t* out = to + half * kQuad;
-      __m256i sum = _mm256_setzero_si256();
+      __m256i sum = _mm256_setzero_si256(), magnitude = sum;
       for (int64_t k = 0; k < size; k += 32, out += 8 * kQuadBytes) {
         __m256i x[8];
-        load_rows(first + k, depth, channels - channel - half, depth - k, x);
+        load_rows(first + k, depth, channels - channel - half, depth - k, flip, x);
         transpose8(x);
         for (int i = 0; i < 8; ++i) {
           _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * kQuadBytes), x[i]);
           sum = _mm256_add_epi32(sum, sum_of_quads(x[i]));
+          if (kMagnitudes) magnitude = _mm256_add_epi32(magnitude, magnitude_of_quads(x[i]));
         }
       }
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + channel + half), sum);
+      if (kMagnitudes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(magnitudes + channel + half), magnitude);
     }
     to += size * kInt8Channels;
   }
+}
+
+void pack_rows(const int8_t* from, int64_t channels, int64_t depth, int8_t* to, int32_t* sums) {
+  pack<false>(from, _mm256_setzero_si256(), channels, depth, to, sums, nullptr);
+}
+
+void pack_weights(const std::byte* from, uint8_t flip, int64_t channels, int64_t depth, int8_t* to, int32_t* sums,
+                  int32_t* magnitudes) {
+  const __m256i flips = _mm256_set1_epi8(static_cast<char>(flip));
+  pack<true>(reinterpret_cast<const int8_t*>(from), flips, channels, depth, to, sums, magnitudes);
 }
 
 // Up to sixteen bytes of a row.
@@ -106,7 +128,7 @@ void pack_columns(const int8_t* from, int64_t channels, int64_t depth, int8_t* t
   }
 }
 
-constexpr PackInt8 kPackInt8{pack_rows, pack_columns};
+constexpr PackInt8 kPackInt8{pack_rows, pack_columns, pack_weights};
 
 }  // namespace
 

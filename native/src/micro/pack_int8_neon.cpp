@@ -1,5 +1,7 @@
 #include <arm_neon.h>
 
+#include <cstring>
+
 #include "micro/gemm_int8.h"
 #include "micro/pack_int8.h"
 
@@ -15,16 +17,24 @@ constexpr int64_t kBytes = 16;                         // of a vector
 
 int64_t padded(int64_t depth) { return (depth + kInt8Depth - 1) / kInt8Depth * kInt8Depth; }
 
-// The first `count` bytes, and zeros.
-int8x16_t load_first(const int8_t* from, int64_t count) {
-  if (count >= kBytes) return vld1q_s8(from);
-  int8_t part[kBytes] = {};
-  for (int64_t i = 0; i < count; ++i) part[i] = from[i];
-  return vld1q_s8(part);
+// The first `count` bytes, xored with those of `flip`, and zeros.
+int8x16_t load_first(const int8_t* from, int64_t count, int8x16_t flip) {
+  if (count >= kBytes) return veorq_s8(vld1q_s8(from), flip);
+  int8_t part[kBytes];
+  vst1q_s8(part, flip);
+  std::memcpy(part, from, static_cast<size_t>(count));
+  return veorq_s8(vld1q_s8(part), flip);
 }
+int8x16_t load_first(const int8_t* from, int64_t count) { return load_first(from, count, vdupq_n_s8(0)); }
 
 // Sums, and what the four bytes of each lane add up to.
 int32x4_t add_quads(int32x4_t sums, int8x16_t x) { return vpadalq_s16(sums, vpaddlq_s8(x)); }
+
+// The same of their magnitudes.
+int32x4_t add_magnitudes(int32x4_t sums, int8x16_t x) {
+  const uint16x8_t pairs = vpaddlq_u8(vreinterpretq_u8_s8(vabsq_s8(x)));
+  return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(sums), pairs));
+}
 
 // Numbers of 32 bits: rows become columns.
 void transpose4(int32x4_t (&x)[4]) {
@@ -36,27 +46,41 @@ void transpose4(int32x4_t (&x)[4]) {
   x[3] = vzip2q_s32(even_high, odd_high);
 }
 
-void pack_rows(const int8_t* from, int64_t channels, int64_t depth, int8_t* to, int32_t* sums) {
+template <bool kMagnitudes>
+void pack(const int8_t* from, int8x16_t flip, int64_t channels, int64_t depth, int8_t* to, int32_t* sums,
+          int32_t* magnitudes) {
   const int64_t size = padded(depth), whole = (channels + kInt8Channels - 1) / kInt8Channels * kInt8Channels;
   for (int64_t channel = 0; channel < whole; channel += kQuad) {
     int8_t* out = to + channel / kInt8Channels * kInt8Channels * size + channel % kInt8Channels * kQuad;
-    int32x4_t sum = vdupq_n_s32(0);
+    int32x4_t sum = vdupq_n_s32(0), magnitude = sum;
     for (int64_t k = 0; k < size; k += kBytes, out += kBytes / kQuad * kQuadBytes) {
       int32x4_t x[kQuad];
       for (int64_t c = 0; c < kQuad; ++c) {
         const bool is_there = channel + c < channels && k < depth;
-        x[c] =
-            is_there ? vreinterpretq_s32_s8(load_first(from + (channel + c) * depth + k, depth - k)) : vdupq_n_s32(0);
+        x[c] = is_there ? vreinterpretq_s32_s8(load_first(from + (channel + c) * depth + k, depth - k, flip))
+                        : vdupq_n_s32(0);
       }
       transpose4(x);
       for (int64_t i = 0; i < kQuad; ++i) {
         const int8x16_t quads = vreinterpretq_s8_s32(x[i]);
         vst1q_s8(out + i * kQuadBytes, quads);
         sum = add_quads(sum, quads);
+        if (kMagnitudes) magnitude = add_magnitudes(magnitude, quads);
       }
     }
     vst1q_s32(sums + channel, sum);
+    if (kMagnitudes) vst1q_s32(magnitudes + channel, magnitude);
   }
+}
+
+void pack_rows(const int8_t* from, int64_t channels, int64_t depth, int8_t* to, int32_t* sums) {
+  pack<false>(from, vdupq_n_s8(0), channels, depth, to, sums, nullptr);
+}
+
+void pack_weights(const std::byte* from, uint8_t flip, int64_t channels, int64_t depth, int8_t* to, int32_t* sums,
+                  int32_t* magnitudes) {
+  const int8x16_t flips = vreinterpretq_s8_u8(vdupq_n_u8(flip));
+  pack<true>(reinterpret_cast<const int8_t*>(from), flips, channels, depth, to, sums, magnitudes);
 }
 
 void pack_columns(const int8_t* from, int64_t channels, int64_t depth, int8_t* to, int32_t* sums) {
@@ -84,7 +108,7 @@ void pack_columns(const int8_t* from, int64_t channels, int64_t depth, int8_t* t
   }
 }
 
-constexpr PackInt8 kPackInt8{pack_rows, pack_columns};
+constexpr PackInt8 kPackInt8{pack_rows, pack_columns, pack_weights};
 
 }  // namespace
 

@@ -125,7 +125,9 @@ std::shared_ptr<Model> open_model(const std::string& path) {
   auto mapping = std::make_shared<const Mapping>(file, path);
   const Bytes bytes = mapping->bytes();
   try {
-    return open_models().share(identity, read_model(bytes, std::move(mapping)));
+    std::shared_ptr<Model> model = read_model(bytes, std::move(mapping));
+    let_go_of_pages(bytes);  // what was decoded is in memory twice, and a large graph fills more pages than its weights
+    return open_models().share(identity, std::move(model));
   } catch (const ModelError& error) {
     throw ModelError(concat("cannot read ", path, ": ", error.what()));
   }

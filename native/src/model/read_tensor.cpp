@@ -69,6 +69,14 @@ void check_scales(const Quantization& decoded, const std::vector<int32_t>& shape
         concat("there are ", count, " scales for dimension ", axis, ", which has ", shape[axis], " elements"));
 }
 
+// Converters give every tensor of floats a table without content: one stands for all of them.
+std::shared_ptr<const Quantization> keep(Quantization decoded) {
+  static const auto nothing = std::make_shared<const Quantization>();
+  const bool is_empty = decoded.min.empty() && decoded.max.empty() && decoded.scale.empty() &&
+                        decoded.zero_point.empty() && decoded.details.index() == 0 && decoded.quantized_dimension == 0;
+  return is_empty ? nothing : std::make_shared<const Quantization>(std::move(decoded));
+}
+
 std::shared_ptr<const Quantization> read_quantization(const Table& table, const std::vector<int32_t>& shape,
                                                       size_t tensors, std::vector<std::string>& warnings) {
   table.source().spend(sizeof(Quantization));
@@ -81,7 +89,7 @@ std::shared_ptr<const Quantization> read_quantization(const Table& table, const 
   read_details(table, decoded, tensors, shape.size());
   // Blockwise and multi-axis details replace the plain scales, which are then ignored.
   if (decoded.details.index() < 2) check_scales(decoded, shape, warnings);
-  return std::make_shared<const Quantization>(std::move(decoded));
+  return keep(std::move(decoded));
 }
 
 SparseIndex read_sparse_index(const Table& table, int id) {

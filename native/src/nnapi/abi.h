@@ -19,7 +19,6 @@ struct Device;
 using Code = std::int32_t;  // ResultCode
 
 constexpr Code kNoError = 0;
-constexpr Code kBadData = 4;
 constexpr Code kOutputInsufficientSize = 8;
 constexpr Code kUnavailableDevice = 9;
 constexpr Code kMissedDeadlineTransient = 10;
@@ -35,7 +34,6 @@ constexpr std::int64_t kLevel5 = 31;
 
 constexpr std::size_t kCopiedValueBytes = 128;  // constants up to this size are copied when they are set
 constexpr std::size_t kTokenBytes = 32;
-constexpr std::int32_t kTensorQuant8SymmPerChannel = 11;
 constexpr std::uint64_t kUnknownDuration = UINT64_MAX;
 
 enum Duration : std::int32_t { kOnHardware = 0, kInDriver = 1 };

@@ -3,7 +3,7 @@
 namespace subgraft::nnapi {
 
 Compilation::Compilation(std::shared_ptr<const Model> model, abi::Device* device, const CompileOptions& options)
-    : model_(std::move(model)), has_device_(device != nullptr) {
+    : model_(std::move(model)) {
   const Library& l = library();
   if (device != nullptr) {
     const abi::Device* const devices[] = {device};

@@ -31,14 +31,12 @@ class Compilation {
 
   const Library& library() const { return *model_->library(); }
   abi::Compilation* get() const { return compilation_; }
-  bool has_device() const { return has_device_; }
 
  private:
   void set(abi::Device* device, const CompileOptions& options);
 
   std::shared_ptr<const Model> model_;
   abi::Compilation* compilation_ = nullptr;
-  bool has_device_;
 };
 
 }  // namespace subgraft::nnapi

@@ -29,7 +29,6 @@ struct Error : std::runtime_error {
 constexpr const char* kMissingSymbol = "MISSING_SYMBOL";  // the library lacks the function
 constexpr const char* kNoAnswer = "NO_ANSWER";            // it reported success and gave nothing
 constexpr const char* kWrongShape = "WRONG_SHAPE";        // it computed another shape than the model says
-constexpr const char* kNoMemory = "NO_MEMORY";            // the system gave no shared memory
 constexpr const char* kForked = "FORKED";                 // it was made before this process was forked
 constexpr const char* kBusy = "BUSY";                     // it runs in another thread
 
@@ -127,6 +126,8 @@ struct Library {
   Function<abi::Code(const abi::Execution*, std::int32_t, std::uint64_t*)> duration{
       "ANeuralNetworksExecution_getDuration"};
   // 30
+  Function<abi::Code(abi::Model*, Index, const abi::Model*)> set_operand_value_from_model{
+      "ANeuralNetworksModel_setOperandValueFromModel"};
   Function<abi::Code(abi::Compilation*, int)> set_priority{"ANeuralNetworksCompilation_setPriority"};
   Function<abi::Code(abi::Compilation*, std::uint64_t)> compilation_set_timeout{
       "ANeuralNetworksCompilation_setTimeout"};
@@ -155,7 +156,7 @@ void visit_functions(Of& l, What what) {
        l.relax_float32, l.device_count, l.device, l.device_name, l.device_type, l.device_version,
        l.device_feature_level, l.supported_operations, l.set_channel_scales, l.compilation_create_for_devices,
        l.set_caching, l.compute, l.output_rank, l.output_dimensions, l.burst_create, l.burst_free, l.burst_compute,
-       l.set_measure_timing, l.duration, l.set_priority, l.compilation_set_timeout, l.execution_set_timeout,
+       l.set_measure_timing, l.duration, l.set_operand_value_from_model, l.set_priority, l.compilation_set_timeout, l.execution_set_timeout,
        l.set_loop_timeout, l.runtime_feature_level, l.set_reusable);
 }
 

@@ -32,6 +32,12 @@ void Model::set_value(std::uint32_t operand, const void* data, std::size_t bytes
   call(library_->set_operand_value, model_, static_cast<std::int32_t>(operand), data, bytes);
 }
 
+void Model::set_model(std::uint32_t operand, std::shared_ptr<const Model> model) {
+  const abi::Model* const referred = model->get();
+  holders_.push_back(std::move(model));
+  call(library_->set_operand_value_from_model, model_, static_cast<std::int32_t>(operand), referred);
+}
+
 void Model::set_absent(std::uint32_t operand) {
   const void* const nothing = nullptr;
   call(library_->set_operand_value, model_, static_cast<std::int32_t>(operand), nothing, std::size_t{0});

@@ -29,6 +29,8 @@ class Model {
   void set_channel_scales(std::uint32_t operand, std::uint32_t dim, std::span<const float> scales);
   // `holder` keeps the bytes in place for as long as this lives: the library copies short values only.
   void set_value(std::uint32_t operand, const void* data, std::size_t bytes, std::shared_ptr<const void> holder);
+  // For an operand that stands for a model, finished, which is kept.
+  void set_model(std::uint32_t operand, std::shared_ptr<const Model> model);
   // For an operand that may be left out.
   void set_absent(std::uint32_t operand);
   void add_operation(std::int32_t code, std::span<const std::uint32_t> inputs, std::span<const std::uint32_t> outputs);

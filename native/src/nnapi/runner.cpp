@@ -10,8 +10,7 @@
 namespace subgraft::nnapi {
 namespace {
 
-constexpr std::size_t kSlotAlignment = 64;                          // what AOSP's drivers prefer
-constexpr std::uint64_t kMostOutputBytes = std::uint64_t{1} << 31;  // a driver that asks for more is wrong
+constexpr std::size_t kSlotAlignment = 64;  // what AOSP's drivers prefer
 constexpr std::uint32_t kHighestRank = 8;
 
 std::size_t aligned(std::size_t bytes) { return (bytes + kSlotAlignment - 1) / kSlotAlignment * kSlotAlignment; }
@@ -50,6 +49,7 @@ struct Runner::Execution {
 
   const Library& library;
   abi::Execution* execution;
+  bool measures = false;          // whether the device was asked for its own times
   const char* computed_by = "";  // the call whose code compute() gave back
 };
 
@@ -76,7 +76,6 @@ Runner::Runner(std::shared_ptr<const Model> model, abi::Device* device, CompileO
       inputs_(std::move(inputs)),
       outputs_(std::move(outputs)),
       process_(getpid()) {
-  for (const Port& output : outputs_) room_.push_back(output.bytes());
   this->compile();
   place();
 }
@@ -106,15 +105,13 @@ void Runner::compile() {
 }
 
 void Runner::place() {
-  execution_.reset();  // it knows the old places
-  offsets_.clear();
   std::size_t end = 0;
   const auto add = [&](std::size_t bytes) {
     offsets_.push_back(end);
     end += aligned(std::max<std::size_t>(bytes, 1));
   };
   for (const Port& input : inputs_) add(input.bytes());
-  for (const std::size_t bytes : room_) add(bytes);
+  for (const Port& output : outputs_) add(output.bytes());
   memory_ = SharedMemory::make(model_->library(), std::max(end, kSlotAlignment));
   if (!memory_) own_memory_.resize(end + kSlotAlignment);
   const auto own = reinterpret_cast<std::uintptr_t>(own_memory_.data());
@@ -126,7 +123,8 @@ std::unique_ptr<Runner::Execution> Runner::prepared() {
   auto made = std::make_unique<Execution>(*compilation_);
   abi::Execution* const e = made->execution;
   if (serves_all_runs()) call(l.set_reusable, e, true);
-  if (options_.measures && device_ != nullptr && l.set_measure_timing) call(l.set_measure_timing, e, true);
+  made->measures = measures_;
+  if (made->measures && device_ != nullptr && l.set_measure_timing) call(l.set_measure_timing, e, true);
   if (options_.timeout_ns != 0 && device_ != nullptr && l.execution_set_timeout)
     call(l.execution_set_timeout, e, options_.timeout_ns);
   if (options_.loop_timeout_ns != 0 && l.set_loop_timeout) call(l.set_loop_timeout, e, options_.loop_timeout_ns);
@@ -142,9 +140,9 @@ std::unique_ptr<Runner::Execution> Runner::prepared() {
     const auto index = static_cast<std::int32_t>(i);
     const std::size_t offset = offsets_[inputs_.size() + i];
     if (memory_)
-      call(l.set_output_from_memory, e, index, as_in_model, memory_->get(), offset, room_[i]);
+      call(l.set_output_from_memory, e, index, as_in_model, memory_->get(), offset, outputs_[i].bytes());
     else
-      call(l.set_output, e, index, as_in_model, static_cast<void*>(data_ + offset), room_[i]);
+      call(l.set_output, e, index, as_in_model, static_cast<void*>(data_ + offset), outputs_[i].bytes());
   }
   return made;
 }
@@ -179,9 +177,9 @@ void Runner::run(const void* const* inputs, void* const* outputs) {
     ~Ended() { runs.store(false, std::memory_order_release); }
   } const ended{runs_};
   bool has_retried = false, has_recompiled = false;
-  std::size_t resizes = 0;
   for (;;) {
     if (!compilation_) compile();  // an earlier attempt, after the driver died, failed
+    if (execution_ && execution_->measures != measures_) execution_.reset();
     if (!execution_) execution_ = prepared();
     copy_in(inputs);
     const abi::Code code = compute(*execution_);
@@ -190,18 +188,13 @@ void Runner::run(const void* const* inputs, void* const* outputs) {
     if (code == abi::kNoError) {
       // One that serves a single run is gone whatever follows.
       std::unique_ptr<Execution> ran = std::move(execution_);
-      require_shapes(*ran, resizes > 0);
       copy_out(outputs);
       durations_ = durations_of(*ran);
       if (serves_all_runs()) execution_ = std::move(ran);
       return;
     }
-    if (code == abi::kOutputInsufficientSize && resizes++ < outputs_.size() && enlarge(*execution_)) {
-      ++counts_.resizes;
-      place();
-      continue;
-    }
-    execution_.reset();
+    if (const std::unique_ptr<Execution> failed = std::move(execution_); code == abi::kOutputInsufficientSize)
+      refuse_shape(*failed);
     if (passes(code) && !has_retried) {
       has_retried = true;
       ++counts_.retries;
@@ -225,7 +218,7 @@ bool Runner::serves_all_runs() const {
 Durations Runner::durations_of(const Execution& execution) const {
   Durations found;
   const Library& l = execution.library;
-  if (!options_.measures || device_ == nullptr || !l.duration || !l.set_measure_timing) return found;
+  if (!execution.measures || device_ == nullptr || !l.duration || !l.set_measure_timing) return found;
   const abi::Execution* const e = execution.execution;
   if (l.duration(e, abi::kOnHardware, &found.on_hardware) != abi::kNoError) found.on_hardware = abi::kUnknownDuration;
   if (l.duration(e, abi::kInDriver, &found.in_driver) != abi::kNoError) found.in_driver = abi::kUnknownDuration;
@@ -243,46 +236,25 @@ void Runner::copy_out(void* const* outputs) {
          outputs_[i].flips_sign);
 }
 
-bool Runner::enlarge(Execution& execution) {
-  const Library& l = execution.library;
-  if (!l.output_rank || !l.output_dimensions) return false;
-  bool larger = false;
-  for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    const auto index = static_cast<std::int32_t>(i);
-    std::uint32_t rank = 0;
-    // Both may say that the place is too small, and answer all the same.
-    (void)l.output_rank(execution.execution, index, &rank);
-    if (rank == 0 || rank > kHighestRank) continue;
-    std::uint32_t dimensions[kHighestRank] = {};
-    (void)l.output_dimensions(execution.execution, index, dimensions);
-    std::uint64_t needed = outputs_[i].element_bytes;
-    for (std::uint32_t d = 0; d < rank && needed <= kMostOutputBytes; ++d) needed *= dimensions[d];
-    if (needed <= room_[i] || needed > kMostOutputBytes) continue;
-    room_[i] = needed;
-    larger = true;
-  }
-  return larger;
-}
-
-void Runner::require_shapes(Execution& execution, bool grew) {
+void Runner::refuse_shape(const Execution& execution) const {
   const Library& l = execution.library;
   if (!l.output_rank || !l.output_dimensions) return;
+  const auto text = [](const std::vector<std::uint32_t>& shape) {
+    std::string all;
+    for (const std::uint32_t dimension : shape) all += concat(all.empty() ? "" : ", ", dimension);
+    return concat("[", all, "]");
+  };
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    if (!outputs_[i].has_open_dimensions && !grew) continue;
     const auto index = static_cast<std::int32_t>(i);
     std::uint32_t rank = 0;
-    call(l.output_rank, execution.execution, index, &rank);
-    std::vector<std::uint32_t> dimensions(std::min(rank, kHighestRank));
-    if (rank <= kHighestRank && rank > 0) call(l.output_dimensions, execution.execution, index, dimensions.data());
-    if (rank == outputs_[i].dimensions.size() && dimensions == outputs_[i].dimensions) continue;
-    const auto text = [](const std::vector<std::uint32_t>& shape) {
-      std::string all;
-      for (const std::uint32_t dimension : shape) all += concat(all.empty() ? "" : ", ", dimension);
-      return concat("[", all, "]");
-    };
-    throw Error(
-        kWrongShape, l.output_dimensions.name(),
-        concat("output ", i, " came out as ", text(dimensions), "; the model says ", text(outputs_[i].dimensions)));
+    // Both say that the place is too small, and answer all the same.
+    (void)l.output_rank(execution.execution, index, &rank);
+    if (rank == 0 || rank > kHighestRank) continue;
+    std::vector<std::uint32_t> dimensions(rank);
+    (void)l.output_dimensions(execution.execution, index, dimensions.data());
+    if (dimensions == outputs_[i].dimensions) continue;
+    throw Error(kWrongShape, execution.computed_by,
+                concat("output ", i, " would be ", text(dimensions), "; the model says ", text(outputs_[i].dimensions)));
   }
 }
 

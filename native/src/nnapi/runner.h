@@ -16,8 +16,7 @@ namespace subgraft::nnapi {
 struct Port {
   std::vector<std::uint32_t> dimensions;
   std::size_t element_bytes = 1;
-  bool flips_sign = false;           // int8 here, uint8 in the model: the highest bit is inverted on the way
-  bool has_open_dimensions = false;  // an output whose shape the model leaves open
+  bool flips_sign = false;  // int8 here, uint8 in the model: the highest bit is inverted on the way
 
   std::size_t bytes() const;
 };
@@ -25,7 +24,6 @@ struct Port {
 struct RunOptions {
   std::uint64_t timeout_ns = 0;       // for a run; 0: none. Needs feature level 4, as the next does
   std::uint64_t loop_timeout_ns = 0;  // for a WHILE
-  bool measures = false;              // ask for durations
   bool bursts = false;                // runs follow each other quickly
   bool reuses = true;                 // one execution for all runs, where the library has feature level 5
 };
@@ -38,7 +36,7 @@ struct Durations {
 
 // How often what happened, for reports.
 struct Counts {
-  std::uint64_t runs = 0, retries = 0, resizes = 0, recompilations = 0;
+  std::uint64_t runs = 0, retries = 0, recompilations = 0;
 };
 
 class Runner {
@@ -50,10 +48,12 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // Computes once; one thread at a time. A transient failure is tried once more; where an output turns out larger than
-  // its place, it gets more; where the driver died, the model is compiled once more. Throws Error for what is left.
+  // Computes once; one thread at a time. A transient failure is tried once more; where the driver died, the model is
+  // compiled once more. Throws Error for what is left.
   void run(const void* const* inputs, void* const* outputs);
 
+  // Whether the device is asked for its own times, from the next run on.
+  void measure(bool wanted) { measures_ = wanted; }
   Durations durations() const { return durations_; }
   Counts counts() const { return counts_; }
   bool shares_memory() const { return memory_ != nullptr; }
@@ -70,10 +70,8 @@ class Runner {
   Durations durations_of(const Execution& execution) const;
   void copy_in(const void* const* inputs);
   void copy_out(void* const* outputs);
-  // Gives every output the room that the driver asks for; false where none needs more.
-  bool enlarge(Execution& execution);
-  // Of outputs whose shape the model leaves open; of all where one `grew`.
-  void require_shapes(Execution& execution, bool grew);
+  // The driver says that an output is too small: of which, and what it should be. The model has fixed shapes.
+  void refuse_shape(const Execution& execution) const;
 
   std::shared_ptr<const Model> model_;
   abi::Device* const device_;
@@ -83,7 +81,7 @@ class Runner {
   const std::vector<Port> outputs_;
   const int process_;
   std::atomic<bool> runs_{false};
-  std::vector<std::size_t> room_;     // bytes that each output has
+  std::atomic<bool> measures_{false};
   std::vector<std::size_t> offsets_;  // of inputs, then outputs
   std::unique_ptr<Compilation> compilation_;
   std::unique_ptr<Burst> burst_;

@@ -10,23 +10,23 @@
 namespace subgraft::nnapi {
 namespace {
 
-// A descriptor of new memory, or -1. By memfd_create(2), and where Android's kernel has none (before 11) by its own
-// call.
+// A descriptor of new memory, or -1. By Android's own call where there is one (since Android 8): drivers in other
+// processes may map what it gives on every version. Elsewhere by memfd_create(2).
 int shared_descriptor(std::size_t bytes) {
   constexpr const char* kName = "subgraft-nnapi";
   constexpr unsigned kCloseOnExec = 1;
+  using Create = int (*)(const char*, std::size_t);
+  static void* const android = dlopen("libandroid.so", RTLD_NOW | RTLD_LOCAL);
+  static const auto create = android ? reinterpret_cast<Create>(dlsym(android, "ASharedMemory_create")) : nullptr;
+  if (create) return create(kName, bytes);
 #if defined(SYS_memfd_create)
   const int made = static_cast<int>(syscall(SYS_memfd_create, kName, kCloseOnExec));
   if (made >= 0) {
     if (ftruncate(made, static_cast<off_t>(bytes)) == 0) return made;
     close(made);
-    return -1;
   }
 #endif
-  using Create = int (*)(const char*, std::size_t);
-  void* const android = dlopen("libandroid.so", RTLD_NOW | RTLD_LOCAL);
-  const auto create = android ? reinterpret_cast<Create>(dlsym(android, "ASharedMemory_create")) : nullptr;
-  return create ? create(kName, bytes) : -1;
+  return -1;
 }
 
 }  // namespace

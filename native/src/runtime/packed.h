@@ -15,6 +15,9 @@ class PackedOperands {
   // constants. Does nothing for other ops.
   PackedOperands(const OpCode& op, std::vector<Operand>& inputs, std::vector<Operand>& outputs);
 
+  // Whether around() gives another closure than it takes, one with memory of its own.
+  bool any() const { return !packed_inputs_.empty() || !packed_outputs_.empty(); }
+
   // The kernel's closure between unpacking and packing, which take scratch memory; the closure itself where no
   // operand is packed.
   Compute around(Compute compute, Preparation::Host& host, ThreadPool& threads) const;

@@ -12,13 +12,19 @@ namespace subgraft {
 Program::Program(ProgramRequest request)
     : request_(std::move(request)),
       graph_(request_.model->subgraphs.at(request_.subgraph)),
-      values_(graph_.tensors.size()) {
+      plan_(plan_for(request_)),
+      values_(plan_->values),
+      readers_(plan_->readers),
+      steps_(plan_->steps),
+      step_ops_(plan_->step_ops),
+      calls_(plan_->calls),
+      changed_(plan_->changed),
+      storages_(plan_->storages),
+      scratch_blocks_(plan_->scratch_blocks),
+      pointers_to_(plan_->pointers_to) {
   if (!request_.resources) request_.resources = std::make_shared<Resources>();
-  admit_inputs();
-  prepare_ops();
-  lay_out();
+  if (!plan_->is_made) make_plan();
   connect();
-  tidy_up();
   reset_variables();
 }
 
@@ -40,11 +46,12 @@ void Program::reset_variables() {
       for (const Body& body : step.control->bodies()) body.program()->reset_variables();
   for (size_t t = 0; t < values_.size(); ++t) {
     const Value& variable = values_[t];
-    if (variable.home != Home::variable || !variable.data) continue;
+    std::byte* const data = variable.home == Home::variable ? data_of(static_cast<int>(t)) : nullptr;
+    if (!data) continue;
     const TensorDef& def = graph_.tensors[t];
     const auto& quantization = def.quantization;
     const bool has_zero = def.dtype == DType::int8 && quantization && !quantization->zero_point.empty();
-    std::memset(variable.data, has_zero ? static_cast<int>(quantization->zero_point[0]) : 0,
+    std::memset(data, has_zero ? static_cast<int>(quantization->zero_point[0]) : 0,
                 static_cast<size_t>(bytes(static_cast<int>(t))));
   }
 }
@@ -77,10 +84,10 @@ void Program::place(int tensor, std::byte* data) {
     for (const size_t pointer : pointers_to_[tensor]) pointers_[pointer] = data;
     return;
   }
-  if (placed.data == data) return;
+  if (data_of(tensor) == data) return;
   for (const int t : storages_[static_cast<size_t>(placed.storage)].tensors) {
     std::byte* const at = data ? data + values_[t].offset : nullptr;
-    values_[t].data = at;
+    own_data_[t] = at;
     for (const size_t pointer : pointers_to_[t]) pointers_[pointer] = at;
   }
 }
@@ -89,7 +96,7 @@ void Program::run() {
   if (request_.external) {
     for (const auto* tensors : {&request_.inputs, &request_.outputs})
       for (const int t : *tensors)
-        if (values_[t].home == Home::external && !values_[t].data)
+        if (values_[t].home == Home::external && !data_of(t))
           throw ArgumentError(concat("tensor ", t, " has no memory: bind() it first"));
   }
   std::optional<RunningProgram> running;
@@ -138,9 +145,16 @@ Shape Program::shape(int tensor) const {
 }
 
 std::byte* Program::data(int tensor) {
-  const Value& of = value(tensor);
-  if (of.sparse) spell_out(tensor);
-  return of.data;
+  if (value(tensor).sparse) spell_out(tensor);
+  return data_of(tensor);
+}
+
+std::byte* Program::data_of(int tensor) const {
+  const Value& of = values_[static_cast<size_t>(tensor)];
+  if (of.home == Home::arena) return of.storage >= 0 ? arena_.data() + of.offset : nullptr;
+  if (of.home != Home::external && of.home != Home::variable) return of.data;
+  const auto found = own_data_.find(tensor);
+  return found != own_data_.end() ? found->second : nullptr;
 }
 
 std::shared_ptr<const void> Program::holder(int tensor) const { return value(tensor).holder; }
@@ -154,7 +168,7 @@ bool Program::is_variable(int tensor) const { return value(tensor).home == Home:
 bool Program::is_dynamic(int tensor) const { return value(tensor).home == Home::dynamic; }
 bool Program::is_readable(int tensor) const {
   const Value& of = value(tensor);
-  return (of.data || of.sparse) && (of.home != Home::arena || of.kept);
+  return (data_of(tensor) || of.sparse) && (of.home != Home::arena || of.kept);
 }
 
 void Program::profile(bool on) {

@@ -90,11 +90,13 @@ class Program {
     int64_t offset, size;  // bytes in the arena
     int first, last;       // steps
   };
-  const std::vector<Placement>& placements() const { return placements_; }
+  const std::vector<Placement>& placements() const { return plan_->placements; }
   int64_t arena_bytes() const { return arena_.size(); }
-  int64_t live_bytes() const { return live_bytes_; }  // of all tensors and scratch that live at once: a lower bound
-  int64_t scratch_bytes() const { return scratch_bytes_; }
-  int64_t folded_bytes() const { return folded_bytes_; }
+  int64_t live_bytes() const {
+    return plan_->live_bytes;
+  }  // of all tensors and scratch that live at once: a lower bound
+  int64_t scratch_bytes() const { return plan_->scratch_bytes; }
+  int64_t folded_bytes() const { return plan_->folded_bytes; }
 
  private:
   enum class Home : uint8_t { none, constant, arena, external, variable, dynamic };
@@ -103,14 +105,14 @@ class Program {
     bool known = false;  // has a shape
     bool kept = false;   // its memory is its own from its first write to the end of the run
     Shape shape;
-    std::byte* data = nullptr;
+    std::byte* data = nullptr;                     // homes constant and dynamic; data_of() knows the others'
     std::shared_ptr<const void> holder;            // of constants made here and of memory sized while running
     std::shared_ptr<const SparseConstant> sparse;  // of a constant that has no data until it is spelled out
     bool is_shared_constant = false;               // the bytes depend on the model alone
     bool is_folded = false;                        // a constant that an op computed
     int storage = -1;                              // index into storages_ (homes arena and external)
-    int64_t offset = 0;                            // bytes from the storage's begin
-    int maker = -1;                                // the step that writes it
+    int64_t offset = 0;  // bytes from the storage's begin; once the arena is planned, from the arena's for those in it
+    int maker = -1;      // the step that writes it
   };
   // One piece of memory and the tensors that lie in it, in place of each other or side by side.
   struct Storage {
@@ -139,11 +141,13 @@ class Program {
     int op;
     bool dynamic = false;
     bool in_place = false;  // its outputs are where its inputs are: nothing is to be done
+    bool is_pure = false;   // its closure neither changes nor points to what belongs to one program
     const OpDef* def;       // the file's, or what took its place
     Compute compute;
     std::vector<Prepared> prepared;    // of a dynamic one; the latest first
     std::shared_ptr<Control> control;  // where it runs other graphs
     size_t pointers = 0;               // first of this step's pointers: inputs, outputs, scratch
+    size_t scratch = 0;                // how many blocks
     std::unique_ptr<Wishes> wishes = std::make_unique<Wishes>();
   };
   // What a run touches of a step, close together: a graph may have thousands.
@@ -152,6 +156,33 @@ class Program {
     uint32_t pointers, inputs, outputs, step;
   };
 
+  // What does not change from run to run, and is the same for every program of the same request: made once, and shared
+  // by the interpreters of a model that live at the same time.
+  struct Plan {
+    bool is_made = false;
+    // Whether neither the closures nor anything below change or hold what belongs to one program.
+    bool is_shareable = true;
+    std::vector<Value> values;  // per tensor of the subgraph
+    std::vector<int> readers;   // per tensor: how many inputs of ops and of the caller it still is
+    std::vector<Step> steps;
+    std::vector<int> step_ops;
+    std::vector<Call> calls;
+    std::shared_ptr<const std::vector<Compute>> closures;  // of pure steps, where the plan itself is not shareable
+    std::deque<OpDef> changed;                             // ops that are not as in the file
+    std::vector<Storage> storages;
+    std::vector<ArenaBlock> scratch_blocks;
+    std::vector<std::vector<size_t>> pointers_to;  // per tensor: indices into a program's pointers
+    size_t pointers = 0;                           // of all steps
+    std::vector<int> constant_outputs;             // that no step writes
+    std::vector<Placement> placements;
+    int64_t arena_bytes = 0, live_bytes = 0, scratch_bytes = 0, folded_bytes = 0;
+    int64_t taken_bytes = 0;
+  };
+
+  // The plan of a program that lives and answers the same request, or a new one.
+  static std::shared_ptr<Plan> plan_for(const ProgramRequest& request);
+  void make_plan();
+  void share_closures();
   void admit_inputs();
   void prepare_ops();
   void prepare_op(int op, Kernel kernel);
@@ -194,10 +225,13 @@ class Program {
   void share_storages(const std::vector<int>& last_use);
   // The tensors of one storage move into another, from `offset` on.
   void merge(int from, int into, int64_t offset);
+  void number_pointers();
+  // This program's own memory.
   void connect();
   // Lets go of what only the making of a program needs: a graph may have thousands of ops.
   void tidy_up();
   void place(int tensor, std::byte* data);
+  std::byte* data_of(int tensor) const;
   void run_call(const Call& call);
   void run_dynamic(Step& step);
   bool is_for_now(const OpDef& op, const Prepared& prepared) const;
@@ -214,23 +248,25 @@ class Program {
 
   ProgramRequest request_;
   const SubgraphDef& graph_;
-  std::vector<Value> values_;  // per tensor of the subgraph
-  std::vector<int> readers_;   // per tensor: how many inputs of ops and of the caller it still is
-  std::vector<Step> steps_;
-  std::vector<int> step_ops_;
-  std::vector<Call> calls_;
-  std::deque<OpDef> changed_;  // ops that are not as in the file
-  std::vector<Storage> storages_;
-  std::vector<ArenaBlock> scratch_blocks_;
+  const std::shared_ptr<Plan> plan_;
+  // The plan's. Once it is made they change only where it is not shareable.
+  std::vector<Value>& values_;
+  std::vector<int>& readers_;
+  std::vector<Step>& steps_;
+  std::vector<int>& step_ops_;
+  std::vector<Call>& calls_;
+  std::deque<OpDef>& changed_;
+  std::vector<Storage>& storages_;
+  std::vector<ArenaBlock>& scratch_blocks_;
+  std::vector<std::vector<size_t>>& pointers_to_;
+  // The program's own.
   Arena arena_;
   Arena loose_scratch_;  // of one dynamic step at a time
   std::vector<std::byte*> loose_scratch_pointers_;
   std::vector<std::unique_ptr<Arena>> variables_;
-  std::vector<std::byte*> pointers_;              // of all steps
-  std::vector<std::vector<size_t>> pointers_to_;  // per tensor: indices into pointers_
-  std::map<int, std::byte*> constant_outputs_;    // outputs that no step writes, and where the caller wants them
-  std::vector<Placement> placements_;
-  int64_t live_bytes_ = 0, scratch_bytes_ = 0, folded_bytes_ = 0;
+  std::map<int, std::byte*> own_data_;          // of tensors of homes external and variable
+  std::vector<std::byte*> pointers_;            // of all steps
+  std::map<int, std::byte*> constant_outputs_;  // and where the caller wants them
   int64_t taken_bytes_ = 0;
   bool profiling_ = false;
   std::vector<double> seconds_;

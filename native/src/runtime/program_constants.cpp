@@ -133,7 +133,7 @@ void Program::spell_out(int tensor) {
   };
   value.holder =
       value.is_shared_constant ? request_.model->shared->get(request_.subgraph, tensor, "dense", make) : make();
-  folded_bytes_ += size;
+  plan_->folded_bytes += size;
   value.data = static_cast<const Folded*>(value.holder.get())->arena.data();
   if (!pointers_to_.empty()) place(tensor, value.data);  // while running
 }

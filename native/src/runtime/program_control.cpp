@@ -143,6 +143,7 @@ void Program::prepare_control(int index, std::string_view kind) {
   }
   step.compute = [control](const Invocation& v) { control->run(v); };
   step.control = std::move(control);
+  plan_->is_shareable = false;
   steps_.push_back(std::move(step));
   step_ops_.push_back(index);
 }

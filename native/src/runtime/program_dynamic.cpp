@@ -19,7 +19,7 @@ bool Program::is_for_now(const OpDef& op, const Prepared& prepared) const {
     if (op.inputs[i] >= 0 && !(values_[op.inputs[i]].shape == prepared.shapes[i])) return false;
   for (size_t i = 0; i < op.inputs.size(); ++i) {
     const auto& asked = prepared.host.asked[i];
-    if (!asked.empty() && std::memcmp(values_[op.inputs[i]].data, asked.data(), asked.size()) != 0) return false;
+    if (!asked.empty() && std::memcmp(data_of(op.inputs[i]), asked.data(), asked.size()) != 0) return false;
   }
   return true;
 }
@@ -36,7 +36,8 @@ Program::Prepared Program::prepare_now(const OpDef& op) {
     made.shapes.push_back(t >= 0 ? values_[t].shape : Shape());
     if (t < 0) continue;
     offer_sparse(i, t, kernel, host);
-    host.values[i] = values_[t].data || host.sparse[i] ? values_[t].data : &kNothing;
+    const std::byte* const data = data_of(t);
+    host.values[i] = data || host.sparse[i] ? data : &kNothing;
   }
   std::vector<Operand> inputs, outputs;
   for (const int t : op.inputs) inputs.push_back(t >= 0 ? operand(t, true) : Operand{});
@@ -101,7 +102,7 @@ void Program::run_dynamic(Step& step) {
     if (output.home == Home::dynamic) size_output(t, *host.shapes[i]);
     output.shape = *host.shapes[i];
     if (host.is_published[i])
-      std::copy(host.published[i].begin(), host.published[i].end(), output.data);
+      std::copy(host.published[i].begin(), host.published[i].end(), data_of(t));
     else
       all_published = false;
   }

@@ -30,15 +30,18 @@ void Program::lay_out() {
     if (!steps_[s].in_place)
       for (const int64_t size : steps_[s].wishes->scratch) blocks.push_back({size, s, s, 0});
   const int64_t arena_bytes = plan_arena(blocks);
-  live_bytes_ = most_alive(blocks);
-  take(arena_bytes);
-  arena_ = Arena(arena_bytes);
-  for (size_t i = 0; i < planned.size(); ++i) storages_[planned[i]].block.offset = blocks[i].offset;
+  plan_->live_bytes = most_alive(blocks);
+  plan_->arena_bytes = arena_bytes;
+  for (size_t i = 0; i < planned.size(); ++i) {
+    Storage& storage = storages_[planned[i]];
+    storage.block.offset = blocks[i].offset;
+    for (const int t : storage.tensors) values_[t].offset += storage.block.offset;
+  }
   scratch_blocks_.assign(blocks.begin() + static_cast<std::ptrdiff_t>(planned.size()), blocks.end());
   for (const Step& step : steps_)
     if (!step.in_place)
-      scratch_bytes_ = std::max(scratch_bytes_,
-                                std::accumulate(step.wishes->scratch.begin(), step.wishes->scratch.end(), int64_t{0}));
+      plan_->scratch_bytes = std::max(
+          plan_->scratch_bytes, std::accumulate(step.wishes->scratch.begin(), step.wishes->scratch.end(), int64_t{0}));
 }
 
 void Program::admit_outputs() {
@@ -49,7 +52,7 @@ void Program::admit_outputs() {
     if (output.home == Home::none)
       throw ModelError(concat("output tensor ", t, " '", graph_.tensors[t].name, "' is produced by no op"));
     output.kept = true;
-    if (output.home == Home::constant && request_.external) constant_outputs_[t] = nullptr;
+    if (output.home == Home::constant && request_.external) plan_->constant_outputs.push_back(t);
     if (output.home == Home::arena && request_.external) output.home = Home::external;
     // A shape from the caller is a promise; without one the output keeps memory of its own, sized in each run.
     const auto given = request_.shapes.find(t);
@@ -229,48 +232,63 @@ void Program::share_storages(const std::vector<int>& last_use) {
   }
 }
 
-void Program::connect() {
-  placements_.reserve(storages_.size());
+void Program::number_pointers() {
+  std::vector<Placement>& placements = plan_->placements;
+  placements.reserve(storages_.size());
   for (const Storage& storage : storages_) {
     if (storage.is_external) continue;
-    for (const int t : storage.tensors) {
-      values_[t].data = arena_.data() + storage.block.offset + values_[t].offset;
-      placements_.push_back(
-          {t, storage.block.offset + values_[t].offset, bytes(t), storage.block.first, storage.block.last});
-    }
+    for (const int t : storage.tensors)
+      placements.push_back({t, values_[t].offset, bytes(t), storage.block.first, storage.block.last});
   }
-  std::sort(placements_.begin(), placements_.end(), [](const auto& a, const auto& b) { return a.tensor < b.tensor; });
-  for (size_t t = 0; t < values_.size(); ++t) {
-    Value& value = values_[t];
-    if (value.home != Home::variable) continue;
-    take(bytes(static_cast<int>(t)));
-    variables_.push_back(std::make_unique<Arena>(std::max<int64_t>(1, bytes(static_cast<int>(t)))));
-    value.data = variables_.back()->data();
-  }
+  std::sort(placements.begin(), placements.end(), [](const auto& a, const auto& b) { return a.tensor < b.tensor; });
   const auto moves = [](const Value& value) {
     return value.home == Home::external || value.home == Home::dynamic || value.sparse;
   };
   const bool any_moves = std::any_of(values_.begin(), values_.end(), moves);
   if (any_moves) pointers_to_.resize(values_.size());
-  size_t next_scratch = 0;
+  size_t& next = plan_->pointers;
   for (Step& step : steps_) {
     if (step.in_place) continue;
-    step.pointers = pointers_.size();
+    step.pointers = next;
+    step.scratch = step.wishes->scratch.size();
     for (const auto* tensors : {&step.def->inputs, &step.def->outputs})
       for (const int t : *tensors) {
-        if (any_moves && t >= 0 && values_[t].home != Home::arena) pointers_to_[t].push_back(pointers_.size());
-        pointers_.push_back(t >= 0 ? values_[t].data : nullptr);
+        if (any_moves && t >= 0 && values_[t].home != Home::arena) pointers_to_[t].push_back(next);
+        ++next;
       }
-    for (size_t i = 0; i < step.wishes->scratch.size(); ++i)
-      pointers_.push_back(arena_.data() + scratch_blocks_[next_scratch++].offset);
+    next += step.scratch;
   }
   calls_.reserve(steps_.size());
   for (size_t s = 0; s < steps_.size(); ++s) {
     const Step& step = steps_[s];
     if (step.in_place) continue;
-    calls_.push_back({step.dynamic ? nullptr : &step.compute, static_cast<uint32_t>(step.pointers),
+    const Compute* compute = plan_->closures && step.is_pure ? &(*plan_->closures)[s] : &step.compute;
+    calls_.push_back({step.dynamic ? nullptr : compute, static_cast<uint32_t>(step.pointers),
                       static_cast<uint32_t>(step.def->inputs.size()), static_cast<uint32_t>(step.def->outputs.size()),
                       static_cast<uint32_t>(s)});
+  }
+}
+
+void Program::connect() {
+  taken_bytes_ = plan_->taken_bytes;
+  take(plan_->arena_bytes);
+  arena_ = Arena(plan_->arena_bytes);
+  for (const int t : plan_->constant_outputs) constant_outputs_[t] = nullptr;
+  for (size_t i = 0; i < values_.size(); ++i) {
+    const int t = static_cast<int>(i);
+    if (values_[i].home != Home::variable) continue;
+    take(bytes(t));
+    variables_.push_back(std::make_unique<Arena>(std::max<int64_t>(1, bytes(t))));
+    own_data_[t] = variables_.back()->data();
+  }
+  pointers_.reserve(plan_->pointers);
+  size_t next_scratch = 0;
+  for (const Step& step : steps_) {
+    if (step.in_place) continue;
+    for (const auto* tensors : {&step.def->inputs, &step.def->outputs})
+      for (const int t : *tensors) pointers_.push_back(t >= 0 ? data_of(t) : nullptr);
+    for (size_t i = 0; i < step.scratch; ++i)
+      pointers_.push_back(arena_.data() + scratch_blocks_[next_scratch++].offset);
   }
 }
 
@@ -279,7 +297,6 @@ void Program::tidy_up() {
     if (step.in_place) step.compute = nullptr;
     if (!request_.is_body) step.wishes = nullptr;  // of a body they say what may_overwrite() asks
   }
-  scratch_blocks_ = {};
   readers_ = {};
   if (!request_.external) storages_ = {};
 }

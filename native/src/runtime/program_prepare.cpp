@@ -197,7 +197,7 @@ void Program::let_go(const OpDef& op, const Preparation::Host& host) {
       let_go_of_pages(
           {value.data, static_cast<size_t>(storage_bytes(graph_.tensors[t].dtype, value.shape.elements()))});
     if (!value.is_folded || value.sparse || request_.keep_all) continue;
-    folded_bytes_ -= static_cast<const Folded*>(value.holder.get())->arena.size();
+    plan_->folded_bytes -= static_cast<const Folded*>(value.holder.get())->arena.size();
     value.holder = nullptr;
     value.data = nullptr;
     value.home = Home::none;
@@ -264,6 +264,7 @@ void Program::prepare_op(int index, Kernel kernel) {
       Preparation preparation(op, code, std::move(inputs), std::move(outputs), host);
       step.compute = packed.around(kernel.prepare(preparation), host, *request_.pool);
       spell_out_unless_kept(op, host);
+      step.is_pure = !packed.any() && !host.has_effects && host.is_repeatable;
     } catch (const NotYetKnown&) {
       shapes_known = false;
     }
@@ -291,11 +292,17 @@ void Program::prepare_op(int index, Kernel kernel) {
     all_published = all_published && host.is_published[i];
   }
   if (!step.dynamic && is_idle(op, host)) step.compute = [](const Invocation&) {};
+  if (host.has_effects || !host.is_repeatable) plan_->is_shareable = false;
   if (!step.dynamic && ((foldable && !host.has_effects) || all_published)) {
     fold(op, step.compute, host);
     return;
   }
   if (!step.dynamic) let_go(op, host);
+  if (!step.is_pure) plan_->is_shareable = false;
+  // A closure may point into the memory of constants.
+  step.is_pure = step.is_pure && std::none_of(op.inputs.begin(), op.inputs.end(), [&](int t) {
+                   return t >= 0 && values_[t].home == Home::constant && !values_[t].is_shared_constant;
+                 });
   step.wishes->has_effects = host.has_effects;
   step.wishes->scratch = std::move(host.scratch);
   step.wishes->shares = std::move(host.shares);
@@ -367,7 +374,7 @@ void Program::fold(const OpDef& op, const Compute& compute, const Preparation::H
     const auto* folded = static_cast<const Folded*>(output.holder.get());
     output.data = folded->arena.data();
     output.shape = folded->shape;
-    folded_bytes_ += folded->arena.size();
+    plan_->folded_bytes += folded->arena.size();
   }
 }
 

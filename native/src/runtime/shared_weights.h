@@ -1,4 +1,5 @@
-// Values derived from a model's constants, made once and shared by every interpreter of the model.
+// Values derived from a model's constants and plans of programs, made once and shared by every interpreter of the
+// model.
 #pragma once
 
 #include <functional>
@@ -24,9 +25,22 @@ class SharedWeights {
     return value;
   }
 
+  // What somebody offered and somebody still holds; null where there is none.
+  std::shared_ptr<const void> plan(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    const auto found = plans_.find(key);
+    return found != plans_.end() ? found->second.lock() : nullptr;
+  }
+  void offer_plan(const std::string& key, const std::shared_ptr<const void>& plan) {
+    std::lock_guard lock(mutex_);
+    std::erase_if(plans_, [](const auto& entry) { return entry.second.expired(); });
+    plans_[key] = plan;
+  }
+
  private:
   std::recursive_mutex mutex_;  // what makes one value may ask for another
   std::map<std::tuple<int, int, std::string>, std::weak_ptr<const void>> entries_;
+  std::map<std::string, std::weak_ptr<const void>> plans_;
 };
 
 }  // namespace subgraft

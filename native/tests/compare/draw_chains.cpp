@@ -9,6 +9,8 @@ namespace {
 
 using enum DType;
 
+constexpr int64_t kLargest = 40000;  // elements
+
 // A tensor on the way: [1 or 2, height, width, channels].
 struct Image {
   int tensor;
@@ -18,7 +20,8 @@ struct Image {
 
 class Chain {
  public:
-  Chain(DrawnModel& m, DType type) : m_(m), random_(m.random()), type_(type) {
+  // hybrid: weights of 8 bits with activations of floats.
+  Chain(DrawnModel& m, DType type, bool hybrid) : m_(m), random_(m.random()), type_(type), hybrid_(hybrid) {
     const Dims dims = {random_.once_in(4) ? 2 : 1, random_.size(14), random_.size(14), random_.size(40)};
     const Scales scales = draw_scales(random_, type);
     images_.push_back({m_.fed(type, dims, scales), dims, scales});
@@ -26,7 +29,7 @@ class Chain {
   }
 
   void add_step() {
-    switch (random_.below(13)) {
+    switch (random_.below(20)) {
       case 0:
       case 1:
         return convolve(any());
@@ -50,8 +53,21 @@ class Chain {
         return split(any());
       case 11:
         return slice(any());
-      default:
+      case 12:
         return clamp_and_pad(any());
+      case 13:
+        return convolve_depthwise(pad(any()));
+      case 14:
+        return pool(pad(any()));
+      case 15:
+        return convolve_transposed(any());
+      case 16:
+        return scale_channels(any());
+      case 17:
+        convolve(any());
+        return activate(images_.back());
+      default:
+        return add_residual(any());
     }
   }
 
@@ -76,24 +92,26 @@ class Chain {
 
   // Weights that keep the size of what they multiply, its scale, and the bias's.
   int weights(const Dims& dims, int64_t taps, int32_t channels, int32_t axis) {
-    if (type_ == float32) {
+    if (type_ == float32 && !hybrid_) {
       m_.scale_floats(0.3 / std::sqrt(static_cast<double>(taps)));
-      const int made = m_.constant(float32, dims);
+      const int made = random_.once_in(4) ? m_.half_constant(dims) : m_.constant(float32, dims);
       m_.scale_floats(0.3);
       return made;
     }
     if (type_ == uint8) return m_.constant(uint8, dims, Scales::of(0.01, 120));
-    Scales scales = Scales::of(0.01);
+    const float scale = type_ == int16 || hybrid_ ? 0.01f / std::sqrt(static_cast<float>(taps)) : 0.01f;
+    Scales scales = Scales::of(scale);
     if (random_.once_in(2)) {
       scales.axis = axis;
-      scales.scale.assign(static_cast<size_t>(channels), 0.01f);
+      scales.scale.assign(static_cast<size_t>(channels), scale);
       scales.zero.assign(static_cast<size_t>(channels), 0);
     }
     return m_.constant(int8, dims, scales);
   }
   int bias(int32_t channels) {
     m_.limit_integers(2000);
-    return random_.once_in(4) ? -1 : m_.constant(type_ == float32 ? float32 : int32, {channels});
+    const DType type = type_ == float32 ? float32 : type_ == int16 ? int64 : int32;
+    return random_.once_in(4) ? -1 : m_.constant(type, {channels});
   }
 
   void convolve(Image x) {
@@ -107,14 +125,59 @@ class Chain {
   }
   void convolve_depthwise(Image x) {
     const int32_t k = random_.pick({3, 3, 5}), stride = random_.pick({1, 1, 2}), channels = x.dims[3];
+    const bool same = random_.once_in(2) || x.dims[1] < k || x.dims[2] < k;
     const int w = weights({1, k, k, channels}, int64_t{k} * k, channels, 3);
-    const auto size = [&](int32_t in) { return (in + stride - 1) / stride; };
+    const auto size = [&](int32_t in) { return same ? (in + stride - 1) / stride : (in - k) / stride + 1; };
     const Image y = make({x.dims[0], size(x.dims[1]), size(x.dims[2]), channels});
-    OptionList options = window(true, stride);
+    OptionList options = window(same, stride);
     options.emplace_back("depth_multiplier", 1);
     m_.add("DEPTHWISE_CONV_2D", {x.tensor, w, bias(channels)}, {y.tensor}, options);
     keep(y);
     if (random_.once_in(2)) convolve(y);
+  }
+  void convolve_transposed(Image x) {
+    const int32_t k = random_.pick({2, 3}), out = random_.size(20);
+    const Image y = make({x.dims[0], 2 * x.dims[1], 2 * x.dims[2], out});
+    if (elements_of(y.dims) > kLargest) return;
+    const int shape = m_.integers(y.dims), w = weights({out, k, k, x.dims[3]}, int64_t{k} * x.dims[3], out, 0);
+    m_.add("TRANSPOSE_CONV", {shape, w, x.tensor, bias(out)}, {y.tensor}, window(true, 2));
+    keep(y);
+  }
+  // A convolution that keeps the shape, what it began with added, and perhaps an activation.
+  void add_residual(Image x) {
+    const int32_t channels = x.dims[3], k = random_.pick({1, 3});
+    const int w = weights({channels, k, k, channels}, int64_t{k} * k * channels, channels, 0);
+    const Image y = make(x.dims), z = make(x.dims);
+    m_.add("CONV_2D", {x.tensor, w, bias(channels)}, {y.tensor}, window(true, 1));
+    const bool first = random_.once_in(2);
+    m_.add("ADD", {first ? x.tensor : y.tensor, first ? y.tensor : x.tensor}, {z.tensor},
+           {{"fused_activation_function", draw_activation(random_)}, {"pot_scale_int16", 0}});
+    keep(z);
+    if (random_.once_in(3)) activate(z);
+  }
+  void activate(Image x) {
+    const bool is_wide = type_ == int16;
+    if (random_.once_in(4) && !is_wide) return prelu(x);
+    same_shape(is_wide ? random_.pick({"RELU", "TANH"}) : random_.pick({"RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU"}),
+               x);
+  }
+  void prelu(Image x) {
+    const Dims dims = random_.once_in(3) ? Dims{1, 1, 1} : Dims{1, 1, x.dims[3]};
+    const Image y = make(x.dims);
+    m_.scale_floats(0.3);
+    m_.add("PRELU", {x.tensor, m_.constant(type_, dims, draw_scales(random_, type_))}, {y.tensor});
+    keep(y);
+  }
+  // Times or plus a constant for each channel, or one for all.
+  void scale_channels(Image x) {
+    const Dims dims = random_.once_in(3) ? Dims{} : Dims{x.dims[3]};
+    const Image y = make(x.dims);
+    m_.scale_floats(0.3);
+    const int by = m_.constant(type_, dims, draw_scales(random_, type_));
+    const bool first = random_.once_in(4);
+    m_.add(random_.pick({"MUL", "ADD", "SUB"}), {first ? by : x.tensor, first ? x.tensor : by}, {y.tensor},
+           {{"fused_activation_function", draw_activation(random_)}, {"pot_scale_int16", 0}});
+    keep(y);
   }
   OptionList window(bool same, int32_t stride) {
     return {{"padding", same ? kPaddingSame : kPaddingValid},
@@ -144,33 +207,41 @@ class Chain {
     const Image other = fitting[static_cast<size_t>(random_.below(static_cast<int64_t>(fitting.size())))];
     const Image y = make(x.dims);
     m_.add(random_.pick({"ADD", "ADD", "SUB", "MUL"}), {x.tensor, other.tensor}, {y.tensor},
-           {{"fused_activation_function", draw_activation(random_)}});
+           {{"fused_activation_function", draw_activation(random_)}, {"pot_scale_int16", 0}});
     keep(y);
   }
 
   void concatenate(Image x) {
     Image y{-1, x.dims, x.scales};
+    const int64_t axis = random_.pick<int64_t>({3, 3, 3, 2, 1, 0});
     std::vector<int32_t> inputs = {x.tensor};
     for (const Image& other : images_) {
-      const bool fits =
-          std::equal(x.dims.begin(), x.dims.end() - 1, other.dims.begin()) && inputs.size() < 4 &&
-          (type_ == float32 || (other.scales.scale == x.scales.scale && other.scales.zero == x.scales.zero));
+      const bool is_alike =
+          type_ == float32 || (other.scales.scale == x.scales.scale && other.scales.zero == x.scales.zero);
+      bool fits = is_alike && inputs.size() < 4 && elements_of(y.dims) < kLargest;
+      for (int64_t i = 0; i < 4; ++i)
+        fits = fits && (i == axis || x.dims[static_cast<size_t>(i)] == other.dims[static_cast<size_t>(i)]);
       if (!fits || random_.once_in(3)) continue;
       inputs.push_back(other.tensor);
-      y.dims[3] += other.dims[3];
+      y.dims[static_cast<size_t>(axis)] += other.dims[static_cast<size_t>(axis)];
     }
     y.tensor = m_.made(type_, y.scales);
-    m_.add("CONCATENATION", inputs, {y.tensor}, {{"axis", random_.once_in(2) ? 3 : -1}});
+    m_.add("CONCATENATION", inputs, {y.tensor}, {{"axis", static_cast<double>(random_.once_in(2) ? axis : axis - 4)}});
     keep(y);
   }
 
+  // How numbers from 0 to 1 are quantized.
+  Scales shares() const {
+    return type_ == int16 ? Scales::of(1.0 / 32768) : Scales::of(1.0 / 256, type_ == int8 ? -128 : 0);
+  }
   void same_shape(const char* op, Image x) {
     Image y = make(x.dims);
-    if (op == std::string_view("LOGISTIC") && type_ != float32) {
-      y.scales = Scales::of(1.0 / 256, type_ == int8 ? -128 : 0);
+    const bool bounded = op == std::string_view("LOGISTIC") || op == std::string_view("TANH");
+    if (bounded && type_ != float32) {
+      y.scales = shares();
       y.tensor = m_.made(type_, y.scales);
     }
-    m_.add(op, {x.tensor}, {y.tensor});
+    m_.add(op, {x.tensor}, {y.tensor}, {{"alpha", 0.2}});
     keep(y);
   }
   void swish(Image x) {
@@ -221,28 +292,29 @@ class Chain {
     const int w = weights({units, channels}, channels, units, 0);
     const Image y = make({x.dims[0], units});
     m_.add("FULLY_CONNECTED", {mean.tensor, w, bias(units)}, {y.tensor});
-    const Scales scales = type_ == float32 ? Scales{} : Scales::of(1.0 / 256, type_ == int8 ? -128 : 0);
-    m_.add("SOFTMAX", {y.tensor}, {m_.result(type_, scales)}, {{"beta", 1}});
+    m_.add("SOFTMAX", {y.tensor}, {m_.result(type_, type_ == float32 ? Scales{} : shares())}, {{"beta", 1}});
   }
 
   DrawnModel& m_;
   Random& random_;
   DType type_;
+  bool hybrid_;
   std::vector<Image> images_;
 };
 
 void draw_chain(DrawnModel& m, std::string_view op) {
-  const DType type = op == "chain/float32" ? float32 : op == "chain/int8" ? int8 : uint8;
-  m.allow(1e-4, 1);
-  Chain chain(m, type);
+  const bool hybrid = op == "chain/hybrid";
+  const DType type = op == "chain/int8" ? int8 : op == "chain/uint8" ? uint8 : op == "chain/int16" ? int16 : float32;
+  // A float that quantizes to another step on the way changes all that follows.
+  m.allow(hybrid ? 5e-2 : 1e-4, 1);
+  Chain chain(m, type, hybrid);
   for (int64_t steps = m.random().between(2, 9); steps > 0; --steps) chain.add_step();
   chain.finish();
 }
 
 constexpr Draw kDraws[] = {
-    {"chain/float32", draw_chain},
-    {"chain/int8", draw_chain},
-    {"chain/uint8", draw_chain},
+    {"chain/float32", draw_chain}, {"chain/hybrid", draw_chain}, {"chain/int8", draw_chain},
+    {"chain/uint8", draw_chain},   {"chain/int16", draw_chain},
 };
 
 }  // namespace

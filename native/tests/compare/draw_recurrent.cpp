@@ -59,8 +59,9 @@ void draw_lstm(DrawnModel& m, std::string_view op) {
   m.allow(s.arithmetic == Arithmetic::hybrid ? 2e-2 : 1e-4, 1);
   Dims shape = {s.batches, s.depth};
   if (s.steps) shape.insert(shape.begin() + (time_major ? 0 : 1), s.time);
-  const Scales hidden = integer ? Scales::of(0.008, 4) : Scales{};
-  std::vector<int32_t> inputs = {m.fed(integer ? int8 : float32, shape, integer ? Scales::of(0.03, -7) : Scales{})};
+  const Scales hidden = integer ? Scales::of(random.pick({0.008, 0.004}), draw_zero(random, int8)) : Scales{};
+  const Scales in = integer ? Scales::of(random.pick({0.03, 0.1}), draw_zero(random, int8)) : Scales{};
+  std::vector<int32_t> inputs = {m.fed(integer ? int8 : float32, shape, in)};
   m.scale_floats(0.1);
   const auto each_gate = [&](auto make) {
     for (int gate = 0; gate < 4; ++gate) inputs.push_back(s.cifg && gate == 0 ? -1 : make());
@@ -73,7 +74,7 @@ void draw_lstm(DrawnModel& m, std::string_view op) {
   inputs.push_back(s.projection ? draw_matrix(m, s, s.outputs, s.cells) : -1);
   inputs.push_back(s.projection && random.once_in(2) ? draw_lstm_bias(m, s, s.outputs) : -1);
   inputs.push_back(m.variable(integer ? int8 : float32, {s.batches, s.outputs}, hidden));
-  const Scales cell = Scales::of(1.0 / 2048);
+  const Scales cell = Scales::of(1.0 / random.pick({1024, 2048, 4096, 32768}));
   inputs.push_back(m.variable(integer ? int16 : float32, {s.batches, s.cells}, integer ? cell : Scales{}));
   each_gate([&] { return s.normalized ? draw_vector(m, s, s.cells, false) : -1; });
   OpDef& def = m.add(op, inputs, {m.result(integer ? int8 : float32, hidden)},
@@ -84,7 +85,7 @@ void draw_lstm(DrawnModel& m, std::string_view op) {
                       {"time_major", time_major}});
   if (!integer) return;
   for (int gate = 0; gate < 4; ++gate) def.intermediates.push_back(m.internal(int16, Scales::of(1.0 / 4096)));
-  def.intermediates.push_back(m.internal(int8, Scales::of(0.007, -3)));
+  def.intermediates.push_back(m.internal(int8, Scales::of(0.007, draw_zero(random, int8))));
 }
 
 void draw_svdf(DrawnModel& m, std::string_view op) {
@@ -94,7 +95,8 @@ void draw_svdf(DrawnModel& m, std::string_view op) {
   const int32_t batches = random.size(4), depth = random.size(90), units = random.size(40), memory = random.size(20);
   const int32_t rank = static_cast<int32_t>(random.between(1, 3)), filters = units * rank;
   m.allow(arithmetic == Arithmetic::hybrid ? 2e-2 : 1e-5, 1);
-  const int x = m.fed(integer ? int8 : float32, {batches, depth}, integer ? Scales::of(0.05, -7) : Scales{});
+  const Scales in = integer ? Scales::of(0.05, draw_zero(random, int8)) : Scales{};
+  const int x = m.fed(integer ? int8 : float32, {batches, depth}, in);
   m.scale_floats(0.1);
   int feature, time;
   if (integer) {
@@ -111,7 +113,7 @@ void draw_svdf(DrawnModel& m, std::string_view op) {
   const int state =
       m.variable(integer ? int16 : float32, {batches, filters * memory}, integer ? Scales::of(0.003) : Scales{});
   m.add(op, {x, feature, time, bias, state},
-        {m.result(integer ? int8 : float32, integer ? Scales::of(0.04, 3) : Scales{})},
+        {m.result(integer ? int8 : float32, integer ? Scales::of(0.04, draw_zero(random, int8)) : Scales{})},
         {{"rank", rank},
          {"fused_activation_function", integer ? kRelu : random.pick({kNone, kRelu, kRelu6})},
          {"asymmetric_quantize_inputs", random.once_in(2)}});

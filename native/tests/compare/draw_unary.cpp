@@ -108,19 +108,15 @@ void draw_cast(DrawnModel& m, std::string_view op) {
 }
 
 constexpr Draw kDraws[] = {
-    {"LOGISTIC", draw_unary},     {"TANH", draw_unary},
-    {"RELU", draw_unary},         {"RELU6", draw_unary},
-    {"RELU_N1_TO_1", draw_unary}, {"LEAKY_RELU", draw_unary},
-    {"ELU", draw_unary},          {"HARD_SWISH", draw_unary},
-    {"GELU", draw_unary},         {"ABS", draw_unary},
-    {"NEG", draw_unary},          {"SIGN", draw_unary},
-    {"SQRT", draw_unary},         {"RSQRT", draw_unary},
-    {"EXP", draw_unary},          {"LOG", draw_unary},
-    {"SQUARE", draw_unary},       {"SIN", draw_unary},
-    {"COS", draw_unary},          {"FLOOR", draw_unary},
-    {"CEIL", draw_unary},         {"ROUND", draw_unary},
-    {"ZEROS_LIKE", draw_unary},   {"LOGICAL_NOT", draw_unary},
-    {"QUANTIZE", draw_quantize},  {"DEQUANTIZE", draw_dequantize},
+    {"LOGISTIC", draw_unary},    {"TANH", draw_unary},         {"RELU", draw_unary},
+    {"RELU6", draw_unary},       {"RELU_N1_TO_1", draw_unary}, {"LEAKY_RELU", draw_unary},
+    {"ELU", draw_unary},         {"HARD_SWISH", draw_unary},   {"GELU", draw_unary},
+    {"ABS", draw_unary},         {"NEG", draw_unary},          {"SIGN", draw_unary},
+    {"SQRT", draw_unary},        {"RSQRT", draw_unary},        {"EXP", draw_unary},
+    {"LOG", draw_unary},         {"SQUARE", draw_unary},       {"SIN", draw_unary},
+    {"COS", draw_unary},         {"FLOOR", draw_unary},        {"CEIL", draw_unary},
+    {"ROUND", draw_unary},       {"ZEROS_LIKE", draw_unary},   {"LOGICAL_NOT", draw_unary},
+    {"RELU_0_TO_1", draw_unary}, {"QUANTIZE", draw_quantize},  {"DEQUANTIZE", draw_dequantize},
     {"CAST", draw_cast},
 };
 

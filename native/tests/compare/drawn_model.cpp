@@ -55,7 +55,10 @@ Contents bytes_of(const std::vector<T>& values) {
 
 }  // namespace
 
-DrawnModel::DrawnModel(Random& random) : random_(random) { model_->buffers.emplace_back(); }
+DrawnModel::DrawnModel(Random& random) : random_(random) {
+  model_->buffers.emplace_back();
+  model_->subgraphs.emplace_back();
+}
 
 int DrawnModel::add_tensor(DType type, const Dims& dims, const Scales& scales) {
   TensorDef tensor;
@@ -200,7 +203,7 @@ int DrawnModel::variable(DType type, const Dims& dims, const Scales& scales) {
   return tensor;
 }
 
-int DrawnModel::made(DType type, const Scales& scales) { return add_tensor(type, {}, scales); }
+int DrawnModel::made(DType type, const Scales& scales, const Dims& dims) { return add_tensor(type, dims, scales); }
 
 int DrawnModel::result(DType type, const Scales& scales) {
   const int tensor = made(type, scales);
@@ -221,6 +224,57 @@ void DrawnModel::set_blocks(int tensor, int32_t size, const Dims& scales) {
   auto quantization = std::make_shared<Quantization>();
   quantization->details = BlockwiseQuantization{found, -1, size};
   graph_.tensors[static_cast<size_t>(tensor)].quantization = std::move(quantization);
+}
+
+int DrawnModel::sparse(DType type, int32_t rows, const Dims& row, const Scales& scales, int32_t block, double share) {
+  Dims dims = row;
+  dims.insert(dims.begin(), rows);
+  const int tensor = add_tensor(type, dims, scales);
+  const auto rank = static_cast<int32_t>(dims.size());
+  auto sparsity = std::make_shared<Sparsity>();
+  for (int32_t i = 0; i < rank + (block > 1); ++i) {
+    sparsity->traversal_order.push_back(i);
+    DimensionMetadata metadata;
+    metadata.dense_size = i < rank ? dims[static_cast<size_t>(i)] : block;
+    sparsity->dim_metadata.push_back(metadata);
+  }
+  if (block > 1) sparsity->block_map = {rank - 1};
+  // All dimensions but the last one are dense.
+  constexpr uint8_t kInt32 = 1;
+  DimensionMetadata& last = sparsity->dim_metadata[static_cast<size_t>(rank - 1)];
+  last.format = 1;
+  last.dense_size /= block;
+  last.array_segments = {kInt32, {0}};
+  last.array_indices.type = kInt32;
+  const int64_t lists = elements_of(dims) / dims.back();
+  for (int64_t i = 0; i < lists; ++i) {
+    for (int32_t k = 0; k < last.dense_size; ++k)
+      if (random_.uniform(0, 1) < share) last.array_indices.values.push_back(k);
+    last.array_segments.values.push_back(static_cast<int32_t>(last.array_indices.values.size()));
+  }
+  const auto stored = static_cast<int64_t>(last.array_indices.values.size()) * block;
+  TensorDef& def = graph_.tensors.back();
+  if (stored > 0) def.buffer = add_buffer(draw(type, stored, !scales.scale.empty()));
+  def.sparsity = std::move(sparsity);
+  return tensor;
+}
+
+void DrawnModel::begin_body() {
+  outer_.push_back(std::move(graph_));
+  graph_ = {};
+}
+
+int DrawnModel::end_body() {
+  model_->subgraphs.push_back(std::move(graph_));
+  graph_ = std::move(outer_.back());
+  outer_.pop_back();
+  return static_cast<int>(model_->subgraphs.size() - 1);
+}
+
+int DrawnModel::taken(DType type, const Dims& dims, const Scales& scales) {
+  const int tensor = add_tensor(type, dims, scales);
+  graph_.inputs.push_back(tensor);
+  return tensor;
 }
 
 OpDef& DrawnModel::add(std::string_view op, std::vector<int32_t> inputs, std::vector<int32_t> outputs,
@@ -258,21 +312,37 @@ void DrawnModel::allow(double tolerance, double magnitude) {
 }
 
 std::shared_ptr<const Model> DrawnModel::finish() {
-  model_->subgraphs.push_back(graph_);
+  model_->subgraphs[0] = graph_;
   model_->storage = homes_;
   return model_;
 }
 
 std::string DrawnModel::text() const {
   std::string text;
-  for (size_t o = 0; o < graph_.ops.size(); ++o) {
-    text += "  " + options_[o].first;
-    for (const auto& [name, value] : options_[o].second) text += concat(" ", name, "=", value);
+  for (size_t i = 0; i < model_->subgraphs.size(); ++i) {
+    if (i > 0) text += concat("  graph ", i, ":\n");
+    text += text_of(model_->subgraphs[i]);
+  }
+  return text;
+}
+
+std::string DrawnModel::text_of(const SubgraphDef& graph) const {
+  std::string text;
+  const auto numbers = [](const std::vector<int32_t>& tensors) {
+    std::string list;
+    for (const int32_t tensor : tensors) list += concat(" ", tensor);
+    return list;
+  };
+  for (const OpDef& op : graph.ops) {
+    const auto& [name, options] = options_[op.opcode];
+    text += concat("  ", name, numbers(op.inputs), " ->", numbers(op.outputs));
+    for (const auto& [option, value] : options) text += concat(" ", option, "=", value);
     text += "\n";
   }
-  for (const TensorDef& tensor : graph_.tensors) {
+  for (const TensorDef& tensor : graph.tensors) {
     text += concat("  tensor ", tensor.name, " ", dtype_name(tensor.dtype), " ", Shape(tensor.shape).text(),
-                   tensor.buffer ? " constant" : "", tensor.is_variable ? " variable" : "");
+                   tensor.sparsity ? " sparse" : "", tensor.buffer ? " constant" : "",
+                   tensor.is_variable ? " variable" : "");
     if (const auto& q = tensor.quantization; q && !q->scale.empty())
       text += concat(
           " scale ", q->scale[0], " zero ", q->zero_point[0],

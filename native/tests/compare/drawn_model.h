@@ -51,12 +51,19 @@ class DrawnModel {
   // Constant weights as converters store them in half precision: behind a DEQUANTIZE.
   int half_constant(const Dims& dims);
   int variable(DType type, const Dims& dims, const Scales& scales = {});
-  // An output of an op; result() makes it one of the model as well.
-  int made(DType type, const Scales& scales = {});
+  // An output of an op, of this shape where it is to say one; result() makes it one of the model as well.
+  int made(DType type, const Scales& scales = {}, const Dims& dims = {});
   int result(DType type, const Scales& scales = {});
   void give(int tensor);                           // makes it an output of the model
   int internal(DType type, const Scales& scales);  // an intermediate of an LSTM
   void set_blocks(int tensor, int32_t size, const Dims& scales);
+  // A matrix of which the file lists some elements only, in blocks of so many neighbours of a row.
+  int sparse(DType type, int32_t rows, const Dims& row, const Scales& scales, int32_t block, double share);
+
+  // A graph that ops of control flow run: what is added between these calls goes into it. end_body() gives its number.
+  void begin_body();
+  int end_body();
+  int taken(DType type, const Dims& dims, const Scales& scales = {});  // an input of such a graph
 
   OpDef& add(std::string_view op, std::vector<int32_t> inputs, std::vector<int32_t> outputs,
              const OptionList& options = {});
@@ -85,11 +92,13 @@ class DrawnModel {
   template <typename T>
   Contents draw_integers(int64_t count, int64_t low, int64_t high);
   Contents draw_floats(DType type, int64_t count);
+  std::string text_of(const SubgraphDef& graph) const;
 
   Random& random_;
   std::shared_ptr<Model> model_ = std::make_shared<Model>();
   SubgraphDef graph_;
-  std::deque<std::pair<std::string, OptionList>> options_;  // as they were asked for, of each op
+  std::vector<SubgraphDef> outer_;                          // the graphs around that of a body
+  std::deque<std::pair<std::string, OptionList>> options_;  // as they were asked for, by opcode
   std::shared_ptr<std::deque<Fenced>> homes_ = std::make_shared<std::deque<Fenced>>();
   std::deque<Contents> custom_options_;
   std::map<int, std::vector<Contents>> values_;

@@ -21,8 +21,12 @@ std::span<const Draw> binary_draws();
 std::span<const Draw> unary_draws();
 std::span<const Draw> row_draws();
 std::span<const Draw> movement_draws();
+std::span<const Draw> rearrangement_draws();
+std::span<const Draw> spectrum_draws();
+std::span<const Draw> sparse_draws();
 std::span<const Draw> recurrent_draws();
 std::span<const Draw> chain_draws();
+std::span<const Draw> control_draws();
 
 // What families share.
 
