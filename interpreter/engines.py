@@ -24,6 +24,7 @@ from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.services import Services
 from subgraft.interpreter.shapes import DEEPEST, Inference
 from subgraft.interpreter.watch import Watch
+from subgraft.interpreter.weight_cache import WeightCache
 from subgraft.partitioner import BODY_OPTIONS, Plan, reachable
 
 Shapes = Mapping[int, tuple[int, ...]]  # of inputs, by tensor index, where they are not the file's
@@ -44,6 +45,7 @@ class Setup:
     """What is the same for every engine of a session.
 
     probe_s: between two looks for a lost device. keep_all: every tensor of a CPU program stays readable after a run.
+    weights: where packed weights are kept; None: nowhere.
     """
 
     wishes: Wishes = field(default_factory=Wishes)
@@ -51,6 +53,7 @@ class Setup:
     threads: int = 1
     probe_s: float = 2.0
     keep_all: bool = False
+    weights: WeightCache | None = None
 
 
 class Engines:
@@ -69,6 +72,8 @@ class Engines:
         self._cpu = Cpu(model.native, _native.ThreadPool(setup.threads))
         self._services = Services(model)
         self._pid = os.getpid()
+        if setup.weights is not None:
+            setup.weights.attach(model.native)
         self._attachments = [Attachment(label, delegate, report) for label, delegate in wanted.items()]
         times = CpuTimes(model.native, self._cpu.pool)
         self._planner = Planner(self._attachments, setup.wishes, report, missing, times)
@@ -81,6 +86,12 @@ class Engines:
 
         Raises Unsupported, naming the op, and ModelError; where nothing may fall back DelegateError and NotDelegated.
         """
+        made = self._engine(index, shapes)
+        if self._setup.weights is not None:
+            self._setup.weights.keep(self._model.native)
+        return made
+
+    def _engine(self, index: int, shapes: Shapes) -> tuple[Engine, Plan | None]:
         custom = self._setup.wishes.custom_ops
         in_python = bool(custom.by_name) and any(custom.in_graph(graph) for graph in self._model.graphs)
         if not self._attachments and not self._setup.wishes.strict and not in_python:

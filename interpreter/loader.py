@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from subgraft.interpreter.planning import Wishes
 from subgraft.interpreter.report import Event, Report
 from subgraft.interpreter.session import Names, Session
 from subgraft.interpreter.tflite_api.delegate import Delegate as Loaded
+from subgraft.interpreter.weight_cache import WeightCache
 from subgraft.partitioner import Limits, Pins
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def load(
     in_flight: int = 2,
     custom_ops: Mapping[str, CustomOp | Callable[..., Any]] | None = None,
     max_loop_steps: int | None = None,
+    weight_cache: bool | str | os.PathLike[str] | None = None,
 ) -> Session:
     """Loads a .tflite model and grafts what delegates can run of it onto them; the CPU runs the rest.
 
@@ -69,6 +72,8 @@ def load(
     wait: a second thread waits for its turn instead of getting an error.
     in_flight: how many inferences run_async() runs at the same time.
     custom_ops: what runs custom ops, by name: a function (inputs, options) -> output, or a CustomOp.
+    weight_cache: a folder where packed weights are kept for the next process; True: the user's cache; False: nowhere;
+        None: as SUBGRAFT_WEIGHT_CACHE says. Only for models opened by path.
     max_loop_steps: after so many a WHILE raises InvokeError; None: no end. Ctrl-C ends a loop between two steps.
     Raises ModelError, Unsupported, NoSuchDelegate and ValueError; TypeError for a delegate that breaks the contract;
     where nothing may fall back Unavailable and Rejected.
@@ -95,7 +100,7 @@ def load(
     customs = CustomOps.of(custom_ops).with_own(flex.custom_ops(), model.native)
     wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict, customs)
     policy = Policy(may_fall_back, verify_every, verify_tolerance, max_loop_steps)
-    setup = Setup(wishes, policy, threads, probe_s)
+    setup = Setup(wishes, policy, threads, probe_s, weights=WeightCache.of(weight_cache))
     report = Report()
     wanted, missing = _find(delegates, compiled or {}, report, may_fall_back)
 

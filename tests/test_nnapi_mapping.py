@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,7 +144,47 @@ def test_weights_may_be_computed_where_they_have_one_scale(dtype: str, stand_in:
     assert "must be constants where they have a scale for each channel" in reasons(graph)
 
 
-def test_recurrent_networks_of_integers_are_told_that_they_are_another_operation() -> None:
-    ends = [scaled(name, (1, 4), "int8", 0.5) for name in ("x", "y")]
-    graph = whole("LSTM", [ends[0], Tensor("w", (4, 4), "int8"), ends[1]], (0, -1, 1), (2,))
-    assert "NNAPI's LSTMs of integers are other operations" in reasons(graph)
+def basic_lstm(**changes: object) -> Graph:
+    """Two rows of three values into four cells, as the first converters wrote it."""
+    rng = np.random.default_rng(3)
+    weights = Tensor.constant("w", rng.integers(0, 256, (16, 7)).astype(np.uint8), Quantization((0.004,), (100,)))
+    bias = Quantization((0.004 / 128,), (0,))
+    tensors = [
+        scaled("x", (2, 3), "uint8", 1 / 128, 128), scaled("h", (2, 4), "uint8", 1 / 128, 128), weights,
+        Tensor.constant("b", rng.integers(-9999, 9999, 16).astype(np.int32), bias),
+        scaled("c", (2, 4), "int16", 1 / 2048), scaled("y", (2, 4), "uint8", 1 / 128, 128),
+        scaled("cells", (2, 4), "int16", 1 / 2048), Tensor("scratch", (2, 7), "uint8"),
+        Tensor("gates", (2, 16), "int16"),
+    ]  # fmt: skip
+    tensors = [replace(t, **changes.get(t.name, {})) for t in tensors]  # type: ignore[arg-type]
+    options = Options({"kernel_type": "BASIC", "fused_activation_function": "TANH"}, table="LSTMOptions")
+    return Graph(tensors, [Op("LSTM", (0, 1, 2, 3, 4), (5, 6, 7, 8), options)], (0, 1, 4), (5, 6))
+
+
+def test_the_basic_lstm_of_bytes_is_an_operation_of_its_own(stand_in: StandIn) -> None:
+    rng = np.random.default_rng(4)
+    feeds = {name: rng.integers(0, 256, (2, size)).astype(np.uint8) for name, size in (("x", 3), ("h", 4))}
+    feeds["c"] = rng.integers(-9999, 9999, (2, 4)).astype(np.int16)
+    device, cpu = on_both(basic_lstm(), feeds, stand_in)
+    np.testing.assert_array_equal(device["y"], cpu["y"])
+    np.testing.assert_array_equal(device["cells"], cpu["cells"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"x": {"quantization": Quantization((1 / 64,), (128,))}},
+        {"c": {"quantization": Quantization((1 / 1024,), (0,))}},
+        {"w": {"buffer": None}},
+        {"h": {"is_variable": True}},
+    ],
+)
+def test_a_basic_lstm_that_nnapi_would_compute_otherwise_stays_on_the_cpu(changes: dict[str, object]) -> None:
+    assert "of uint8 it must be the basic kind" in reasons(basic_lstm(**changes))
+    assert "since feature level 3" in reasons(basic_lstm(), level=2)
+
+
+def test_sequences_of_integers_are_told_that_nnapi_has_single_steps() -> None:
+    ends = [scaled(name, (1, 1, 4), "int8", 0.5) for name in ("x", "y")]
+    graph = whole("UNIDIRECTIONAL_SEQUENCE_LSTM", [ends[0], Tensor("w", (4, 4), "int8"), ends[1]], (0, -1, 1), (2,))
+    assert "of integers NNAPI has LSTMs of one step only" in reasons(graph)

@@ -63,6 +63,30 @@ def pixels(draw: Draw) -> Case:
     return replace(Case("CONV_2D", tensors, [out()], options), tolerance=0.0)
 
 
+def windows(draw: Draw) -> Case:
+    """Convolutions of windows, with strides, dilation, padding and groups."""
+    groups = draw.pick((1, 1, 1, 2, 3))
+    depth, channels = draw.pick((1, 3, 8, 31)), groups * draw.pick((1, 3, 16, 17, 65))
+    image = (draw.number(1, 2), draw.number(1, 20), draw.number(1, 20), depth * groups)
+    filter_y, filter_x = (draw.pick((1, 2, 3, 5)) for _ in range(2))
+    fits = filter_y <= image[1] and filter_x <= image[2]
+    dilated = draw.chance(0.2)
+    options = {
+        "padding": draw.pick(("SAME", "VALID")) if fits and not dilated else "SAME",
+        "stride_h": 1 if dilated else draw.number(1, 3),
+        "stride_w": 1 if dilated else draw.number(1, 3),
+        "dilation_h_factor": draw.number(1, 3) if dilated else 1,
+        "dilation_w_factor": draw.number(1, 3) if dilated else 1,
+        "fused_activation_function": draw.pick(ACTIVATIONS),
+    }
+    tensors = [
+        activations(draw, *image),
+        weights(draw, channels, filter_y, filter_x, depth),
+        None if draw.chance(0.3) else c(channels),
+    ]
+    return replace(Case("CONV_2D", tensors, [out()], options), tolerance=0.0)
+
+
 def blockwise(draw: Draw) -> Case:
     """Weights with one scale for each block."""
     block = draw.pick((4, 8, 16, 32, 32, 40))
@@ -77,7 +101,8 @@ def blockwise(draw: Draw) -> Case:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "first", "count"), sampled(fully_connected=fully_connected, pixels=pixels, blockwise=blockwise)
+    ("recipe", "first", "count"),
+    sampled(fully_connected=fully_connected, pixels=pixels, windows=windows, blockwise=blockwise),
 )
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)

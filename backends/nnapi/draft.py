@@ -168,7 +168,8 @@ class Draft:
 
     def absent(self, type_code: int) -> int:
         """A tensor that is left out."""
-        return self.add(Operand(type_code, (0,), absent=True))
+        scale = 1.0 if type_code in (codes.TENSOR_QUANT8_SYMM, codes.TENSOR_QUANT16_SYMM) else 0.0
+        return self.add(Operand(type_code, (0,), scale, absent=True))
 
     def copy(self, t: int) -> int:
         """The tensor's value in an operand of its own: a model's input or a constant cannot be its output."""

@@ -35,6 +35,7 @@ WEIGHTS = 1  # the input that they are
 PLAIN_BYTES: Mapping[str, Callable[[Op], Sequence[int]]] = {
     "CAST": lambda op: (*op.inputs, *op.outputs),
     "HASHTABLE_LOOKUP": lambda op: op.outputs[1:],  # whether each key was found
+    "LSTM": lambda op: op.outputs[2:],  # scratch memory
 }
 
 # The schema's, for ops without a table of options.

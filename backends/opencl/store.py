@@ -6,18 +6,19 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from subgraft.delegates.cache_folder import CacheFolder, user_cache, write_all
 
 log = logging.getLogger("subgraft")
 
 FORMAT = "1"  # of the files; in every key, so a change of it makes all older files strangers
 DIGEST_BYTES = hashlib.sha256().digest_size
 LARGEST_BYTES = 256 << 20  # of all files; the least lately used go first
-PROGRAM, FACT, PART = ".program", ".fact", ".part"  # the last: being written, or left by a process that was killed
+PROGRAM, FACT = ".program", ".fact"
 
 
 class Store:
@@ -85,17 +86,9 @@ class Store:
         """Whole or not at all, and makes room."""
         if path is None:
             return
+        folder = CacheFolder(path.parent, (PROGRAM, FACT), self._largest_bytes)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, suffix=PART)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.sha256(content).digest() + content)
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-            self._make_room(path)
+            folder.write(path, lambda file: write_all(file, hashlib.sha256(content).digest() + content))
         except OSError as error:
             log.info("did not keep %s: %s", path, error)
 
@@ -105,24 +98,7 @@ class Store:
             with suppress(OSError):
                 path.unlink()
 
-    def _make_room(self, latest: Path) -> None:
-        """Removes the least lately used files; the latest stays, however large."""
-        files = [(file.stat(), file) for suffix in (PROGRAM, FACT, PART) for file in latest.parent.glob(f"*{suffix}")]
-        files.sort(key=lambda one: one[0].st_mtime_ns)
-        total = sum(stat.st_size for stat, _ in files)
-        for stat, file in files:
-            if total <= self._largest_bytes:
-                return
-            if file != latest:
-                file.unlink(missing_ok=True)
-                total -= stat.st_size
-
 
 def default_folder() -> Path | None:
     """$XDG_CACHE_HOME/subgraft/opencl, or ~/.cache/subgraft/opencl. None for a user without a home."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        root = Path(base) if base.startswith("/") else Path.home() / ".cache"  # a relative one is ignored, as XDG says
-    except RuntimeError:
-        return None
-    return root / "subgraft" / "opencl"
+    return user_cache("opencl")

@@ -23,6 +23,7 @@ from subgraft.interpreter.tflite_api.details import op_details, tensor_details
 from subgraft.interpreter.tflite_api.resolver import OpResolverType
 from subgraft.interpreter.tflite_api.signature import SignatureRunner
 from subgraft.interpreter.tflite_api.slot import Engine, Slot
+from subgraft.interpreter.weight_cache import WeightCache
 from subgraft.partitioner import Plan
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
@@ -35,7 +36,7 @@ class Interpreter:
     experimental_delegates: what load_delegate() returned, in priority order.
     num_threads: of the CPU's kernels; default 1.
     experimental_preserve_all_tensors: every tensor keeps its value after invoke(), so that get_tensor() can read it.
-    custom_ops: as for load(); TFLite's own class does not have it.
+    custom_ops, weight_cache: as for load(); TFLite's own class does not have them.
     The other experimental arguments steer kernels that do not exist here and change nothing.
     Raises ValueError for a file that cannot be read and for arguments that make no sense.
     """
@@ -55,6 +56,7 @@ class Interpreter:
         experimental_force_delegate_node_profiling: bool = False,
         *,
         custom_ops: Mapping[str, CustomOp | Callable[..., Any]] | None = None,
+        weight_cache: bool | str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(experimental_op_resolver_type, OpResolverType):
             raise ValueError(f"Unrecognized passed in op resolver type: {experimental_op_resolver_type}")
@@ -73,7 +75,8 @@ class Interpreter:
             wanted[label(delegate.wanted.spec, wanted)] = delegate.wanted
         self._report = Report()
         wishes = Wishes(custom_ops=CustomOps.of(custom_ops).with_own(flex.custom_ops(), model.native))
-        setup = Setup(wishes, threads=threads, keep_all=experimental_preserve_all_tensors)
+        weights = WeightCache.of(weight_cache)
+        setup = Setup(wishes, threads=threads, keep_all=experimental_preserve_all_tensors, weights=weights)
         self._engines = Engines(model, wanted, setup, self._report, {})
         self._finalizer = weakref.finalize(self, self._engines.close)
         self._signatures: Mapping[str, Signature] = {s.key: s for s in model.signatures}

@@ -39,7 +39,6 @@ NOT_ALL = {
     "FULLY_CONNECTED": ("its bias must be a constant where it is quantized",),
     "GROUPED_CONV_2D": ("its bias must be a constant where it is quantized",),
     "MIRROR_PAD": ("at most 8 dimensions",),
-    "QUANTIZED_LSTM": ("all its tensors must be float32",),
     "TRANSPOSE_CONV_2D": ("its bias must be a constant where it is quantized",),
 }
 # The feature level that Android's tests of an interface's version need.

@@ -1,4 +1,4 @@
-"""RNN, SVDF and the LSTM family of float32. The state is an input and an output: the session keeps it."""
+"""RNN, SVDF and the LSTM family. The state is an input and an output: the session keeps it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from subgraft.backends.nnapi import codes
 from subgraft.backends.nnapi.codes import LEVEL_1, LEVEL_3, LEVEL_4
 from subgraft.backends.nnapi.draft import Draft, Operand, Refused
+from subgraft.backends.nnapi.integer_lstm import basic_bytes, basic_lstm, full_integers, integer_lstm
 from subgraft.backends.nnapi.lowering import lowers
 from subgraft.delegates import Graph, Op, rule
 from subgraft.delegates.constants import is_constant
@@ -27,7 +28,7 @@ BIDIRECTIONAL_STATES = (35, 36, 37, 38)
 
 @rule
 def float_weights(op: Op, graph: Graph) -> bool:
-    """all its tensors must be float32: NNAPI's LSTMs of integers are other operations, which are not written here"""
+    """all its tensors must be float32: of integers NNAPI has LSTMs of one step only"""
     return all(graph.tensors[t].dtype == "float32" for t in (*op.inputs, *op.outputs) if t >= 0)
 
 
@@ -85,13 +86,26 @@ def norms(op: Op, draft: Draft) -> list[int]:
 
 
 @rule
-def full_kernel(op: Op, graph: Graph) -> bool:
-    """NNAPI has the basic kind for 8 bits only (QUANTIZED_16BIT_LSTM), which is not written here"""
-    return bool(op.options.get("kernel_type", "FULL") == "FULL")
+def whole_floats(op: Op, graph: Graph) -> bool:
+    """of float32 it must be the full kind with all its tensors float32"""
+    is_full = op.options.get("kernel_type", "FULL") == "FULL"
+    return dtype_of(op, graph) != "float32" or (is_full and float_weights(op, graph))
 
 
-@lowers("LSTM", levels={"float32": LEVEL_1}, rules=(*RECURRENT, full_kernel), keeps_state=True)
+def dtype_of(op: Op, graph: Graph) -> str:
+    return graph.tensors[op.inputs[0]].dtype
+
+
+@lowers(
+    "LSTM",
+    levels={"float32": LEVEL_1, "uint8": LEVEL_3, "int8": LEVEL_4},
+    rules=(knows_its_activation, whole_floats, basic_bytes, full_integers),
+    keeps_state=True,
+)
 def lstm(op: Op, draft: Draft) -> None:
+    if dtype_of(op, draft.graph) != "float32":
+        {"uint8": basic_lstm, "int8": integer_lstm}[dtype_of(op, draft.graph)](op, draft)
+        return
     inputs = [*optional(op, draft, LSTM_INPUTS), activation(op, draft), *clips(op, draft), *norms(op, draft)]
     batch, cells = draft.graph.tensors[op.inputs[CELL_STATE]].shape
     gates = 4 if op.inputs[1] >= 0 else 3

@@ -4,12 +4,14 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cstring>
 #include <optional>
 
 #include "bind/bind.h"
 #include "bind/model.h"
 #include "bind/options.h"
 #include "core/errors.h"
+#include "model/mapped_pages.h"
 
 namespace py = pybind11;
 
@@ -88,6 +90,40 @@ py::list external_buffers(const Model& model) {
   return result;
 }
 
+py::object file_identity(const Model& model) {
+  const auto file = file_of(model);
+  if (!file) return py::none();
+  return py::make_tuple(file->device, file->inode, file->size, file->modified, file->changed);
+}
+
+// The whole file.
+Stretch content(std::shared_ptr<const Model> model) {
+  const Bytes bytes = file_bytes(*model);
+  if (bytes.empty()) throw ArgumentError("this model is no file");
+  return Stretch{std::move(model), bytes};
+}
+
+std::shared_ptr<WeightFile> keep_weights_in(const Model& model, const std::string& path, const std::string& key) {
+  WeightFile::Key bytes;
+  if (key.size() != bytes.size()) throw ArgumentError(concat("a key has ", bytes.size(), " bytes, not ", key.size()));
+  std::memcpy(bytes.data(), key.data(), key.size());
+  py::gil_scoped_release unlocked;  // from here on: no Python objects
+  auto file = std::make_shared<WeightFile>(path, bytes);
+  keep_weights(model, file);
+  return file;
+}
+
+void bind_weight_file(py::module_& m) {
+  using Unlocked = py::call_guard<py::gil_scoped_release>;
+  using namespace pybind11::literals;
+  py::class_<WeightFile, std::shared_ptr<WeightFile>>(m, "WeightFile")
+      .def_property_readonly("has_new", &WeightFile::has_new)
+      .def_property_readonly("problem", &WeightFile::problem)
+      .def_property_readonly("is_damaged", &WeightFile::is_damaged)
+      .def_property_readonly("found", &WeightFile::found)
+      .def("write", &WeightFile::write, "file"_a, Unlocked());
+}
+
 }  // namespace
 
 py::bytes write(const Model& model, size_t largest_flatbuffer) {
@@ -100,9 +136,11 @@ py::bytes write(const Model& model, size_t largest_flatbuffer) {
 }
 
 void bind_model(py::module_& m) {
+  m.attr("version") = SUBGRAFT_VERSION;
   bind_tables(m);
   bind_draft(m);
   bind_flexbuffer(m);
+  bind_weight_file(m);
 
   py::class_<Stretch>(m, "Stretch", py::buffer_protocol()).def_buffer([](const Stretch& stretch) {
     auto* start = reinterpret_cast<uint8_t*>(const_cast<std::byte*>(stretch.bytes.data()));
@@ -113,6 +151,10 @@ void bind_model(py::module_& m) {
   py::class_<Model, std::shared_ptr<Model>>(m, "Model")
       .def_static("open", &open, "path"_a)
       .def_static("read", &read, "source"_a)
+      .def_property_readonly("content", &content)
+      .def_property_readonly("file_identity", &file_identity)
+      .def("keep_weights", &keep_weights_in, "path"_a, "key"_a)
+      .def_property_readonly("weight_file", &weight_file)
       .def("write", &write, "largest_flatbuffer"_a = kLargestFlatbuffer)
       .def_readonly("version", &Model::version)
       .def_property_readonly("description", [](const Model& model) { return text_from_file(model.description); })

@@ -5,6 +5,7 @@
 #include "kernels/dynamic_range.h"
 #include "kernels/families.h"
 #include "kernels/float_gemm.h"
+#include "kernels/hybrid_convolution.h"
 #include "kernels/hybrid_layer.h"
 #include "kernels/requantize.h"
 #include "kernels/sparse_product.h"
@@ -114,6 +115,8 @@ Compute prepare_hybrid(Preparation& p, const ConvGeometry& g) {
                                                     : channel_scales(p, 1, 0, g.channels_out);
   const bool differ = std::any_of(scales.begin(), scales.end(), [&](float scale) { return scale != scales[0]; });
   if (Compute fast = pixels_on_vectors(p, g, scales, differ)) return fast;
+  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  if (Compute fast = hybrid_convolution_on_vectors(p, g, scales, differ || g.groups > 1, range)) return fast;
   if (differ || g.groups > 1) return conv_hybrid<DequantizeTwice>(p, g, std::move(scales), true);
   return conv_hybrid<Dequantize>(p, g, std::move(scales), false);
 }

@@ -16,9 +16,9 @@
 namespace subgraft {
 namespace {
 
-// For grain_of(), which counts multiplications one by one: how many products of floats, and how many steps of integer
-// outputs, take the time of one.
-constexpr int64_t kVectorGain = 1, kStepGain = 3;
+// For grain_of(), which counts multiplications one by one: what an integer output costs beside its steps, each of which
+// is as one. Products of floats count as they are, though they are done by the vector: they wait for memory.
+constexpr int64_t kOutputCost = 4;
 
 // Images and filters that are one column wide, as those of sounds are, lie in memory as if they were one row high: a
 // row takes many outputs at once.
@@ -88,7 +88,7 @@ class Buffers {
     const int64_t tasks = int64_t{layer.blocks} * layer.batches * layer.pairs;
     const int64_t outputs = int64_t{layer.rows} * layer.out_width * layer.block;
     std::atomic<int> taken{0};
-    v.parallel(tasks, grain_of(outputs * (1 + layer.steps / kStepGain)), [&](int64_t begin, int64_t end) {
+    v.parallel(tasks, grain_of(outputs * (kOutputCost + layer.steps)), [&](int64_t begin, int64_t end) {
       kernel.run(call, begin, end, v.scratch<std::byte>(slot_) + taken++ * bytes_);
     });
   }
@@ -274,7 +274,7 @@ Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
   const FloatDepthwise layer = float_layer(g, activation_range(activation(p)));
   const auto zeros = std::make_shared<const std::vector<float>>(size_t{kDepthwiseZeroColumns} * g.channels_in);
-  const int64_t tasks = kernel->tasks(layer), work = g.pixels() * g.taps() * g.channels_out / kVectorGain;
+  const int64_t tasks = kernel->tasks(layer), work = g.pixels() * g.taps() * g.channels_out;
   const int64_t grain = grain_of(work / tasks);
   return [=](const Invocation& v) {
     const FloatDepthwiseCall call{&layer,        v.in<float>(0), v.in<float>(1), biased ? v.in<float>(2) : nullptr,

@@ -1,6 +1,7 @@
 // CONV_2D of float32 with the fast micro-kernels: windows are rows of a matrix where they lie in the image, in a padded
 // copy of a few of its rows, or in a copy of their own.
 #include "core/fixed_point.h"
+#include "kernels/float_followers.h"
 #include "kernels/float_gemm.h"
 #include "kernels/float_windows.h"
 #include "kernels/float_winograd.h"
@@ -20,11 +21,11 @@ ConvGeometry turned(ConvGeometry g) {
 // One op: everything but where its windows lie.
 class FloatConv {
  public:
-  FloatConv(Preparation& p, const ConvGeometry& g, const FloatGemm* gemm)
+  FloatConv(Preparation& p, const ConvGeometry& g, const FloatGemm* gemm, const FloatFollowers& followers)
       : g_(g),
         gemm_(gemm),
         biased_(p.has_input(2)),
-        range_(activation_range(p.options().integer("fused_activation_function"))),
+        followers_(followers),
         dots_(prefers_dots(p)),
         weights_(dots_ ? nullptr : std::make_shared<FloatWeights>(p, gemm, 1, g.groups, columns(), g.taps())) {}
 
@@ -37,8 +38,10 @@ class FloatConv {
   void multiply(const Invocation& v, const float* weights, const FloatRows& x, int64_t position, int64_t apart,
                 int64_t group, int64_t begin, int64_t end) const {
     const int64_t channel = group * columns();
-    const FloatResult result = {v.out<float>(0) + position * g_.channels_out + channel, apart * g_.channels_out,
-                                biased_ ? v.in<float>(2) + channel : nullptr, range_.min, range_.max};
+    const int64_t first = position * g_.channels_out + channel;
+    const FloatResult result = {
+        v.out<float>(0) + first, apart * g_.channels_out, biased_ ? v.in<float>(2) + channel : nullptr,
+        followers_.range.min,    followers_.range.max,    followers_.at(v, first, channel)};
     if (dots_) {
       const FloatDots dots = {x, weights + channel * g_.taps(), g_.taps(), columns(), result};
       gemm_->multiply_dots(part_of(dots, 0, x.count, begin, end));
@@ -76,7 +79,7 @@ class FloatConv {
   ConvGeometry g_;
   const FloatGemm* gemm_;
   bool biased_;
-  Range<float> range_;
+  FloatFollowers followers_;
   bool dots_;
   std::shared_ptr<const FloatWeights> weights_;
 };
@@ -260,11 +263,14 @@ Compute fast_conv_float(Preparation& p, const ConvGeometry& geometry) {
   constexpr int64_t kMostEdges = 4;  // a quarter of the windows, or else the image is copied with its padding
   const FloatGemm* gemm = float_gemm();
   if (!gemm) return {};
+  const FloatFollowers followers =
+      take_over_followers(p, activation_range(p.options().integer("fused_activation_function")),
+                          {geometry.batches, geometry.y.out, geometry.x.out, geometry.channels_out});
   const auto single = [](const Window& w) { return w.filter == 1 && w.stride == 1 && w.before == 0; };
-  if (single(geometry.y) && single(geometry.x)) return conv_of_pixels(FloatConv(p, geometry, gemm));
+  if (single(geometry.y) && single(geometry.x)) return conv_of_pixels(FloatConv(p, geometry, gemm, followers));
   const ConvGeometry g = turned(without_border(p, geometry));
-  if (Compute compute = conv_by_winograd(p, g)) return compute;
-  const FloatConv conv(p, g, gemm);
+  if (Compute compute = conv_by_winograd(p, g, followers)) return compute;
+  const FloatConv conv(p, g, gemm, followers);
   const bool neighbours = g.groups == 1 && (g.x.dilation == 1 || g.x.filter == 1);
   if (!neighbours || g.x.out < std::min<int64_t>(kNarrow, g.pixels())) return conv_of_copies(p, conv);
   const int64_t edges = g.pixels() - ConvInPlace::positions(g);

@@ -12,6 +12,7 @@ void move_to(Product& p, int64_t row_begin, int64_t row_end, int64_t column_begi
   p.x.count = row_end - row_begin;
   p.columns = column_end - column_begin;
   p.result.out += row_begin * p.result.step + column_begin;
+  p.result.then = part_of(p.result.then, row_begin, p.result.step, column_begin);
   if (p.result.bias) p.result.bias += column_begin;
 }
 

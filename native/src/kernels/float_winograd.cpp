@@ -94,7 +94,7 @@ struct Layer {
   const FloatGemm* gemm;
   const Winograd* winograd;
   bool biased;
-  Range<float> range;
+  FloatFollowers followers;
   std::shared_ptr<const Arena> weights;
   Arena zeros;          // the channels of a pixel outside the image
   int64_t most, parts;  // blocks at a time, and parts of all with scratch memory of their own
@@ -137,11 +137,17 @@ void finish_block(const Layer& layer, const Invocation& v, int64_t block, const 
   const ConvGeometry& g = layer.g;
   const Place place(g, block);
   const int64_t row = int64_t{g.x.out} * g.channels_out;
-  layer.winograd->finish({sums, step, g.channels_out, layer.biased ? v.in<float>(2) : nullptr, layer.range.min,
-                          layer.range.max,
-                          v.out<float>(0) + place.batch * g.outputs() + place.y * row + place.x * g.channels_out, row,
-                          g.channels_out, static_cast<int>(std::min<int64_t>(kWinogradOut, g.y.out - place.y)),
-                          static_cast<int>(std::min<int64_t>(kWinogradOut, g.x.out - place.x))});
+  const int64_t first = place.batch * g.outputs() + place.y * row + place.x * g.channels_out;
+  const int rows = static_cast<int>(std::min<int64_t>(kWinogradOut, g.y.out - place.y));
+  const int columns = static_cast<int>(std::min<int64_t>(kWinogradOut, g.x.out - place.x));
+  layer.winograd->finish({sums, step, g.channels_out, layer.biased ? v.in<float>(2) : nullptr,
+                          layer.followers.range.min, layer.followers.range.max, v.out<float>(0) + first, row,
+                          g.channels_out, rows, columns});
+  if (!layer.followers.then.apply) return;
+  for (int64_t at = first; at < first + rows * row; at += row) {
+    const FloatEpilogue then = layer.followers.at(v, at, 0);
+    then.apply(then, v.out<float>(0) + at, g.channels_out, columns, g.channels_out);
+  }
 }
 
 // Blocks [begin, end), at most layer.most of them.
@@ -162,7 +168,7 @@ void convolve(const Layer& layer, const Invocation& v, int64_t begin, int64_t en
 
 }  // namespace
 
-Compute conv_by_winograd(Preparation& p, const ConvGeometry& g) {
+Compute conv_by_winograd(Preparation& p, const ConvGeometry& g, const FloatFollowers& followers) {
   constexpr int64_t kBytes = 768 * 1024, kFewest = 14, kMost = 56;  // windows and sums stay in the L2 cache
   const Winograd* transformations = winograd();
   const FloatGemm* gemm = float_gemm();
@@ -172,7 +178,7 @@ Compute conv_by_winograd(Preparation& p, const ConvGeometry& g) {
   layer->gemm = gemm;
   layer->winograd = transformations;
   layer->biased = p.has_input(2);
-  layer->range = activation_range(p.options().integer("fused_activation_function"));
+  layer->followers = followers;
   layer->zeros = Arena(g.channels_in * kFloat);
   layer->weights = p.shared<Arena>(1, "winograd", [&] {
     return transformed_weights(g, *gemm, reinterpret_cast<const float*>(p.input(1).constant));

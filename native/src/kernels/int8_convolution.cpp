@@ -88,7 +88,7 @@ void Int8Convolution::run_rows(const Invocation& v) const {
 
 void Int8Convolution::run(const Invocation& v) const {
   if (is_small_) return run_rows(v);
-  constexpr int64_t kBytesWorthAThread = 1 << 20;
+  constexpr int64_t kBytesWorthAThread = 1 << 16;
   if (is_padded_) {
     const int64_t grain = kBytesWorthAThread / image_row() + 1;
     v.parallel(g_.batches * y_size_, grain, [&](int64_t begin, int64_t end) { pad(v, begin, end); });

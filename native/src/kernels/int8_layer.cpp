@@ -129,18 +129,24 @@ std::shared_ptr<const PackedInt8> packed_weights(Preparation& p, int input, int6
   return std::make_shared<const PackedInt8>(order, std::move(packed));
 }
 
+namespace {
+constexpr int64_t kRowsTogether = 16;  // of a piece: whole tiles of registers
+}
+
 Int8Pieces::Int8Pieces(int64_t rows, const Int8Layer& layer, int threads)
     : rows(rows), blocks(layer.blocks()), pieces(1), by_rows(true) {
-  // About 20 us of work for a thread.
-  constexpr int64_t kWorthAThread = 4 << 20;
-  const int64_t work = rows * blocks * kInt8Channels * (layer.depth() + 32);
-  by_rows = rows >= 2 * layer.gemm().rows * threads || rows > 2 * blocks * kInt8Channels;
-  const int64_t most = by_rows ? rows : blocks;
+  // Some 2 us of work for a thread. Few rows wait for the memory that weights come from, as long as so many rows would.
+  constexpr int64_t kWorthAThread = 1 << 20, kRowsOfWait = 8;
+  const int64_t work = std::max(rows, kRowsOfWait) * blocks * kInt8Channels * (layer.depth() + 32);
+  by_rows = rows >= kRowsTogether * threads / 2 || rows > 2 * blocks * kInt8Channels;
+  const int64_t most = by_rows ? (rows + kRowsTogether - 1) / kRowsTogether : blocks;
   pieces = static_cast<int>(std::clamp<int64_t>(std::min(work / kWorthAThread, most), 1, threads));
 }
 
 Int8Pieces::Part Int8Pieces::part(int64_t piece) const {
-  if (by_rows) return {rows * piece / pieces, rows * (piece + 1) / pieces, 0, blocks};
+  const int64_t units = (rows + kRowsTogether - 1) / kRowsTogether;
+  const auto row = [&](int64_t at) { return std::min(rows, units * at / pieces * kRowsTogether); };
+  if (by_rows) return {row(piece), row(piece + 1), 0, blocks};
   return {0, rows, blocks * piece / pieces, blocks * (piece + 1) / pieces};
 }
 

@@ -22,7 +22,7 @@ struct Rows {
   // The same for kernels on vectors: rows(input, output, how many).
   template <typename In, typename Out, typename Many>
   void compute_many(const Invocation& v, Many&& rows) const {
-    compute_pieces<In, Out>(v, 8192, rows);
+    compute_pieces<In, Out>(v, 2048, rows);
   }
 
  private:

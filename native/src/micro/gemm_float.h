@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "micro/float_epilogue.h"
+
 namespace subgraft {
 
 // Columns that lie side by side in packed weights, on every instruction set.
@@ -25,6 +27,7 @@ struct FloatResult {
   int64_t step;
   const float* bias;  // one for each column; null: none
   float min, max;     // NaN stays NaN
+  FloatEpilogue then = {};
 };
 
 // Rows times packed columns: weight k of column c is weights[c / 16 * slice_step + k * 16 + c % 16], and the last slice

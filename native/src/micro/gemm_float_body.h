@@ -165,6 +165,9 @@ void multiply_columns(const FloatProduct& p, int64_t begin, int64_t end, int64_t
     tile.data = p.x.data + row * p.x.step;
     tile.out = p.result.out + row * p.result.step + column;
     kTiles.of[next - row - 1][vectors - 1](tile);
+    if (p.result.then.apply)
+      p.result.then.apply(part_of(p.result.then, row, p.result.step, column), tile.out, p.result.step, next - row,
+                          (vectors - 1) * kLanes + in_last);
   }
 }
 

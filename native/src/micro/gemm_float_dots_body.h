@@ -93,6 +93,9 @@ void multiply_dots(const FloatDots& d) {
       const int64_t row = part_begin(d.x.count, row_parts, j);
       const int64_t rows = part_begin(d.x.count, row_parts, j + 1) - row;
       kDotTiles.of[rows - 1][columns - 1](d, row, column);
+      if (d.result.then.apply)
+        d.result.then.apply(part_of(d.result.then, row, d.result.step, column),
+                            d.result.out + row * d.result.step + column, d.result.step, rows, columns);
     }
   }
 }

@@ -46,10 +46,28 @@ class OpenFile {
   struct stat status_{};
 };
 
-// What is mapped: where each mapping begins, and its size.
+// What is mapped: by where each mapping begins.
+struct MappedFile {
+  const void* storage;  // of its model
+  FileIdentity identity;
+  std::shared_ptr<WeightFile> weights;
+};
 struct Mapped {
   std::mutex mutex;
-  std::map<uintptr_t, size_t> sizes;
+  std::map<uintptr_t, MappedFile> files;
+
+  // Null where the address lies in none.
+  std::pair<const uintptr_t, MappedFile>* around(uintptr_t address) {
+    const auto after = files.upper_bound(address);
+    if (after == files.begin()) return nullptr;
+    const auto found = std::prev(after);
+    return address - found->first < static_cast<uintptr_t>(found->second.identity.size) ? &*found : nullptr;
+  }
+  MappedFile* of(const Model& model) {
+    for (auto& [start, file] : files)
+      if (file.storage == model.storage.get()) return &file;
+    return nullptr;
+  }
 };
 
 Mapped& mapped() {
@@ -62,12 +80,15 @@ class Mapping {
   Mapping(const OpenFile& file, const std::string& path) : size_(static_cast<size_t>(file.status().st_size)) {
     start_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd(), 0);
     if (start_ == MAP_FAILED) throw failure(path, "map", errno);
+    const struct stat& s = file.status();
+    const auto nanoseconds = [](const timespec& t) { return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec; };
+    const FileIdentity identity{s.st_dev, s.st_ino, s.st_size, nanoseconds(s.st_mtim), nanoseconds(s.st_ctim)};
     const std::lock_guard lock(mapped().mutex);
-    mapped().sizes[reinterpret_cast<uintptr_t>(start_)] = size_;
+    mapped().files[reinterpret_cast<uintptr_t>(start_)] = {this, identity, nullptr};
   }
   ~Mapping() {
     const std::lock_guard lock(mapped().mutex);
-    mapped().sizes.erase(reinterpret_cast<uintptr_t>(start_));
+    mapped().files.erase(reinterpret_cast<uintptr_t>(start_));
     ::munmap(start_, size_);
   }
   Mapping(const Mapping&) = delete;
@@ -139,12 +160,42 @@ void let_go_of_pages(std::span<const std::byte> bytes) {
   const uintptr_t begin = (first + page - 1) / page * page, end = (first + bytes.size()) / page * page;
   if (begin >= end) return;
   const std::lock_guard lock(mapped().mutex);
-  const auto after = mapped().sizes.upper_bound(begin);
-  if (after == mapped().sizes.begin()) return;
-  const auto [start, size] = *std::prev(after);
-  if (end > start + size) return;
+  const auto* file = mapped().around(begin);
+  if (!file || end > file->first + static_cast<uintptr_t>(file->second.identity.size)) return;
   // Nobody ever writes there, so the file has it all. A failure costs memory only.
   (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+std::optional<FileIdentity> file_of(const Model& model) {
+  const std::lock_guard lock(mapped().mutex);
+  const MappedFile* file = mapped().of(model);
+  return file ? std::optional(file->identity) : std::nullopt;
+}
+
+Bytes file_bytes(const Model& model) {
+  const std::lock_guard lock(mapped().mutex);
+  for (const auto& [start, file] : mapped().files)
+    if (file.storage == model.storage.get())
+      return {reinterpret_cast<const std::byte*>(start), static_cast<size_t>(file.identity.size)};
+  return {};
+}
+
+void keep_weights(const Model& model, std::shared_ptr<WeightFile> weights) {
+  const std::lock_guard lock(mapped().mutex);
+  if (MappedFile* file = mapped().of(model)) file->weights.swap(weights);
+}
+
+std::shared_ptr<WeightFile> weight_file(const Model& model) {
+  const std::lock_guard lock(mapped().mutex);
+  const MappedFile* file = mapped().of(model);
+  return file ? file->weights : nullptr;
+}
+
+KeptPlace kept_place(const std::byte* constant) {
+  const auto address = reinterpret_cast<uintptr_t>(constant);
+  const std::lock_guard lock(mapped().mutex);
+  const auto* file = mapped().around(address);
+  return file ? KeptPlace{file->second.weights, address - file->first} : KeptPlace{};
 }
 
 }  // namespace subgraft

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -80,7 +81,7 @@ class Invocation {
   void parallel(int64_t count, int64_t grain, Work&& work) const {
     threads_.parallel(count, grain, work);
   }
-  int threads() const { return threads_.size(); }
+  int threads() const { return threads_.size(); }  // what Preparation::threads() says
 
  private:
   std::byte* const* inputs_;
@@ -153,7 +154,7 @@ class Preparation {
   // The value of a handle while the program runs; before, the op is put off as by value().
   int32_t handle_now(int i) const;
 
-  // Threads that the closure runs on, at most.
+  // How many pieces parallel() makes of its work, at most: several for each thread, 1 where there is one thread.
   int threads() const;
 
   // Memory for the closure, 64-byte aligned, valid during one run of this op. Returns its slot number.
@@ -178,6 +179,19 @@ class Preparation {
     int64_t top = 0, bottom = 0, left = 0, right = 0;
   };
   Border absorb_border(int input);
+
+  // The op that alone reads output 0, where it has one output of the same type and at most one other input, whose value
+  // does not come from after this op. It is looked at until the kernel takes it over.
+  struct Follower {
+    std::string name;  // "ADD"
+    const Options* options;
+    int position;                  // output 0 is this input of it
+    std::optional<Operand> other;  // its other input
+  };
+  std::optional<Follower> follower() const;
+  // The closure computes what the follower would, which does not run: output 0 is the follower's from here on. Gives
+  // the number of the closure's input that is the follower's other one, or -1.
+  int take_over_follower();
 
   // The closure does not read this constant input: all that it needs is in shared(). Its memory may go.
   void release(int input);

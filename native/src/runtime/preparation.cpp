@@ -179,6 +179,12 @@ Preparation::Border Preparation::absorb_border(int i) {
   return inside->border;
 }
 
+std::optional<Preparation::Follower> Preparation::follower() const {
+  return host_.follower ? host_.follower() : std::nullopt;
+}
+
+int Preparation::take_over_follower() { return host_.take_over_follower(); }
+
 void Preparation::release(int i) {
   if (has_input(i)) host_.released.push_back(i);
 }

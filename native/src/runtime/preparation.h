@@ -42,6 +42,9 @@ struct Preparation::Host {
       shared;
   // The tensor inside of the PAD that made an input, and what is around it; null where no PAD did.
   std::function<std::optional<Unpadded>(int input)> absorb_border;
+  // What follower() and take_over_follower() give; null where nothing can be taken over.
+  std::function<std::optional<Preparation::Follower>()> follower;
+  std::function<int()> take_over_follower;
   Resources* resources = nullptr;
   bool is_running = false;  // the program is
 

@@ -128,6 +128,13 @@ class Program {
     Preparation::Host host;
     Compute compute;
   };
+  // How an op, while it is prepared, becomes another one.
+  struct Changes {
+    std::map<size_t, int> inputs;  // tensors that take the place of these inputs
+    std::vector<int> more_inputs;  // behind the others
+    int output = -1;               // the tensor that takes the first one's place
+    std::vector<int> taken_over;   // ops
+  };
   // What only the making of a program needs to know of a step.
   struct Wishes {
     std::vector<int64_t> scratch;
@@ -185,6 +192,7 @@ class Program {
   void share_closures();
   void admit_inputs();
   void prepare_ops();
+  void count_readers();
   void prepare_op(int op, Kernel kernel);
   void check_outputs(const OpDef& op) const;
   void prepare_control(int op, std::string_view kind);
@@ -198,6 +206,11 @@ class Program {
   const OpDef* as_set_row(const OpDef& op);
   static Prepare set_row();
   std::optional<Unpadded> unpadded(int tensor, int& inside);
+  // The op that alone reads what an op makes, changed so; -1 where it is none that Preparation::Follower describes.
+  int follower_of(const OpDef& op, const Changes& changes);
+  Preparation::Follower described(int follower, int tensor) const;
+  void offer_followers(const OpDef& op, Changes& changes, Preparation::Host& host);
+  const OpDef& changed(const OpDef& op, const Changes& changes);
   void let_go(const OpDef& op, const Preparation::Host& host);
   // Dense memory for sparse constants that the prepared kernel reads.
   void spell_out_unless_kept(const OpDef& op, const Preparation::Host& host);
@@ -260,6 +273,8 @@ class Program {
   std::vector<ArenaBlock>& scratch_blocks_;
   std::vector<std::vector<size_t>>& pointers_to_;
   // The program's own.
+  std::vector<int> last_reader_;     // per tensor while ops are prepared: the last op that reads it, -1 where none does
+  std::vector<bool> is_taken_over_;  // per op, while they are prepared: another one does its work
   Arena arena_;
   Arena loose_scratch_;  // of one dynamic step at a time
   std::vector<std::byte*> loose_scratch_pointers_;

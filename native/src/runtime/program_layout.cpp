@@ -298,6 +298,8 @@ void Program::tidy_up() {
     if (!request_.is_body) step.wishes = nullptr;  // of a body they say what may_overwrite() asks
   }
   readers_ = {};
+  last_reader_ = {};
+  is_taken_over_ = {};
   if (!request_.external) storages_ = {};
 }
 

@@ -60,12 +60,9 @@ void Program::prepare_ops() {
   for (size_t i = 0; i < opcodes.size(); ++i) kernels[i] = registry.find(opcodes[i].name());
   steps_.reserve(request_.ops.size());
   step_ops_.reserve(request_.ops.size());
-  readers_.resize(values_.size());
-  for (const int op : request_.ops)
-    for (const int t : graph_.ops.at(op).inputs)
-      if (t >= 0) ++readers_[t];
-  for (const int t : request_.outputs) ++readers_[t];
+  count_readers();
   for (const int op : request_.ops) {
+    if (is_taken_over_[op]) continue;
     const OpCode& code = opcodes[graph_.ops.at(op).opcode];
     const Kernel& kernel = kernels[graph_.ops[op].opcode];
     const bool runs_graphs = !kernel && is_control(code.name());
@@ -246,14 +243,15 @@ void Program::prepare_op(int index, Kernel kernel) {
   check_outputs(op);
   for (const int t : op.outputs) outputs.push_back(t >= 0 ? operand(t, false) : Operand{});
 
-  std::map<size_t, int> absorbed;  // what an input became
+  Changes changes;
   if (!request_.keep_all)
     host.absorb_border = [&](int i) {
       int inside = -1;
       auto unpadded = this->unpadded(op.inputs[static_cast<size_t>(i)], inside);
-      if (unpadded) absorbed[static_cast<size_t>(i)] = inside;
+      if (unpadded) changes.inputs[static_cast<size_t>(i)] = inside;
       return unpadded;
     };
+  if (!foldable) offer_followers(op, changes, host);
   Step step;
   step.op = index;
   step.def = &op;
@@ -270,16 +268,15 @@ void Program::prepare_op(int index, Kernel kernel) {
     }
   }
   host.absorb_border = nullptr;
+  host.follower = nullptr;
+  host.take_over_follower = nullptr;
   step.dynamic = !shapes_known;
-  if (!step.dynamic && !absorbed.empty()) {
-    changed_.push_back(op);
-    for (const auto& [i, inside] : absorbed) changed_.back().inputs[i] = inside;
-    step.def = &changed_.back();
-  }
+  if (!step.dynamic) step.def = &changed(op, changes);
+  const std::vector<int32_t>& made = step.def->outputs;
   bool all_published = !op.outputs.empty();
-  for (size_t i = 0; i < op.outputs.size(); ++i) {
-    if (op.outputs[i] < 0) continue;
-    Value& output = values_[op.outputs[i]];
+  for (size_t i = 0; i < made.size(); ++i) {
+    if (made[i] < 0) continue;
+    Value& output = values_[made[i]];
     if (step.dynamic) {
       output.home = Home::dynamic;
       all_published = false;
@@ -300,7 +297,8 @@ void Program::prepare_op(int index, Kernel kernel) {
   if (!step.dynamic) let_go(op, host);
   if (!step.is_pure) plan_->is_shareable = false;
   // A closure may point into the memory of constants.
-  step.is_pure = step.is_pure && std::none_of(op.inputs.begin(), op.inputs.end(), [&](int t) {
+  const std::vector<int32_t>& read = step.def->inputs;
+  step.is_pure = step.is_pure && std::none_of(read.begin(), read.end(), [&](int t) {
                    return t >= 0 && values_[t].home == Home::constant && !values_[t].is_shared_constant;
                  });
   step.wishes->has_effects = host.has_effects;
@@ -308,7 +306,7 @@ void Program::prepare_op(int index, Kernel kernel) {
   step.wishes->shares = std::move(host.shares);
   step.wishes->views = std::move(host.views);
   step.wishes->parts = std::move(host.parts);
-  for (const int t : op.outputs)
+  for (const int t : made)
     if (t >= 0) values_[t].maker = static_cast<int>(steps_.size());
   steps_.push_back(std::move(step));
   step_ops_.push_back(index);

@@ -24,8 +24,8 @@ struct Outputs {
   bool is_refused() const { return !refusal.empty(); }
 };
 
-// How a program is run: tensors in memory of the program, or fenced, in the caller's; `keep` gives every tensor memory
-// of its own.
+// How a program is run: tensors in memory of the program, beside another program of the model that runs in turns with
+// it; or fenced, in the caller's; `keep` gives every tensor memory of its own.
 enum class Memory { own, fenced, keep };
 
 // Runs a drawn model with the kernels of this instruction set.

@@ -1,0 +1,12 @@
+#include "micro/vector_avx2.h"
+// The vectors come first.
+#include "micro/float_epilogue_body.h"
+
+namespace subgraft {
+
+const ApplyFloatEpilogue* float_epilogue_avx2() {
+  static constexpr ApplyFloatEpilogue kApply = apply;
+  return &kApply;
+}
+
+}  // namespace subgraft
