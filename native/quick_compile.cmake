@@ -25,7 +25,7 @@ endif()
 if(SUBGRAFT_QUICK_COMPILE AND NOT SUBGRAFT_BUILT_CORE)
   set(slow_parts ${core_sources})
   list(FILTER slow_parts EXCLUDE REGEX "/src/micro/")
-  list(FILTER slow_parts EXCLUDE REGEX "/src/kernels/[a-z0-9_]*(fast|float|int8|int16|depthwise|gemm|sparse|wide)[a-z0-9_]*\\.cpp$")
+  list(FILTER slow_parts EXCLUDE REGEX "/src/kernels/[a-z0-9_]*(fast|float|int8|int16|hybrid|depthwise|gemm|lstm|pack|pool|rfft|rnn|sparse|svdf|wide)[a-z0-9_]*\\.cpp$")
   set_source_files_properties(${slow_parts} PROPERTIES COMPILE_OPTIONS "${less_optimized}")
   target_precompile_headers(core PRIVATE <algorithm> <cmath> <cstring> <map> <mutex> src/runtime/kernel.h)
   # These have other flags, with which what the others read cannot be used.
