@@ -85,9 +85,15 @@ class CustomOps:
             found[name] = one if isinstance(one, CustomOp) else CustomOp(one)
         return cls(found)
 
-    def with_own(self, own: Mapping[str, CustomOp], model: _native.Model) -> CustomOps:
-        """With those of `own` that the model needs and that are not given."""
-        needed = {name for name, _, is_custom in _native.missing_kernels(model) if is_custom and name in own}
+    def with_own(self, prefix: str, make: Callable[[], Mapping[str, CustomOp]], model: _native.Model) -> CustomOps:
+        """With those that the model needs and that are not given, of what `make` gives, whose names begin so."""
+        missing = {
+            name for name, _, is_custom in _native.missing_kernels(model) if is_custom and name.startswith(prefix)
+        }
+        if not missing:
+            return self
+        own = make()
+        needed = missing & set(own)
         return CustomOps({**{name: own[name] for name in sorted(needed)}, **self.by_name}) if needed else self
 
     def in_graph(self, graph: Graph) -> list[int]:

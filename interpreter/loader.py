@@ -97,7 +97,7 @@ def load(
     pins = Pins.of(deny_ops, deny_nodes, only_nodes, prefer)
     op_names.check(sorted(pins.deny_ops, key=str), model, "deny_ops")
     op_names.check([key for key in pins.prefer if not isinstance(key, int)], model, "prefer")
-    customs = CustomOps.of(custom_ops).with_own(flex.custom_ops(), model.native)
+    customs = CustomOps.of(custom_ops).with_own(flex.PREFIX, flex.custom_ops, model.native)
     wishes = Wishes(pins, Limits(min_ops, max_segments), cpu_cost, may_fall_back, strict, customs)
     policy = Policy(may_fall_back, verify_every, verify_tolerance, max_loop_steps)
     setup = Setup(wishes, policy, threads, probe_s, weights=WeightCache.of(weight_cache))

@@ -15,6 +15,8 @@ from subgraft.interpreter.native import _native
 
 log = logging.getLogger("subgraft")
 
+VARYING = re.compile(r"'.*'|\d+")  # what differs in warnings of one kind
+
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
 
 
@@ -124,7 +126,7 @@ def warnings_by_kind(warnings: Sequence[str]) -> Sequence[tuple[str, int]]:
     """Of those that differ only in numbers and in the names of tensors the first, and how many they are."""
     kinds: dict[str, list[str]] = {}
     for warning in warnings:
-        kinds.setdefault(re.sub(r"'.*'|\d+", "#", warning), []).append(warning)
+        kinds.setdefault(VARYING.sub("#", warning), []).append(warning)
     return [(alike[0], len(alike)) for alike in kinds.values()]
 
 

@@ -90,16 +90,18 @@ def _place(
 ) -> Placement:
     pinned = pins.against(node, graph)
     kept = verdict(op, graph, NEVER_OFFERED).reasons
-    if not any(_runs_bodies(c.delegate, op, graph) for c in candidates):
-        kept += verdict(op, graph, OFFERED_IF_BODIES_ARE_RUN).reasons
+    without_bodies = verdict(op, graph, OFFERED_IF_BODIES_ARE_RUN).reasons
+    if without_bodies and not any(_runs_bodies(c, op, graph) for c in candidates):
+        kept, without_bodies = (*kept, *without_bodies), ()
     if any(t in unknown_shapes for t in (*op.inputs, *op.outputs)):
         kept += ("its shapes are known only while running",)
-    verdicts = tuple((c.label, _ask(c, op, graph)) for c in candidates)
+    verdicts = tuple((c.label, _ask(c, op, graph, without_bodies)) for c in candidates)
     owner = None if pinned or kept else _first(verdicts, pins.first(node, graph))
     return Placement(owner, pinned, kept, verdicts)
 
 
-def _ask(candidate: Candidate, op: Op, graph: Graph) -> Verdict:
+def _ask(candidate: Candidate, op: Op, graph: Graph, without_bodies: tuple[str, ...]) -> Verdict:
+    """without_bodies: what speaks against a delegate that does not take control flow with its bodies."""
     delegate = candidate.delegate
     answer = delegate.check(op, graph)
     if not isinstance(answer, Verdict):
@@ -108,14 +110,15 @@ def _ask(candidate: Candidate, op: Op, graph: Graph) -> Verdict:
     stateful = verdict(op, graph, OFFERED_IF_STATE_IS_KEPT).reasons
     if stateful and not (isinstance(delegate, KeepsState) and delegate.keeps_state(op, graph)):
         reasons += stateful
-    if not _runs_bodies(delegate, op, graph):
-        reasons += tuple(r for r in verdict(op, graph, OFFERED_IF_BODIES_ARE_RUN).reasons if r not in reasons)
+    if without_bodies and not _runs_bodies(candidate, op, graph):
+        reasons += without_bodies
     if candidate.absent:
         reasons += (NOT_AVAILABLE,)
     return Verdict(reasons)
 
 
-def _runs_bodies(delegate: Delegate, op: Op, graph: Graph) -> bool:
+def _runs_bodies(candidate: Candidate, op: Op, graph: Graph) -> bool:
+    delegate = candidate.delegate
     return isinstance(delegate, RunsBodies) and delegate.runs_bodies(op, graph)
 
 

@@ -49,19 +49,24 @@ def partition(
     cutter = _Cutter(candidates, pins, limits or Limits(), dict(refused or {}), cpu_cost, alone)
     everything = [graph, *reachable(graph, graphs)]
     asked = {g.index: assign(g, candidates, pins, unknown_shapes(g)) for g in everything}
-    plans = {g.index: cutter.cut(g, asked[g.index], frozenset()) for g in everything}
-    driven = dict.fromkeys(plans, frozenset[int]())
-    while True:  # ends because nothing is driven, then not
-        live = _live(graph, plans)
-        delegated = _delegated({index: plans[index] for index in live}, alone)
-        more = {index: _driven(plans[index], delegated, without_kernel) - driven[index] for index in live}
+    driven = {g.index: frozenset[int]() for g in everything}
+    made: dict[int, Plan] = {}
+
+    def planned(g: Graph) -> Plan:
+        if g.index not in made:
+            made[g.index] = cutter.cut(g, asked[g.index], driven[g.index])
+        return made[g.index]
+
+    while True:  # ends because what is driven stays so
+        plans = _live(graph, everything, planned)
+        delegated = _delegated(plans, alone)
+        more = {index: _driven(plan, delegated, without_kernel) - driven[index] for index, plan in plans.items()}
         if not any(more.values()):
             break
-        for index in live:
-            if more[index]:
-                driven[index] |= more[index]
-                plans[index] = cutter.cut(plans[index].graph, asked[index], driven[index])
-    plans = {index: plans[index] for index in live}
+        for index, ops in more.items():
+            if ops:
+                driven[index] |= ops
+                del made[index]
     main = plans.pop(graph.index)
     absent = (*(missing or {}).items(), *((c.label, c.absent) for c in candidates if c.absent))
     return Plan(graph, main.steps, main.placements, plans, absent)
@@ -143,18 +148,19 @@ def _segments(
     return segments, bodies
 
 
-def _live(graph: Graph, plans: Mapping[int, Plan]) -> list[int]:
-    """The graphs that the session may run: not the bodies that only delegates run. In the order of `plans`."""
+def _live(graph: Graph, everything: Sequence[Graph], planned: Callable[[Graph], Plan]) -> dict[int, Plan]:
+    """Plans of the graphs that the session may run, in the order of `everything`: not of bodies that delegates run."""
+    by_index = {g.index: g for g in everything}
     seen = {graph.index}
     waiting = [graph.index]
     while waiting:
-        plan = plans[waiting.pop()]
+        plan = planned(by_index[waiting.pop()])
         for op, placement in zip(plan.graph.ops, plan.placements, strict=True):
             if placement.owner is None:
-                found = [body for body in bodies_of(op) if body in plans and body not in seen]
+                found = [body for body in bodies_of(op) if body in by_index and body not in seen]
                 seen.update(found)
                 waiting += found
-    return [index for index in plans if index in seen]
+    return {g.index: planned(g) for g in everything if g.index in seen}
 
 
 def _delegated(plans: Mapping[int, Plan], alone: Callable[[Graph], Collection[int]]) -> Collection[int]:

@@ -64,7 +64,7 @@ def convolution(draw: Draw) -> Case:
 
 def fully_connected(draw: Draw) -> Case:
     depth = draw.pick((1, 2, 3, 8, 31, 64, 200, 509, 510, 511, 512, 1024, 1025))
-    units, rows = draw.pick((1, 3, 16, 17, 31, 32, 48, 65, 130)), draw.pick((1, 1, 2, 3, 5, 8, 23, 24, 25, 60))
+    units, rows = draw.pick((1, 3, 16, 17, 31, 32, 48, 65, 130)), draw.pick((1, 1, 2, 3, 5, 8, 23, 24, 25, 60, 64, 130))
     tensors = [activations(draw, rows, depth), weights(draw, 0, units, depth), bias(draw, units)]
     options = {"fused_activation_function": draw.pick(ACTIVATIONS)}
     return Case("FULLY_CONNECTED", tensors, [out("int16", **output(draw))], options)

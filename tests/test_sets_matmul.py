@@ -1,6 +1,8 @@
-"""BATCH_MATMUL of integers comes out the same with every instruction set."""
+"""BATCH_MATMUL of integers, or of floats by integers, comes out the same with every instruction set."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +42,21 @@ def matmul(draw: Draw) -> Case:
     return Case("BATCH_MATMUL", tensors, [output], {"adj_x": adj_x, "adj_y": adj_y})
 
 
-@pytest.mark.parametrize(("recipe", "first", "count"), sampled(matmul=matmul))
+def hybrid(draw: Draw) -> Case:
+    """float32 by int8, each row quantized by itself."""
+    rows, depth, units = (draw.pick((1, 2, 3, 15, 16, 17, 33, 64, 65, 130)) for _ in range(3))
+    adj_x, adj_y = draw.chance(0.2), draw.chance(0.5)
+    batches = draw.pick(((), (1,), (3,), (2, 3)))
+    left = (*batches, depth, rows) if adj_x else (*batches, rows, depth)
+    kept = batches if draw.chance(0.6) else tuple(1 for _ in batches)
+    right = (*kept, units, depth) if adj_y else (*kept, depth, units)
+    tensors = [x(*left), draw.operand(right, dtype="int8", scale=draw.scale(1e-3, 1e-1), zero=0)]
+    if draw.chance(0.1):
+        tensors[0] = x(*left, low=0.0, high=0.0)
+    options = {"adj_x": adj_x, "adj_y": adj_y, "asymmetric_quantize_inputs": draw.chance(0.5)}
+    return replace(Case("BATCH_MATMUL", tensors, [out()], options), tolerance=0.0)
+
+
+@pytest.mark.parametrize(("recipe", "first", "count"), sampled(matmul=matmul, hybrid=hybrid))
 def test_every_set_equals_the_reference(recipe: Recipe, first: int, count: int) -> None:
     check(recipe, first, count)

@@ -97,3 +97,23 @@ def test_programs_that_share_workers_race_for_nothing(sanitizer: str, tmp_path: 
     assert made.returncode == 0, made.stderr
     done = subprocess.run([str(program), "2000"], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("divided_us", "undivided_us", "later_us", "shares"),
+    [
+        (50, 60, 50, "1 1"),
+        (60, 50, 60, "0 0"),
+        (60, 50, 40, "0 1"),  # the machine was busy
+        (50, 60, 70, "1 0"),
+        (5000, 60, 5000, "1 1"),  # a long run is not tried on one thread
+    ],
+)
+def test_a_program_that_is_quicker_on_one_thread_runs_on_one(
+    divided_us: int, undivided_us: int, later_us: int, shares: str, tmp_path: Path
+) -> None:
+    native, program = Path(__file__).parent.parent / "native", tmp_path / "divide_runs"
+    build = ["c++", "-std=c++20", f"-I{native / 'src'}", str(native / "tests/divide_runs.cpp"), "-o", str(program)]
+    subprocess.run(build, check=True, timeout=60)
+    times = [str(us) for us in (divided_us, undivided_us, later_us)]
+    assert subprocess.check_output([program, *times], text=True, timeout=10).strip() == shares

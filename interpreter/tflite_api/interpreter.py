@@ -74,7 +74,7 @@ class Interpreter:
                 )
             wanted[label(delegate.wanted.spec, wanted)] = delegate.wanted
         self._report = Report()
-        wishes = Wishes(custom_ops=CustomOps.of(custom_ops).with_own(flex.custom_ops(), model.native))
+        wishes = Wishes(custom_ops=CustomOps.of(custom_ops).with_own(flex.PREFIX, flex.custom_ops, model.native))
         weights = WeightCache.of(weight_cache)
         setup = Setup(wishes, threads=threads, keep_all=experimental_preserve_all_tensors, weights=weights)
         self._engines = Engines(model, wanted, setup, self._report, {})

@@ -9,6 +9,7 @@ namespace py = pybind11;
 namespace subgraft {
 
 void bind_instruction_sets(py::module_& module) {
+  available_instruction_sets();  // asks the processor now, not while the first model is loaded
   module.def(
       "instruction_sets",
       [] {

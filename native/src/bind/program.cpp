@@ -74,6 +74,7 @@ py::tuple plan_blocks(const std::vector<int64_t>& sizes, const std::vector<int>&
 }  // namespace
 
 void bind_program(py::module_& module) {
+  py::detail::npy_api::get();  // finds numpy's functions now, not while the first model is loaded
   py::class_<ThreadPool, std::shared_ptr<ThreadPool>>(module, "ThreadPool", "Threads for the kernels of one session.")
       .def(py::init([](int threads) {
              if (threads < 1 || threads > 1024) throw ArgumentError("threads must be 1 to 1024");

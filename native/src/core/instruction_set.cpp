@@ -29,9 +29,11 @@ struct Registers {
   uint32_t a = 0, b = 0, c = 0, d = 0;
 };
 
+// Zeros for a leaf above the last. In a virtual machine every question takes microseconds.
 Registers cpuid(uint32_t leaf, uint32_t part) {
+  static const uint32_t last = __get_cpuid_max(0, nullptr);
   Registers r;
-  __get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d);
+  if (leaf <= last) __cpuid_count(leaf, part, r.a, r.b, r.c, r.d);
   return r;
 }
 

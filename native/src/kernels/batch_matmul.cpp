@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/batch_matmul_hybrid.h"
 #include "kernels/batch_matmul_int16.h"
 #include "kernels/batch_matmul_int8.h"
 #include "kernels/dot.h"
@@ -192,6 +193,7 @@ Compute matmul_hybrid(Preparation& p, const MatmulSizes& s) {
   const bool asymmetric = p.options().boolean("asymmetric_quantize_inputs");
   const std::vector<float> scales =
       channel_scales(p, 1, p.input(1).shape.rank() - (s.right_transposed ? 2 : 1), s.units);
+  if (Compute fast = matmul_hybrid_on_vectors(p, s, scales, asymmetric)) return fast;
   const auto left = left_side<float>(p, s);
   const auto right = right_side<int8_t>(p, s);
   const int64_t rows = s.left_matrices * s.rows;

@@ -98,7 +98,7 @@ class Int8Matmul {
   void multiply(const uint8_t* left, const Memory& m, int8_t* out) const {
     for (int64_t row = 0; row < sizes_.rows; row += rows_) {
       const int64_t rows = std::min(rows_, sizes_.rows - row);
-      copy_rows(left + row * sizes_.depth, rows, m.panel);
+      copy_rows(left, row, rows, m.panel);
       int32_t terms[kInt8MaxRows];
       if (w_zero_ != 0) gemm_->sum_rows(m.panel, stride_, rows, sizes_.depth, -w_zero_, terms);
       for (int64_t channel = 0; channel < channels_; channel += kInt8ChunkBlocks * kInt8Channels) {
@@ -113,8 +113,14 @@ class Int8Matmul {
     }
   }
 
-  void copy_rows(const uint8_t* from, int64_t rows, uint8_t* panel) const {
-    gemm_->copy_runs({from, rows, sizes_.depth, 1, 0, 1, 0, sizes_.depth, flip_, panel, stride_});
+  void copy_rows(const uint8_t* left, int64_t row, int64_t rows, uint8_t* panel) const {
+    const int64_t depth = sizes_.depth;
+    if (!sizes_.left_transposed) {
+      gemm_->copy_runs({left + row * depth, rows, depth, 1, 0, 1, 0, depth, flip_, panel, stride_});
+      return;
+    }
+    for (int64_t k = 0; k < depth; ++k)
+      for (int64_t r = 0; r < rows; ++r) panel[r * stride_ + k] = left[k * sizes_.rows + row + r] ^ flip_;
   }
 
   void finish(const SumBlock& block, int8_t* out) const {
@@ -145,7 +151,7 @@ class Int8Matmul {
 
 Compute matmul_int8_on_vectors(Preparation& p, const MatmulSizes& s, Multiplier multiplier, Range<int32_t> range) {
   constexpr int64_t kMostDepth = 1 << 24;  // so that offsets in a panel are small numbers
-  if (!int8_gemm() || !pack_int8() || s.left_transposed || s.depth == 0 || s.depth > kMostDepth) return {};
+  if (!int8_gemm() || !pack_int8() || s.depth == 0 || s.depth > kMostDepth) return {};
   return
       [matmul = std::make_shared<const Int8Matmul>(p, s, multiplier, range)](const Invocation& v) { matmul->run(v); };
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/dot.h"
+#include "kernels/int16_in_tiles.h"
 #include "kernels/weights.h"
 
 namespace subgraft {
@@ -188,6 +189,7 @@ Compute fc_int16_on_vectors(Preparation& p, const FullyConnectedSizes& s, bool s
   if (!p.input(1).is_constant()) return {};
   const auto finish = FinishInt16::make(p, 2, sums_in_32_bits, scales, range);
   if (!finish) return {};
+  if (Compute fast = fc_int16_in_tiles(p, s, *finish)) return fast;
   const auto packed = p.shared<PackedInt16>(1, "int16 pairs", [&] {
     const ConstantWeights weights(p.input(1));
     PackedInt16 made(s.units, 1, s.depth);

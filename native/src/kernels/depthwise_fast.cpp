@@ -1,7 +1,6 @@
 #include "kernels/depthwise_fast.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <string>
 
@@ -10,6 +9,7 @@
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
 #include "kernels/requantize.h"
+#include "kernels/slots.h"
 #include "micro/depthwise_float.h"
 #include "micro/quantize_rows.h"
 
@@ -81,21 +81,23 @@ Shared share_layer(Preparation& p, const ConvGeometry& g, SumsOf sums_of) {
 class Buffers {
  public:
   Buffers(Preparation& p, const QuantizedDepthwise& layer)
-      : bytes_(layer.buffer_bytes), slot_(p.scratch(bytes_ * p.threads())) {}
+      : bytes_(layer.buffer_bytes), slots_(Slots::count_for(p.threads())), buffers_(p.scratch(bytes_ * slots_)) {}
 
   void run(const Invocation& v, const QuantizedDepthwiseKernel& kernel, const QuantizedDepthwiseCall& call) const {
     const QuantizedDepthwise& layer = *call.layer;
     const int64_t tasks = int64_t{layer.blocks} * layer.batches * layer.pairs;
     const int64_t outputs = int64_t{layer.rows} * layer.out_width * layer.block;
-    std::atomic<int> taken{0};
+    Slots slots(slots_);
     v.parallel(tasks, grain_of(outputs * (kOutputCost + layer.steps)), [&](int64_t begin, int64_t end) {
-      kernel.run(call, begin, end, v.scratch<std::byte>(slot_) + taken++ * bytes_);
+      const int slot = slots.take();
+      kernel.run(call, begin, end, v.scratch<std::byte>(buffers_) + slot * bytes_);
+      slots.give(slot);
     });
   }
 
  private:
   int64_t bytes_;
-  int slot_;
+  int slots_, buffers_;
 };
 
 Compute run_quantized(Preparation& p, const ConvGeometry& g, SumsOf sums_of) {

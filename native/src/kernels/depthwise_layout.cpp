@@ -96,7 +96,8 @@ bool is_quick(const DepthwiseSums& sums, int64_t taps) {
 DepthwiseFinish finish_of(const DepthwiseSums& sums, int64_t taps) {
   if (sums.out_bytes == 4) return DepthwiseFinish::real;
   if (sums.out_bytes == 2) return DepthwiseFinish::wide;
-  return is_quick(sums, taps) ? DepthwiseFinish::quick : DepthwiseFinish::careful;
+  if (!is_quick(sums, taps)) return DepthwiseFinish::careful;
+  return sums.range.min >= sums.output_zero_point ? DepthwiseFinish::rectified : DepthwiseFinish::quick;
 }
 
 bool needs_two_parts(const DepthwiseSums& sums) {
@@ -124,8 +125,9 @@ class Writer {
 // With x the sum, m / 2^(31 + s) the multiplier, s >= 0, and z the zero point, the output is
 //   (floor((x * 2m + 2^31) / 2^32) + 2^(s - 1) + z * 2^s - negative) >> s
 // where 2^(s - 1) and `negative` are 0 for s = 0, and the latter is 1 where what stands before it is less than
-// 2^(s - 1) + z * 2^s: both roundings of rescale() in one shift. The sum is biased by 2^31, so that the product is one
-// of unsigned numbers; everything constant is one addend of 64 bits.
+// 2^(s - 1) + z * 2^s: both roundings of rescale() in one shift. There the output is at most z with or without it, so
+// that it makes no difference to outputs that are not less than z. The sum is biased by 2^31, so that the product is
+// one of unsigned numbers; everything constant is one addend of 64 bits.
 void write_quick(const Writer& record, int lane, int64_t start, Multiplier m, int32_t zero_point) {
   const int shift = -m.shift;
   const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0, limit = half + (int64_t{zero_point} << shift);
@@ -160,7 +162,7 @@ void write_head(const QuantizedDepthwise& layer, const DepthwiseSums& sums, cons
   const uint32_t start =
       static_cast<uint32_t>(sums.bias[c]) - static_cast<uint32_t>(sums.input_zero_point + flip) * total;
   const Multiplier m = sums.multipliers[c];
-  if (layer.finish == DepthwiseFinish::quick)
+  if (layer.finish == DepthwiseFinish::quick || layer.finish == DepthwiseFinish::rectified)
     return write_quick(record, lane, static_cast<int32_t>(start), m, layer.zero_point - (layer.is_signed ? 0 : 128));
   record.set(0, lane, start);
   record.set(1, lane, static_cast<uint32_t>(m.value));

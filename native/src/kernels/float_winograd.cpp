@@ -62,28 +62,43 @@ FilterTransform filter_transform() {
   return transform;
 }
 
-// Weights [channels_out, 3, 3, channels_in] as kWinogradProducts matrices of packed columns.
+// One filter, [3, 3, depth], as kWinogradProducts rows of `depth` numbers, `step` apart: its columns, then its rows.
+void transform_filter(const FilterTransform& transform, const float* filter, int64_t depth, float* to, int64_t step) {
+  constexpr int64_t kChannels = 64;  // at a time, on the stack
+  double half[kWinogradIn][kFilter][kChannels];
+  for (int64_t begin = 0; begin < depth; begin += kChannels) {
+    const int64_t count = std::min(kChannels, depth - begin);
+    for (size_t y = 0; y < kWinogradIn; ++y)
+      for (size_t x = 0; x < kFilter; ++x)
+        for (int64_t i = 0; i < count; ++i) {
+          const float* from = filter + static_cast<int64_t>(x) * depth + begin + i;
+          half[y][x][i] = transform[y][0] * from[0] + transform[y][1] * from[kFilter * depth] +
+                          transform[y][2] * from[2 * kFilter * depth];
+        }
+    for (size_t product = 0; product < kWinogradProducts; ++product) {
+      const auto& columns = half[product / kWinogradIn];
+      const auto& factors = transform[product % kWinogradIn];
+      float* row = to + static_cast<int64_t>(product) * step + begin;
+      for (int64_t i = 0; i < count; ++i)
+        row[i] =
+            static_cast<float>(factors[0] * columns[0][i] + factors[1] * columns[1][i] + factors[2] * columns[2][i]);
+    }
+  }
+}
+
+// Weights [channels_out, 3, 3, channels_in] as kWinogradProducts matrices of packed columns, made slice by slice.
 Arena transformed_weights(const ConvGeometry& g, const FloatGemm& gemm, const float* weights) {
   const FilterTransform transform = filter_transform();
-  const int64_t depth = g.depth, matrix = packed_floats(g.channels_out, depth);
+  const int64_t depth = g.depth, matrix = packed_floats(g.channels_out, depth), slice = kFloatSlice * depth;
   Arena packed(kWinogradProducts * matrix * kFloat);
-  std::vector<float> rows(static_cast<size_t>(g.channels_out * depth));
-  for (size_t product = 0; product < kWinogradProducts; ++product) {
-    std::array<double, kFilter * kFilter> factors;
-    for (size_t tap = 0; tap < factors.size(); ++tap)
-      factors[tap] = transform[product / kWinogradIn][tap / kFilter] * transform[product % kWinogradIn][tap % kFilter];
-    for (int64_t out = 0; out < g.channels_out; ++out) {
-      const float* filter = weights + out * g.taps();
-      float* row = rows.data() + out * depth;
-      for (int64_t in = 0; in < depth; ++in) {
-        double sum = 0;
-        for (int64_t tap = 0; tap < kFilter * kFilter; ++tap)
-          sum += factors[static_cast<size_t>(tap)] * filter[tap * depth + in];
-        row[in] = static_cast<float>(sum);
-      }
-    }
-    pack_float_columns(gemm, ColumnsLie::in_rows, rows.data(), g.channels_out, depth,
-                       reinterpret_cast<float*>(packed.data()) + static_cast<int64_t>(product) * matrix);
+  std::vector<float> rows(static_cast<size_t>(kWinogradProducts * slice));
+  for (int64_t first = 0; first < g.channels_out; first += kFloatSlice) {
+    const int64_t channels = std::min<int64_t>(kFloatSlice, g.channels_out - first);
+    for (int64_t i = 0; i < channels; ++i)
+      transform_filter(transform, weights + (first + i) * g.taps(), depth, rows.data() + i * depth, slice);
+    for (int64_t product = 0; product < kWinogradProducts; ++product)
+      pack_float_columns(gemm, ColumnsLie::in_rows, rows.data() + product * slice, channels, depth,
+                         reinterpret_cast<float*>(packed.data()) + product * matrix + first * depth);
   }
   return packed;
 }

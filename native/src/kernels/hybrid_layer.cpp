@@ -111,7 +111,8 @@ class HybridLayer {
     uint8_t* panel = v.scratch<uint8_t>(scratch_) + piece * piece_bytes();
     auto* sums = reinterpret_cast<int32_t*>(panel + panel_bytes());
     const uint8_t flip = is_signed_ ? 0 : 0x80;
-    if (gemm_->begin) gemm_->begin();
+    const bool in_tiles = gemm_->begin && (is_signed_ || sizes_.rows >= gemm_->begin_rows);
+    if (in_tiles) gemm_->begin();
     for (int64_t row = row_begin; row < row_end; row += block_rows_) {
       const int64_t rows = std::min(block_rows_, row_end - row);
       InputRanges ranges;
@@ -124,7 +125,7 @@ class HybridLayer {
       for (int64_t block = block_begin; block < block_end; block += kInt8ChunkBlocks)
         multiply(v, at, block, std::min(kInt8ChunkBlocks, block_end - block), panel, sums);
     }
-    if (gemm_->end) gemm_->end();
+    if (in_tiles) gemm_->end();
   }
 
   struct Rows {

@@ -5,9 +5,7 @@
 namespace subgraft {
 
 void Registry::add(std::string_view op, Prepare prepare, int sparse_input) {
-  auto place = std::lower_bound(entries_.begin(), entries_.end(), op,
-                                [](const Entry& entry, std::string_view name) { return entry.op < name; });
-  entries_.insert(place, {std::string(op), {prepare, sparse_input}});
+  entries_.push_back({std::string(op), {prepare, sparse_input}});  // builtin() sorts them, once
 }
 
 Kernel Registry::find(std::string_view op) const {
@@ -24,7 +22,9 @@ std::vector<std::string> Registry::names() const {
 
 const Registry& Registry::builtin() {
   static const Registry registry = [] {
+    constexpr size_t kEnough = 512;
     Registry all;
+    all.entries_.reserve(kEnough);
     register_activations(all);
     register_arithmetic(all);
     register_argmax_pooling(all);
@@ -86,6 +86,7 @@ const Registry& Registry::builtin() {
     register_transpose_conv(all);
     register_windows(all);
     register_hlo_names(all);
+    std::sort(all.entries_.begin(), all.entries_.end(), [](const Entry& a, const Entry& b) { return a.op < b.op; });
     return all;
   }();
   return registry;

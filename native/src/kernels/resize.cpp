@@ -1,7 +1,6 @@
 // RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR.
 #include "micro/resize.h"
 
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
@@ -9,6 +8,7 @@
 
 #include "kernels/families.h"
 #include "kernels/movement.h"
+#include "kernels/slots.h"
 
 namespace subgraft {
 namespace {
@@ -191,15 +191,17 @@ Compute run_fast_bilinear(Preparation& p, const ResizeKernel& kernel, const Resi
     return [size](const Invocation& v) { std::memcpy(v.out<T>(0), v.in<T>(0), size); };
   }
   const int64_t bytes = kResizeBuffers * resize_buffer(plan.in_width * plan.depth) * 4;
-  const int buffers = p.scratch(bytes * p.threads());
+  const int count = Slots::count_for(p.threads()), buffers = p.scratch(bytes * count);
   const auto run = rows_of<T>(kernel);
   return [=](const Invocation& v) {
     ResizeLayer now = layer;
     now.rows = rows.data();
     now.columns = columns.data();
-    std::atomic<int> taken{0};
+    Slots slots(count);
     v.parallel(plan.rows(), row_grain(plan.out_width * plan.depth), [&](int64_t begin, int64_t end) {
-      run(now, v.in<T>(0), v.out<T>(0), begin, end, v.scratch<std::byte>(buffers) + taken++ * bytes);
+      const int slot = slots.take();
+      run(now, v.in<T>(0), v.out<T>(0), begin, end, v.scratch<std::byte>(buffers) + slot * bytes);
+      slots.give(slot);
     });
   };
 }

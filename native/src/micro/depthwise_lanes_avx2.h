@@ -94,6 +94,22 @@ inline void store_bytes(std::byte* p, Ints x, const Bytes& bytes) {
   _mm_storel_epi64((__m128i*)p, _mm_xor_si128(packed, bytes.flip));
 }
 
+// Four such vectors, `step` bytes apart.
+inline void store_bytes(std::byte* p, int64_t step, const Ints* x, const Bytes& bytes) {
+  const __m256i pairs = _mm256_packs_epi32(x[0], x[1]), others = _mm256_packs_epi32(x[2], x[3]);
+  // Each 128 bits hold four bytes of every vector.
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  __m256i all = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(pairs, others), order);
+  all = _mm256_max_epi8(all, _mm256_broadcastsi128_si256(bytes.low));
+  all = _mm256_min_epi8(all, _mm256_broadcastsi128_si256(bytes.high));
+  all = _mm256_xor_si256(all, _mm256_broadcastsi128_si256(bytes.flip));
+  const __m128i low = _mm256_castsi256_si128(all), high = _mm256_extracti128_si256(all, 1);
+  _mm_storel_epi64((__m128i*)p, low);
+  _mm_storeh_pd((double*)(p + step), _mm_castsi128_pd(low));
+  _mm_storel_epi64((__m128i*)(p + 2 * step), high);
+  _mm_storeh_pd((double*)(p + 3 * step), _mm_castsi128_pd(high));
+}
+
 // Interleaves `count` bytes of four rows, each with `flip` applied; writes up to 128 bytes past 4 * count.
 inline void interleave(const std::byte* const* rows, int64_t count, int32_t flip, std::byte* to) {
   // Groups of four bytes go where the unpacking within 128 bits leaves them in their order.

@@ -94,6 +94,20 @@ inline void store_bytes(std::byte* p, Ints x, const Bytes& bytes) {
   _mm_storeu_si128((__m128i*)p, _mm_xor_si128(packed, bytes.flip));
 }
 
+// Four such vectors, `step` bytes apart.
+inline void store_bytes(std::byte* p, int64_t step, const Ints* x, const Bytes& bytes) {
+  const __m512i pairs = _mm512_packs_epi32(x[0], x[1]), others = _mm512_packs_epi32(x[2], x[3]);
+  // Each 128 bits hold four bytes of every vector.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512i all = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(pairs, others));
+  all = _mm512_max_epi8(all, _mm512_broadcast_i32x4(bytes.low));
+  all = _mm512_xor_si512(_mm512_min_epi8(all, _mm512_broadcast_i32x4(bytes.high)), _mm512_broadcast_i32x4(bytes.flip));
+  _mm_storeu_si128((__m128i*)p, _mm512_castsi512_si128(all));
+  _mm_storeu_si128((__m128i*)(p + step), _mm512_extracti32x4_epi32(all, 1));
+  _mm_storeu_si128((__m128i*)(p + 2 * step), _mm512_extracti32x4_epi32(all, 2));
+  _mm_storeu_si128((__m128i*)(p + 3 * step), _mm512_extracti32x4_epi32(all, 3));
+}
+
 // Interleaves `count` bytes of four rows, each with `flip` applied; writes up to 256 bytes past 4 * count.
 inline void interleave(const std::byte* const* rows, int64_t count, int32_t flip, std::byte* to) {
   // Groups of four bytes go where the unpacking within 128 bits leaves them in their order.

@@ -122,6 +122,18 @@ inline void store_bytes(std::byte* p, Ints x, const Bytes& bytes) {
   __builtin_memcpy(p, &four, sizeof four);
 }
 
+// Four such vectors, `step` bytes apart.
+inline void store_bytes(std::byte* p, int64_t step, const Ints* x, const Bytes& bytes) {
+  const int16x8_t pairs = vcombine_s16(vqmovn_s32(x[0]), vqmovn_s32(x[1]));
+  const int16x8_t others = vcombine_s16(vqmovn_s32(x[2]), vqmovn_s32(x[3]));
+  int8x16_t all = vcombine_s8(vqmovn_s16(pairs), vqmovn_s16(others));
+  all = vmaxq_s8(all, vcombine_s8(bytes.low, bytes.low));
+  all = veorq_s8(vminq_s8(all, vcombine_s8(bytes.high, bytes.high)), vcombine_s8(bytes.flip, bytes.flip));
+  int32_t fours[4];
+  vst1q_s32(fours, vreinterpretq_s32_s8(all));
+  for (int i = 0; i < 4; ++i) __builtin_memcpy(p + i * step, &fours[i], sizeof fours[i]);
+}
+
 // Interleaves `count` bytes of four rows, each with `flip` applied.
 inline void interleave(const std::byte* const* rows, int64_t count, int32_t flip, std::byte* to) {
   const uint8_t* from[4];

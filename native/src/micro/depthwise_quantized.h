@@ -24,10 +24,11 @@ struct DepthwisePlane {
 
 // What becomes of the sums.
 enum class DepthwiseFinish : unsigned char {
-  quick,    // 8 bits: both roundings in one shift, where sums are far from the ends of 32 bits
-  careful,  // 8 bits: any sum and multiplier
-  wide,     // 16-bit activations: sums and biases of 64 bits
-  real,     // float32: activations were quantized on the way in
+  quick,      // 8 bits: both roundings in one shift, where sums are far from the ends of 32 bits
+  rectified,  // the same where outputs are not less than their zero point
+  careful,    // 8 bits: any sum and multiplier
+  wide,       // 16-bit activations: sums and biases of 64 bits
+  real,       // float32: activations were quantized on the way in
 };
 
 // What a layer looks like, and how it is divided. Numbers of channels are the output's.
@@ -65,10 +66,10 @@ struct QuantizedDepthwise {
 
 // One vector of the table, for L lanes: parameters of the last step, then the weights [step][row][part]. Each is a
 // vector of 4L bytes. `start` is what a sum begins with.
-//   quick:   start, even, odd, add_even, add_odd, limit, shift, parts
-//   careful: start, multipliers, shifts, four unused, parts
-//   wide:    start, multipliers, unused, add_even, add_odd, shift_even, shift_odd, parts
-//   real:    start, sums of weights, scales, bias, three unused, parts
+//   quick:     start, even, odd, add_even, add_odd, limit, shift, parts; rectified the same
+//   careful:   start, multipliers, shifts, four unused, parts
+//   wide:      start, multipliers, unused, add_even, add_odd, shift_even, shift_odd, parts
+//   real:      start, sums of weights, scales, bias, three unused, parts
 // where `parts` is how many of the parts the vector's weights need.
 inline constexpr int kDepthwiseHead = 8;
 
@@ -88,7 +89,8 @@ struct QuantizedDepthwiseCall {
 struct QuantizedDepthwiseKernel {
   int lanes;       // of 32 bits
   bool is_paired;  // weights are 16 bits: [even rows][odd rows]; else 8 bits, in two parts where they need more
-  // The groups of rows from `begin` to `end` of blocks * batches * pairs; buffer: layer->buffer_bytes, aligned to 64.
+  // Tasks from `begin` to `end` of batches * pairs * blocks, groups of rows in their order; buffer:
+  // layer->buffer_bytes, aligned to 64.
   void (*run)(const QuantizedDepthwiseCall& call, int64_t begin, int64_t end, std::byte* buffer);
 };
 

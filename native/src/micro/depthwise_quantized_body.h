@@ -1,94 +1,10 @@
 // DEPTHWISE_CONV_2D with integer activations for any instruction set, whose lanes are included before.
 #pragma once
 
-#include "micro/depthwise_quantized.h"
+#include "micro/depthwise_quantized_finish_body.h"
 
 namespace subgraft {
 namespace {
-
-using Layer = QuantizedDepthwise;
-using Call = QuantizedDepthwiseCall;
-constexpr int kVectorBytes = 4 * kLanes;
-
-// The last steps. Each takes its parameters from the head of a record.
-
-// Sums that are far from the ends of 32 bits: both roundings, the zero point and the correction of negative numbers in
-// few instructions; see quantized_depthwise_table.
-struct QuickFinish {
-  Ints even, odd, add_even, add_odd, limit, shift;
-  Bytes bytes;
-
-  [[gnu::always_inline]] QuickFinish(const Call& call, const std::byte* head)
-      : even(load_vector(head + kVectorBytes)),
-        odd(load_vector(head + 2 * kVectorBytes)),
-        add_even(load_vector(head + 3 * kVectorBytes)),
-        add_odd(load_vector(head + 4 * kVectorBytes)),
-        limit(load_vector(head + 5 * kVectorBytes)),
-        shift(load_vector(head + 6 * kVectorBytes)),
-        bytes(make_bytes(call.layer->min, call.layer->max, call.layer->is_signed)) {}
-  static constexpr int kOutputBytes = 1;
-  static constexpr bool kPairs = false;
-  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
-    const Ints high = decrease_where_less(multiply_high(sum, even, odd, add_even, add_odd), limit);
-    store_bytes(to, shift_right_each(high, shift), bytes);
-  }
-};
-
-struct CarefulFinish {
-  Rescale constants;
-  Ints zero_point, min, max;
-
-  [[gnu::always_inline]] CarefulFinish(const Call& call, const std::byte* head)
-      : constants(make_rescale(load_vector(head + kVectorBytes), load_vector(head + 2 * kVectorBytes))),
-        zero_point(broadcast(call.layer->zero_point)),
-        min(broadcast(call.layer->min)),
-        max(broadcast(call.layer->max)) {}
-  static constexpr int kOutputBytes = 1;
-  static constexpr bool kPairs = false;
-  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
-    const Ints scaled = plus(rescale(sum, constants), zero_point);
-    store(reinterpret_cast<int8_t*>(to), subgraft::min(subgraft::max(scaled, min), max));
-  }
-};
-
-// Sums times multiplier plus a constant of 64 bits, which holds the bias and what rounds.
-struct WideFinish {
-  Ints multipliers, odd, add_even, add_odd, shift_even, shift_odd, min, max;
-
-  [[gnu::always_inline]] WideFinish(const Call& call, const std::byte* head)
-      : multipliers(load_vector(head + kVectorBytes)),
-        odd(load_vector(head + 2 * kVectorBytes)),
-        add_even(load_vector(head + 3 * kVectorBytes)),
-        add_odd(load_vector(head + 4 * kVectorBytes)),
-        shift_even(load_vector(head + 5 * kVectorBytes)),
-        shift_odd(load_vector(head + 6 * kVectorBytes)),
-        min(broadcast(call.layer->min)),
-        max(broadcast(call.layer->max)) {}
-  static constexpr int kOutputBytes = 2;
-  static constexpr bool kPairs = true;
-  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
-    const Ints scaled = multiply_shift(sum, multipliers, odd, add_even, add_odd, shift_even, shift_odd);
-    store(reinterpret_cast<int16_t*>(to), subgraft::min(subgraft::max(scaled, min), max));
-  }
-};
-
-struct RealFinish {
-  Ints correction;
-  Floats scale, bias, min, max;
-
-  [[gnu::always_inline]] RealFinish(const Call& call, const std::byte* head)
-      : correction(times(load_vector(head + kVectorBytes), broadcast(-128 - call.input_zero_point))),
-        scale(times(broadcast(call.input_scale), real(load_vector(head + 2 * kVectorBytes)))),
-        bias(real(load_vector(head + 3 * kVectorBytes))),
-        min(broadcast(call.layer->real_min)),
-        max(broadcast(call.layer->real_max)) {}
-  static constexpr int kOutputBytes = 4;
-  static constexpr bool kPairs = false;
-  [[gnu::always_inline]] void operator()(std::byte* to, Ints sum) const {
-    const Floats scaled = plus(times(to_real(plus(sum, correction)), scale), bias);
-    store(reinterpret_cast<float*>(to), subgraft::min(max, subgraft::max(min, scaled)));
-  }
-};
 
 // Rows of the input for one group of output rows.
 struct SourceRows {
@@ -231,39 +147,61 @@ void convolve(const Call& call, const std::byte* record, const Distances& distan
         for (int p = 0; p < parts; ++p)
           w[(i * active + r) * parts + p] = load_vector(weights + ((i * rows + r) * stored + p) * kVectorBytes);
   }
-  const auto sum_up = [&](const std::byte* from, Ints* sums) __attribute__((always_inline)) {
-    for (int r = 0; r < active; ++r) sums[r] = start;
+  // sums: [row][output], of `count` outputs.
+  const auto sum_up = [&]<int count>(const std::byte* from, Ints(*sums)[count]) __attribute__((always_inline)) {
+    for (int r = 0; r < active; ++r)
+      for (int t = 0; t < count; ++t) sums[r][t] = start;
     if constexpr (steps > 0) {
 #pragma GCC unroll 16
       for (int i = 0; i < steps; ++i) {
-        const auto x = column_of<Finish::kPairs>(from + distances.step[i]);
-        for (int r = 0; r < active; ++r) sums[r] = dot<parts>(sums[r], x, w + (i * active + r) * parts);
+#pragma GCC unroll 4
+        for (int t = 0; t < count; ++t) {
+          const auto x = column_of<Finish::kPairs>(from + t * run.from_step + distances.step[i]);
+          for (int r = 0; r < active; ++r) sums[r][t] = dot<parts>(sums[r][t], x, w + (i * active + r) * parts);
+        }
       }
     } else {
       const std::byte* at = weights;
       for (int i = 0; i < call.layer->steps; ++i, at += rows * stored * kVectorBytes) {
-        const auto x = column_of<Finish::kPairs>(from + distances.step[i]);
-        for (int r = 0; r < active; ++r) {
-          Ints taps[parts];
-          for (int p = 0; p < parts; ++p) taps[p] = load_vector(at + (r * stored + p) * kVectorBytes);
-          sums[r] = dot<parts>(sums[r], x, taps);
+        Ints taps[active][parts];
+        for (int r = 0; r < active; ++r)
+          for (int p = 0; p < parts; ++p) taps[r][p] = load_vector(at + (r * stored + p) * kVectorBytes);
+#pragma GCC unroll 4
+        for (int t = 0; t < count; ++t) {
+          const auto x = column_of<Finish::kPairs>(from + t * run.from_step + distances.step[i]);
+          for (int r = 0; r < active; ++r) sums[r][t] = dot<parts>(sums[r][t], x, taps[r]);
         }
       }
     }
   };
+  const auto store_together = [&](const std::byte* from, std::byte* to) __attribute__((always_inline)) {
+    Ints sums[active][kTogether];
+    sum_up(from, sums);
+    for (int r = 0; r < active; ++r) finish_together(finish, to + r * row_distance, run.to_step, sums[r]);
+  };
   const std::byte* from = run.from;
   std::byte* to = run.to;
-  for (int64_t i = 0; i < run.count; ++i, from += run.from_step, to += run.to_step) {
-    Ints sums[active];
+  int64_t i = 0;
+  for (; i + kTogether <= run.count; i += kTogether) store_together(from + i * run.from_step, to + i * run.to_step);
+  // Several that are left are computed together with some that were before.
+  if (i > 0 && i + 2 <= run.count) {
+    i = run.count - kTogether;
+    store_together(from + i * run.from_step, to + i * run.to_step);
+    i = run.count;
+  }
+  from += i * run.from_step;
+  to += i * run.to_step;
+  for (; i < run.count; ++i, from += run.from_step, to += run.to_step) {
+    Ints sums[active][1];
     sum_up(from, sums);
-    for (int r = 0; r < active; ++r) finish(to + r * row_distance, sums[r]);
+    for (int r = 0; r < active; ++r) finish(to + r * row_distance, sums[r][0]);
   }
   if (run.part == 0) return;
-  Ints sums[active];
+  Ints sums[active][1];
   sum_up(from, sums);
   for (int r = 0; r < active; ++r) {
     alignas(64) std::byte all[kLanes * Finish::kOutputBytes];
-    finish(all, sums[r]);
+    finish(all, sums[r][0]);
     __builtin_memcpy(to + r * row_distance, all, static_cast<size_t>(run.part * Finish::kOutputBytes));
   }
 }
@@ -295,7 +233,9 @@ Convolve choose_steps(const Layer& layer, int active, int parts) {
 Convolve choose(const Layer& layer, int active, int parts) {
   switch (layer.finish) {
     case DepthwiseFinish::quick:
-      return choose_steps<QuickFinish, 3>(layer, active, parts);
+      return choose_steps<QuickFinish<true>, 3>(layer, active, parts);
+    case DepthwiseFinish::rectified:
+      return choose_steps<QuickFinish<false>, 3>(layer, active, parts);
     case DepthwiseFinish::careful:
       return choose_parts<CarefulFinish, 0>(layer, active, parts);
     case DepthwiseFinish::real:
@@ -354,8 +294,8 @@ void run_quantized(const Call& call, int64_t begin, int64_t end, std::byte* buff
   const Layer& layer = *call.layer;
   const int64_t row_bytes = int64_t{layer.in_width} * layer.channels_in * layer.in_bytes;
   for (int64_t task = begin; task < end; ++task) {
-    const int64_t rest = task / layer.pairs, pair = task - rest * layer.pairs;
-    const int64_t number = rest / layer.batches, batch = rest - number * layer.batches;
+    const int64_t rest = task / layer.blocks, number = task - rest * layer.blocks;
+    const int64_t batch = rest / layer.pairs, pair = rest - batch * layer.pairs;
     // Groups of `rows` rows, dilation_y apart, fill the image in stripes.
     const int64_t stripe = pair / layer.dilation_y;
     const int64_t y = layer.rows == 1 ? pair : stripe * layer.rows * layer.dilation_y + pair % layer.dilation_y;

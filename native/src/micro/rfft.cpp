@@ -6,6 +6,7 @@ namespace subgraft {
 
 const RealTransform* real_transform_avx2();
 const RealTransform* real_transform_avx512();
+const RealTransform* real_transform_neon();
 
 const RealTransform* real_transform() {
   static constexpr Variant<RealTransform> variants[] = {
@@ -15,6 +16,9 @@ const RealTransform* real_transform() {
 #endif
 #if defined(SUBGRAFT_AVX512)
       {InstructionSet::avx512, real_transform_avx512},
+#endif
+#if defined(SUBGRAFT_NEON)
+      {InstructionSet::neon, real_transform_neon},
 #endif
   };
   return best(variants);

@@ -26,6 +26,8 @@ Program::Program(ProgramRequest request)
   if (!plan_->is_made) make_plan();
   connect();
   reset_variables();
+  is_compared_ = !request_.is_body && request_.pool->size() > 1 &&
+                 std::none_of(steps_.begin(), steps_.end(), [](const Step& s) { return s.dynamic || s.control; });
 }
 
 Program::~Program() = default;
@@ -101,6 +103,18 @@ void Program::run() {
   }
   std::optional<RunningProgram> running;
   if (!request_.is_body) running.emplace();
+  static ThreadPool caller_only(1);
+  now_ = is_compared_ && !division_.divides() ? &caller_only : request_.pool.get();
+  const bool is_timed = is_compared_ && division_.is_measuring();
+  const auto start = is_timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+  run_calls();
+  publish_outputs();
+  if (!is_compared_ || profiling_) return;
+  const std::chrono::duration<double> taken = is_timed ? std::chrono::steady_clock::now() - start : start - start;
+  division_.ran(taken.count());
+}
+
+void Program::run_calls() {
   size_t i = 0;
   try {
     if (profiling_) {
@@ -120,7 +134,6 @@ void Program::run() {
   } catch (const Unsupported& error) {
     throw Unsupported(op_name(steps_[calls_[i].step].op) + ": " + error.what());
   }
-  publish_outputs();
 }
 
 void Program::run_call(const Call& call) {
@@ -129,7 +142,7 @@ void Program::run_call(const Call& call) {
     return;
   }
   std::byte* const* first = pointers_.data() + call.pointers;
-  (*call.compute)(Invocation(first, first + call.inputs, first + call.inputs + call.outputs, *request_.pool));
+  (*call.compute)(Invocation(first, first + call.inputs, first + call.inputs + call.outputs, *now_));
 }
 
 void Program::publish_outputs() {

@@ -12,6 +12,7 @@
 #include "model/model.h"
 #include "runtime/arena.h"
 #include "runtime/control.h"
+#include "runtime/division.h"
 #include "runtime/kernel.h"
 #include "runtime/preparation.h"
 #include "runtime/resources.h"
@@ -245,6 +246,7 @@ class Program {
   void tidy_up();
   void place(int tensor, std::byte* data);
   std::byte* data_of(int tensor) const;
+  void run_calls();
   void run_call(const Call& call);
   void run_dynamic(Step& step);
   bool is_for_now(const OpDef& op, const Prepared& prepared) const;
@@ -283,6 +285,9 @@ class Program {
   std::vector<std::byte*> pointers_;            // of all steps
   std::map<int, std::byte*> constant_outputs_;  // and where the caller wants them
   int64_t taken_bytes_ = 0;
+  Division division_;
+  bool is_compared_;           // its runs are alike, and may be divided or not
+  ThreadPool* now_ = nullptr;  // what static steps run on in this run
   bool profiling_ = false;
   std::vector<double> seconds_;
   int64_t profiled_runs_ = 0;
