@@ -12,8 +12,8 @@ namespace subgraft {
 // Elements that are worth a thread of their own.
 inline constexpr int64_t kElementGrain = 16384;
 
-// f of n elements. What it captured is copied where it is small: stores to `out` might change it otherwise, for all that
-// the compiler knows.
+// f of n elements. What it captured is copied where it is small: stores to `out` might change it otherwise, for all
+// that the compiler knows.
 template <typename In, typename Out, typename F>
 void map_elements(const void* f, const void* in, void* out, int64_t n) {
   using Held = std::conditional_t<std::is_trivially_copyable_v<F> && sizeof(F) <= 64, const F, const F&>;
