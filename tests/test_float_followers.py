@@ -1,4 +1,4 @@
-"""Elementwise ops of float32 that the convolution before them takes over: the same bits as ops of their own."""
+"""Elementwise ops of float32 that the product before them takes over: the same bits as ops of their own."""
 
 from __future__ import annotations
 
@@ -60,6 +60,27 @@ class Built:
             dilation_w_factor=1,
             fused_activation_function=activation,
         )
+
+    def depthwise(self, image: int, activation: str = "NONE") -> int:
+        shape = self.tensors[image].shape
+        return self.op(
+            "DEPTHWISE_CONV_2D",
+            (image, self.constant(1, 3, 3, shape[-1]), self.constant(shape[-1])),
+            shape,
+            padding="SAME",
+            stride_h=1,
+            stride_w=1,
+            depth_multiplier=1,
+            dilation_h_factor=1,
+            dilation_w_factor=1,
+            fused_activation_function=activation,
+        )
+
+    def dense(self, rows: int, units: int, keep: bool, activation: str = "NONE") -> int:
+        shape = self.tensors[rows].shape
+        made = (*shape[:-1], units) if keep else (int(np.prod(shape[:-1])), units)
+        inputs = (rows, self.constant(units, shape[-1]), self.constant(units))
+        return self.op("FULLY_CONNECTED", inputs, made, keep_num_dims=keep, fused_activation_function=activation)
 
     def add(self, a: int, b: int, activation: str = "NONE") -> int:
         return self.op("ADD", (a, b), self.tensors[a].shape, fused_activation_function=activation)
@@ -161,6 +182,27 @@ def test_the_later_of_two_convolutions_takes_their_sum_over() -> None:
     image = b.fed(1, 8, 8, 24)
     left = b.map("LOGISTIC", b.conv(image, 40))
     assert steps(b, b.add(left, b.conv(image, 40))) == ["CONV_2D", "LOGISTIC", "CONV_2D"]
+
+
+@TAKEN_OVER
+@pytest.mark.parametrize("seed", range(24))
+def test_rows_of_products_take_over_what_follows(seed: int) -> None:
+    b = Built(seed)
+    rng = b.rng
+    keep = bool(rng.integers(2))
+    rows = b.map("LOGISTIC", b.fed(int(rng.integers(1, 4)), int(rng.integers(1, 20)), int(rng.integers(1, 70))))
+    value = b.dense(rows, int(rng.integers(1, 70)), keep, pick(rng, "NONE", "RELU"))
+    value = b.map(pick(rng, "RELU6", "HARD_SWISH", "RELU"), b.add(value, b.fed(*b.tensors[value].shape)))
+    assert steps(b, value) == ["LOGISTIC", "FULLY_CONNECTED"]
+
+
+@TAKEN_OVER
+@pytest.mark.parametrize("activation", ["NONE", "RELU", "RELU_N1_TO_1"])
+@pytest.mark.parametrize("last", ["RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"])
+def test_a_depthwise_convolution_takes_over_bounds(activation: str, last: str) -> None:
+    b = Built(6)
+    conv = b.depthwise(b.fed(1, 8, 9, 24), activation)
+    assert steps(b, b.map("HARD_SWISH", b.map(last, conv))) == ["DEPTHWISE_CONV_2D", "HARD_SWISH"]
 
 
 Variant = Callable[[Built, int, int], tuple[int, ...]]

@@ -308,7 +308,7 @@ def test_a_memory_checker_finds_nothing(stand_in: StandIn, tmp_path: Path) -> No
     native = Path(__file__).parents[1] / "native"
     program = tmp_path / "run_nnapi"
     sources = [native / "tests" / "run_nnapi.cpp", *sorted((native / "src" / "nnapi").glob("*.cpp"))]
-    flags = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    flags = ["-std=c++20", "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command = [compiler, *flags, f"-I{native / 'src'}", *map(str, sources), "-o", str(program), "-ldl"]
     built = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if built.returncode and "-lasan" in built.stderr:

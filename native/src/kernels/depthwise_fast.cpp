@@ -5,9 +5,11 @@
 #include <string>
 
 #include "core/instruction_set.h"
+#include "core/joined.h"
 #include "kernels/depthwise_layout.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
+#include "kernels/float_followers.h"
 #include "kernels/requantize.h"
 #include "kernels/slots.h"
 #include "micro/depthwise_float.h"
@@ -45,11 +47,11 @@ bool has_constants(const Preparation& p) {
 std::string kind_of(const Preparation& p, const ConvGeometry& g) {
   const Operand &in = p.input(0), &out = p.output(0);
   const auto bias = p.has_input(2) ? reinterpret_cast<uintptr_t>(p.input(2).constant) : 0;
-  std::string kind = concat("depthwise ", name_of(best_instruction_set()), " ", bias, in.shape.text(), " ",
+  std::string kind = joined("depthwise ", name_of(best_instruction_set()), " ", bias, in.shape.text(), " ",
                             p.options().integer("fused_activation_function"));
-  for (const Window& w : {g.y, g.x}) kind += concat(" ", w.out, " ", w.stride, " ", w.dilation, " ", w.before);
+  for (const Window& w : {g.y, g.x}) kind += joined(" ", w.out, " ", w.stride, " ", w.dilation, " ", w.before);
   for (const Operand& data : {in, out})
-    if (data.is_quantized()) kind += concat(" ", std::bit_cast<uint32_t>(data.scale()), " ", data.zero_point());
+    if (data.is_quantized()) kind += joined(" ", std::bit_cast<uint32_t>(data.scale()), " ", data.zero_point());
   return kind;
 }
 
@@ -274,7 +276,7 @@ Compute fast_depthwise_float(Preparation& p, const ConvGeometry& geometry) {
   const FloatDepthwiseKernel* kernel = float_depthwise(g.channels_out);
   if (!kernel || g.pixels() == 0) return {};
   const bool biased = has_bias(p, 2, DType::float32, g.channels_out);
-  const FloatDepthwise layer = float_layer(g, activation_range(activation(p)));
+  const FloatDepthwise layer = float_layer(g, take_over_bounds(p, activation_range(activation(p))));
   const auto zeros = std::make_shared<const std::vector<float>>(size_t{kDepthwiseZeroColumns} * g.channels_in);
   const int64_t tasks = kernel->tasks(layer), work = g.pixels() * g.taps() * g.channels_out;
   const int64_t grain = grain_of(work / tasks);

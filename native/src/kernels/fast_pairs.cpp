@@ -23,26 +23,24 @@ PairLoop::PairLoop(Preparation& p, const Broadcast<2>& plan, const PairFunctions
   function_ = plan.repeats(0) ? functions.a_repeats : plan.repeats(1) ? functions.b_repeats : functions.both;
   rows_ = {1, plan.inner(), 0, 0};
   for (int i = 0; i < 2; ++i) repeats_[i] = plan.repeats(i);
-  if (plan.rank() > 0) {
-    outer_rank_ = plan.rank() - 1;
-    rows_.rows = plan.dim(outer_rank_);
-    rows_.a_step = plan.stride(0, outer_rank_);
-    rows_.b_step = plan.stride(1, outer_rank_);
+  const int last = plan.rank() - 1;
+  if (last >= 0) {
+    rows_.rows = plan.dim(last);
+    rows_.a_step = plan.stride(0, last);
+    rows_.b_step = plan.stride(1, last);
   }
   all_rows_ = rows_.rows;
-  for (int d = 0; d < outer_rank_; ++d) {
-    outer_dims_[d] = plan.dim(d);
-    outer_a_[d] = plan.stride(0, d);
-    outer_b_[d] = plan.stride(1, d);
-    all_rows_ *= outer_dims_[d];
+  for (int d = 0; d < last; ++d) {
+    outer_.push_back({plan.dim(d), plan.stride(0, d), plan.stride(1, d)});
+    all_rows_ *= plan.dim(d);
   }
   if (count_ == 0) rows_.rows = all_rows_ = 0;
-  if (!repeats_[0] && !repeats_[1] && outer_rank_ == 0 && rows_.rows >= kManyRows && rows_.n <= kShortRow) {
+  if (!repeats_[0] && !repeats_[1] && outer_.empty() && rows_.rows >= kManyRows && rows_.n <= kShortRow) {
     tiled_ = rows_.a_step == 0 ? 0 : 1;
     tile_ = rows_.n * std::min(rows_.rows, kTile / rows_.n);
     tile_slot_ = p.scratch(tile_ * (tiled_ == 0 ? bytes_.a : bytes_.b));
   }
-  is_small_ = outer_rank_ == 0 && tiled_ < 0 && count_ < 2 * grain_;
+  is_small_ = outer_.empty() && tiled_ < 0 && count_ < 2 * grain_;
 }
 
 void PairLoop::run_large(const Invocation& v, const void* parameters) const {
@@ -69,11 +67,11 @@ void PairLoop::run_rows(const Invocation& v, const void* parameters, int64_t beg
   while (begin < end) {
     const int64_t row = begin % rows_.rows, n = std::min(rows_.rows - row, end - begin);
     int64_t a = row * rows_.a_step, b = row * rows_.b_step, outer = begin / rows_.rows;
-    for (int d = outer_rank_ - 1; d >= 0; --d) {
-      const int64_t index = outer % outer_dims_[d];
-      outer /= outer_dims_[d];
-      a += index * outer_a_[d];
-      b += index * outer_b_[d];
+    for (size_t d = outer_.size(); d-- > 0;) {
+      const int64_t index = outer % outer_[d].dim;
+      outer /= outer_[d].dim;
+      a += index * outer_[d].a_step;
+      b += index * outer_[d].b_step;
     }
     function_(parameters, v.in<std::byte>(0) + a * bytes_.a, v.in<std::byte>(1) + b * bytes_.b,
               v.out<std::byte>(0) + begin * rows_.n * bytes_.out, {n, rows_.n, rows_.a_step, rows_.b_step});

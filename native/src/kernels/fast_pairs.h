@@ -1,6 +1,8 @@
 // Arithmetic of two inputs by the functions of micro/elementwise.h: which rows they get is decided here, once.
 #pragma once
 
+#include <vector>
+
 #include "kernels/broadcast.h"
 #include "micro/elementwise.h"
 #include "runtime/kernel.h"
@@ -39,10 +41,11 @@ class PairLoop {
   // Short rows that one input repeats are written down several times, so that rows get longer: -1, or the input.
   int tiled_ = -1, tile_slot_ = 0;
   int64_t tile_ = 0;  // elements
-  // Dimensions around the rows, from the outermost one.
-  int outer_rank_ = 0;
   int64_t all_rows_ = 0, count_ = 0;
-  std::array<int64_t, Shape::kMaxRank> outer_dims_{}, outer_a_{}, outer_b_{};
+  struct Outer {
+    int64_t dim, a_step, b_step;
+  };
+  std::vector<Outer> outer_;  // dimensions around the rows, from the outermost one; mostly none
 };
 
 // The kernel of an op. The types are those of the elements.

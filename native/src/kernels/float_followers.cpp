@@ -42,6 +42,16 @@ bool is_prelu(const Preparation::Follower& next, const Shape& shape) {
 
 }  // namespace
 
+Range<float> take_over_bounds(Preparation& p, Range<float> range) {
+  for (auto next = p.follower(); next; next = p.follower()) {
+    const auto bounds = bounds_of(next->name);
+    if (!bounds) return range;
+    p.take_over_follower();
+    range = both(range, *bounds);
+  }
+  return range;
+}
+
 FloatFollowers take_over_followers(Preparation& p, Range<float> range, const Shape& shape) {
   FloatFollowers f;
   f.range = range;

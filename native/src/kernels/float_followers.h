@@ -27,4 +27,7 @@ struct FloatFollowers {
 // same shape, and RELU and its like, PRELU with a slope for each channel, or HARD_SWISH.
 FloatFollowers take_over_followers(Preparation& p, Range<float> range, const Shape& shape);
 
+// For kernels that know no FloatEpilogue: takes over RELU and its like only. Gives the bounds with them.
+Range<float> take_over_bounds(Preparation& p, Range<float> range);
+
 }  // namespace subgraft

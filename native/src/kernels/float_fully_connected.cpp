@@ -1,5 +1,6 @@
 // FULLY_CONNECTED of float32 with the fast micro-kernels.
 #include "core/fixed_point.h"
+#include "kernels/float_followers.h"
 #include "kernels/float_gemm.h"
 #include "kernels/weights.h"
 
@@ -16,11 +17,12 @@ constexpr int64_t kFewUnits = 32;  // of which packed weights leave lanes unused
 struct Operands {
   FullyConnectedSizes sizes;
   bool biased;
-  Range<float> range;
+  FloatFollowers followers;
 
   FloatRows rows(const Invocation& v) const { return {v.in<float>(0), sizes.rows, sizes.depth, 1, sizes.depth, 0}; }
   FloatResult result(const Invocation& v) const {
-    return {v.out<float>(0), sizes.units, biased ? v.in<float>(2) : nullptr, range.min, range.max};
+    return {v.out<float>(0),     sizes.units,         biased ? v.in<float>(2) : nullptr,
+            followers.range.min, followers.range.max, followers.at(v, 0, 0)};
   }
 };
 
@@ -46,7 +48,8 @@ Compute with_packed(Preparation& p, const FloatGemm* gemm, const Operands& o) {
 Compute fast_fully_connected_float(Preparation& p, const FullyConnectedSizes& s) {
   const FloatGemm* gemm = float_gemm();
   if (!gemm) return {};
-  const Operands operands = {s, p.has_input(2), activation_range(p.options().integer("fused_activation_function"))};
+  const Range<float> range = activation_range(p.options().integer("fused_activation_function"));
+  const Operands operands = {s, p.has_input(2), take_over_followers(p, range, s.output)};
   const bool is_read_once = s.units < kFewUnits || s.units * s.depth > kLargeWeights || !p.input(1).is_constant();
   return s.rows <= kFewRows && is_read_once ? with_dots(gemm, operands) : with_packed(p, gemm, operands);
 }

@@ -227,10 +227,11 @@ FullyConnectedSizes fc_sizes(Preparation& p) {
   p.require(s.rows <= INT32_MAX, "the input has ", s.rows, " rows");
   if (keep) {
     p.require(in.back(0) == s.depth, "the input's last dimension is ", in.back(0), " but the weights' is ", s.depth);
-    p.set_output(0, in.with(in.rank() - 1, weights[0]));
+    s.output = in.with(in.rank() - 1, weights[0]);
   } else {
-    p.set_output(0, Shape{static_cast<int32_t>(s.rows), weights[0]});
+    s.output = Shape{static_cast<int32_t>(s.rows), weights[0]};
   }
+  p.set_output(0, s.output);
   return s;
 }
 

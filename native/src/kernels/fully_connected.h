@@ -10,6 +10,7 @@ namespace subgraft {
 // x [rows, depth] times the transpose of the weights [units, depth].
 struct FullyConnectedSizes {
   int64_t rows = 0, units = 0, depth = 0;
+  Shape output;  // the rows as the input has them, or as one dimension
 };
 
 // float32 activations, weights with a scale for each block along depth.

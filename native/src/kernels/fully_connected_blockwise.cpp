@@ -123,6 +123,8 @@ struct BlockwiseLayer {
                              .weight_sums = packed->sums.data() + channel,
                              .bias = bias.data() + channel,
                              .x_sums = sums,
+                             .row_scales = {},
+                             .zeros = {},
                              .min = range.min,
                              .max = range.max,
                              .out = out + channel,

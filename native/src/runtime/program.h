@@ -156,7 +156,7 @@ class Program {
     std::shared_ptr<Control> control;  // where it runs other graphs
     size_t pointers = 0;               // first of this step's pointers: inputs, outputs, scratch
     size_t scratch = 0;                // how many blocks
-    std::unique_ptr<Wishes> wishes = std::make_unique<Wishes>();
+    Wishes* wishes = nullptr;          // in the plan, until it is made
   };
   // What a run touches of a step, close together: a graph may have thousands.
   struct Call {
@@ -174,6 +174,7 @@ class Program {
     std::vector<int> readers;   // per tensor: how many inputs of ops and of the caller it still is
     std::vector<Step> steps;
     std::vector<int> step_ops;
+    std::vector<Wishes> wishes;  // in one piece that goes back to the system; kept of bodies
     std::vector<Call> calls;
     std::shared_ptr<const std::vector<Compute>> closures;  // of pure steps, where the plan itself is not shareable
     std::deque<OpDef> changed;                             // ops that are not as in the file

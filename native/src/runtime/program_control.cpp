@@ -129,6 +129,7 @@ void Program::prepare_control(int index, std::string_view kind) {
   Step step;
   step.op = index;
   step.def = &op;
+  step.wishes = &plan_->wishes.emplace_back();
   step.wishes->has_effects = true;
   step.wishes->sees_views = true;
   for (const auto& [output, input] : control->unchanged()) step.wishes->views.push_back({output, input, 0});

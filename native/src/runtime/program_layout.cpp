@@ -9,7 +9,13 @@ namespace subgraft {
 
 namespace {
 constexpr int kForever = std::numeric_limits<int>::max();
+
+// Assigning {} keeps a vector's memory.
+template <typename T>
+void drop(std::vector<T>& vector) {
+  vector = std::vector<T>();
 }
+}  // namespace
 
 void Program::lay_out() {
   admit_outputs();
@@ -295,12 +301,13 @@ void Program::connect() {
 void Program::tidy_up() {
   for (Step& step : steps_) {
     if (step.in_place) step.compute = nullptr;
-    if (!request_.is_body) step.wishes = nullptr;  // of a body they say what may_overwrite() asks
+    if (!request_.is_body) step.wishes = nullptr;
   }
-  readers_ = {};
-  last_reader_ = {};
-  is_taken_over_ = {};
-  if (!request_.external) storages_ = {};
+  if (!request_.is_body) drop(plan_->wishes);  // of a body they say what may_overwrite() asks
+  drop(readers_);
+  drop(last_reader_);
+  drop(is_taken_over_);
+  if (!request_.external) drop(storages_);
 }
 
 }  // namespace subgraft

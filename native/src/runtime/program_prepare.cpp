@@ -59,6 +59,7 @@ void Program::prepare_ops() {
   std::vector<Kernel> kernels(opcodes.size());
   for (size_t i = 0; i < opcodes.size(); ++i) kernels[i] = registry.find(opcodes[i].name());
   steps_.reserve(request_.ops.size());
+  plan_->wishes.reserve(request_.ops.size());  // steps point into it
   step_ops_.reserve(request_.ops.size());
   count_readers();
   for (const int op : request_.ops) {
@@ -301,6 +302,7 @@ void Program::prepare_op(int index, Kernel kernel) {
   step.is_pure = step.is_pure && std::none_of(read.begin(), read.end(), [&](int t) {
                    return t >= 0 && values_[t].home == Home::constant && !values_[t].is_shared_constant;
                  });
+  step.wishes = &plan_->wishes.emplace_back();
   step.wishes->has_effects = host.has_effects;
   step.wishes->scratch = std::move(host.scratch);
   step.wishes->shares = std::move(host.shares);
