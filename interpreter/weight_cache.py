@@ -140,7 +140,7 @@ def _own(path: Path) -> bytes:
     """What a small file of this user holds, which nobody else can have written; nothing where there is none."""
     try:
         # Opening a FIFO that nobody writes to would wait for ever otherwise.
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
                 return b""
