@@ -140,21 +140,33 @@ def test_before_feature_level_3_the_runtime_chooses_and_the_description_says_so(
     assert "the runtime chooses among its drivers and its own CPU" in device.description
 
 
+def rectified() -> Model:
+    """An op of the first feature level, and one of the fourth."""
+    tensors = [Tensor(name, (1, 4), "float32") for name in ("x", "middle", "y")]
+    ops = [Op("RELU", (0,), (1,)), Op("HARD_SWISH", (1,), (2,))]
+    return Model.of(Graph(tensors, ops, (0,), (2,)))
+
+
 def test_a_device_of_an_older_level_than_the_runtime_is_asked_for_no_more(stand_in: StandIn) -> None:
     stand_in.device_level(codes.LEVEL_1)
     made = delegate(stand_in)
     device = made.choose("")
     assert "feature level 1 (Android 8.1)" in device.description
+    x = np.array([[-4.0, -1.0, 1.0, 4.0]], np.float32)
+    with subgraft.load(rectified(), delegates=[made]) as session, subgraft.load(rectified()) as cpu:
+        assert [step.owner for step in session.plan.steps] == ["nnapi", None]
+        assert "since feature level 4 (Android 11), and this is feature level 1" in str(
+            session.plan.placements[1].reasons
+        )
+        np.testing.assert_array_equal(session.run({"x": x})["y"], cpu.run({"x": x})["y"])
+    assert stand_in.problems == []
 
 
 def test_of_two_sessions_on_devices_of_two_levels_each_gets_its_own(stand_in: StandIn) -> None:
     """One delegate, asked by both: what the older device lacks is said of it, and of it alone."""
     stand_in.device_level(codes.LEVEL_3)
     made = delegate(stand_in)
-    tensors = [Tensor(name, (1, 4), "float32") for name in ("x", "middle", "y")]
-    ops = [Op("RELU", (0,), (1,)), Op("HARD_SWISH", (1,), (2,))]
-    hard_swish = Model.of(Graph(tensors, ops, (0,), (2,)))
-    with subgraft.load(hard_swish, delegates=[made]) as first:
+    with subgraft.load(rectified(), delegates=[made]) as first:
         newer = made.choose("nnapi-reference")  # as a second session does
         graph = first.plan.graph
         assert made.check(graph.ops[1], graph)

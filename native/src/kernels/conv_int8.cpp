@@ -1,5 +1,6 @@
 #include "kernels/conv_int8.h"
 
+#include "core/joined.h"
 #include "kernels/int8_convolution.h"
 #include "kernels/weights.h"
 #include "runtime/packed_bytes.h"
@@ -80,7 +81,7 @@ void pack_phase(const std::byte* weights, uint8_t flip, const TransposedGeometry
 Int8Convolution phase_of(Preparation& p, const TransposedGeometry& g, int64_t row, int64_t column,
                          const Int8Scales& scales) {
   const Phase y(g.y, row), x(g.x, column);
-  const auto kind = concat("blocks of phase ", row, ",", column, " ", g.y.stride, "x", g.x.stride, " ", y.first_tap,
+  const auto kind = joined("blocks of phase ", row, ",", column, " ", g.y.stride, "x", g.x.stride, " ", y.first_tap,
                            ",", x.first_tap);
   const Int8Order order(g.channels_out, int64_t{y.window.filter} * x.window.filter * g.channels_in);
   auto packed = packed_bytes(p, kWeights, kind, order.bytes(), [&](std::byte* to) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/instruction_set.h"
+#include "core/joined.h"
 #include "kernels/depthwise_layout.h"
 #include "kernels/dot.h"
 #include "kernels/dynamic_range.h"
@@ -46,11 +47,11 @@ bool has_constants(const Preparation& p) {
 std::string kind_of(const Preparation& p, const ConvGeometry& g) {
   const Operand &in = p.input(0), &out = p.output(0);
   const auto bias = p.has_input(2) ? reinterpret_cast<uintptr_t>(p.input(2).constant) : 0;
-  std::string kind = concat("depthwise ", name_of(best_instruction_set()), " ", bias, in.shape.text(), " ",
+  std::string kind = joined("depthwise ", name_of(best_instruction_set()), " ", bias, in.shape.text(), " ",
                             p.options().integer("fused_activation_function"));
-  for (const Window& w : {g.y, g.x}) kind += concat(" ", w.out, " ", w.stride, " ", w.dilation, " ", w.before);
+  for (const Window& w : {g.y, g.x}) kind += joined(" ", w.out, " ", w.stride, " ", w.dilation, " ", w.before);
   for (const Operand& data : {in, out})
-    if (data.is_quantized()) kind += concat(" ", std::bit_cast<uint32_t>(data.scale()), " ", data.zero_point());
+    if (data.is_quantized()) kind += joined(" ", std::bit_cast<uint32_t>(data.scale()), " ", data.zero_point());
   return kind;
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/float_gemm.h"
 
+#include "core/joined.h"
 #include "micro/variants.h"
 #include "runtime/packed_bytes.h"
 
@@ -51,7 +52,7 @@ FloatWeights::FloatWeights(Preparation& p, const FloatGemm* gemm, int input, int
     return;
   }
   const std::string_view kind = lie == ColumnsLie::in_rows ? "float slices of rows " : "float slices of columns ";
-  packed_ = packed_bytes(p, input, concat(kind, matrices, "x", columns), bytes, [&](std::byte* to) {
+  packed_ = packed_bytes(p, input, joined(kind, matrices, "x", columns), bytes, [&](std::byte* to) {
     pack(reinterpret_cast<const float*>(p.input(input).constant), reinterpret_cast<float*>(to));
   });
   p.release(input);

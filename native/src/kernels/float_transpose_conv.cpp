@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/fixed_point.h"
+#include "core/joined.h"
 #include "kernels/float_gemm.h"
 #include "runtime/packed_bytes.h"
 
@@ -98,7 +99,7 @@ std::vector<float> taps_of(const Layer& layer, const Piece& piece, const float* 
 
 std::shared_ptr<const std::byte> pack(Preparation& p, const Layer& layer) {
   const int input = layer.at.weights;
-  const std::string kind = concat("float phases ", layer.g.y.stride, " ", layer.g.x.stride, " ", layer.joined, " ",
+  const std::string kind = joined("float phases ", layer.g.y.stride, " ", layer.g.x.stride, " ", layer.joined, " ",
                                   layer.g.y.before, " ", layer.g.x.before, " ", layer.g.y.in, " ", layer.g.x.in);
   int64_t floats = 0;
   for (const Piece& piece : layer.pieces) floats += packed_floats(piece.columns, piece.depth);

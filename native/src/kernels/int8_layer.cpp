@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/joined.h"
 #include "core/sub_byte.h"
 #include "runtime/packed_bytes.h"
 
@@ -115,7 +116,7 @@ bool has_int8_kernels(const Preparation& p, int weights, int bias) {
 std::shared_ptr<const PackedInt8> packed_weights(Preparation& p, int input, int64_t channels, int64_t depth,
                                                  int64_t group) {
   const Int8Order order(channels, depth);
-  const std::string kind = concat("blocks of int8 ", channels, "x", depth, " ", group);
+  const std::string kind = joined("blocks of int8 ", channels, "x", depth, " ", group);
   auto packed = packed_bytes(p, input, kind, order.bytes(), [&](std::byte* to) {
     const Operand& weights = p.input(input);
     const int64_t first = group * channels * depth;

@@ -10,7 +10,8 @@
 //
 // Every variant is a file of its own, named after its set (gemm_int8_amx.cpp), which is compiled for that set. Such a
 // file includes nothing with inline functions but headers of this folder whose functions are static or in an unnamed
-// namespace: the linker keeps one copy of other inline functions, and it may be the one that older processors cannot run.
+// namespace: the linker keeps one copy of other inline functions, and it may be the one that older processors cannot
+// run.
 #pragma once
 
 #include "core/instruction_set.h"
@@ -26,10 +27,10 @@ struct Variant {
 // Of variants in rising order the last that is enabled.
 template <typename Kernel, size_t count>
 const Kernel* best(const Variant<Kernel> (&variants)[count]) {
-  const Kernel* found = nullptr;
+  const Variant<Kernel>* found = nullptr;
   for (const Variant<Kernel>& variant : variants)
-    if (is_enabled(variant.set)) found = variant.kernel();
-  return found;
+    if (is_enabled(variant.set)) found = &variant;
+  return found ? found->kernel() : nullptr;  // of no other, whose code would come into memory
 }
 
 }  // namespace subgraft

@@ -1,5 +1,6 @@
 #include "runtime/arena.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -113,6 +114,20 @@ int64_t place_best(std::vector<ArenaBlock*> blocks, int64_t least) {
   return best;
 }
 
+// Nearly all of an arena is written in the first run: its pages come in one call, which is faster than a fault for
+// each. Larger ones may be meant for more than is ever used. A system that does not know the call lets them fault.
+void bring_in([[maybe_unused]] std::byte* data, [[maybe_unused]] int64_t size) {
+#if defined(MADV_POPULATE_WRITE)
+  constexpr int64_t kWorthACall = 64 << 10, kMost = 64 << 20;
+  if (size < kWorthACall || size > kMost) return;
+  static const intptr_t page = ::sysconf(_SC_PAGESIZE);
+  const intptr_t first = (reinterpret_cast<intptr_t>(data) + page - 1) / page * page;
+  const intptr_t last = (reinterpret_cast<intptr_t>(data) + size) / page * page;
+  if (first < last)
+    (void)::madvise(reinterpret_cast<void*>(first), static_cast<size_t>(last - first), MADV_POPULATE_WRITE);
+#endif
+}
+
 }  // namespace
 
 int64_t plan_arena(std::span<ArenaBlock> blocks) {
@@ -139,6 +154,7 @@ Arena::Arena(int64_t size) : size_(size) {
   block_.reset(std::calloc(static_cast<size_t>(size + kArenaAlignment), 1));
   if (!block_) throw std::bad_alloc();
   data_ = reinterpret_cast<std::byte*>(aligned(reinterpret_cast<intptr_t>(block_.get())));
+  bring_in(data_, size);
 }
 
 void Arena::Free::operator()(void* block) const { std::free(block); }

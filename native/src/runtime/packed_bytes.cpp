@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/joined.h"
 #include "core/pages.h"
 #include "model/mapped_pages.h"
 #include "runtime/arena.h"
@@ -14,7 +15,8 @@ std::shared_ptr<const std::byte> packed_bytes(Preparation& p, int input, std::st
   const auto pages = p.shared<Pages>(input, kind, [&]() -> Pages {
     const Operand& constant = p.input(input);
     const KeptPlace kept = kept_place(constant.constant);
-    const std::string what = concat(kind, " of ", dtype_name(constant.dtype), " ", constant.shape.text());
+    const std::string what =
+        kept.file ? joined(kind, " of ", dtype_name(constant.dtype), " ", constant.shape.text()) : std::string();
     const auto size = static_cast<uint64_t>(bytes);
     if (kept.file)
       if (Pages found = kept.file->find(kept.constant, what, size)) return found;

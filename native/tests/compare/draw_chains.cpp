@@ -29,7 +29,7 @@ class Chain {
   }
 
   void add_step() {
-    switch (random_.below(20)) {
+    switch (random_.below(21)) {
       case 0:
       case 1:
         return convolve(any());
@@ -66,6 +66,8 @@ class Chain {
       case 17:
         convolve(any());
         return activate(images_.back());
+      case 18:
+        return multiply(any());
       default:
         return add_residual(any());
     }
@@ -154,6 +156,23 @@ class Chain {
            {{"fused_activation_function", draw_activation(random_)}, {"pot_scale_int16", 0}});
     keep(z);
     if (random_.once_in(3)) activate(z);
+  }
+  // FULLY_CONNECTED of every position, and perhaps what it may take over.
+  void multiply(Image x) {
+    const bool adds = random_.once_in(3);
+    const int32_t depth = x.dims[3], units = adds ? depth : random_.size(60);
+    Dims dims = x.dims;
+    dims[3] = units;
+    const int w = weights({units, depth}, depth, units, 0);
+    const Image y = make(dims);
+    m_.add("FULLY_CONNECTED", {x.tensor, w, bias(units)}, {y.tensor},
+           {{"fused_activation_function", draw_activation(random_)}, {"keep_num_dims", 1}});
+    keep(y);
+    if (!adds) return random_.once_in(2) ? activate(y) : scale_channels(y);
+    const Image z = make(dims);
+    m_.add("ADD", {y.tensor, x.tensor}, {z.tensor},
+           {{"fused_activation_function", draw_activation(random_)}, {"pot_scale_int16", 0}});
+    keep(z);
   }
   void activate(Image x) {
     const bool is_wide = type_ == int16;
