@@ -15,7 +15,7 @@ if(jobs LESS cores)
   set(CMAKE_JOB_POOL_COMPILE compile)
 endif()
 
-# src/micro and what lies around it keep -O3. The rest runs once per model, or only where no fast kernel fits: it gets
+# src/micro, what lies around it and the executor keep -O3. The rest runs once per model or where no fast kernel fits: it gets
 # the loops on vectors of -O3, but not its copies of loops and functions.
 set(less_optimized -O2)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -24,7 +24,7 @@ endif()
 
 if(SUBGRAFT_QUICK_COMPILE AND NOT SUBGRAFT_BUILT_CORE)
   set(slow_parts ${core_sources})
-  list(FILTER slow_parts EXCLUDE REGEX "/src/micro/")
+  list(FILTER slow_parts EXCLUDE REGEX "/src/(micro|runtime)/")
   set(fast "fast|float|int8|int16|hybrid|depthwise|gemm|lstm|pack|pool|rfft|rnn|sparse|svdf|wide")
   list(FILTER slow_parts EXCLUDE REGEX "/src/kernels/[a-z0-9_]*(${fast})[a-z0-9_]*\\.cpp$")
   set_source_files_properties(${slow_parts} PROPERTIES COMPILE_OPTIONS "${less_optimized}")
