@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import platform
+import stat
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -138,9 +139,10 @@ def _proof(name: str, digest: bytes) -> bytes:
 def _own(path: Path) -> bytes:
     """What a small file of this user holds, which nobody else can have written; nothing where there is none."""
     try:
-        with path.open("rb") as file:
+        # Opening a FIFO that nobody writes to would wait for ever otherwise.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             status = os.fstat(file.fileno())
-            if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+            if not stat.S_ISREG(status.st_mode) or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
                 return b""
             return file.read(2 * DIGEST_BYTES + 1)
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import subprocess
@@ -216,6 +217,34 @@ def test_a_link_is_not_followed(model: Path, cache: Path, filled: Path, expected
     np.testing.assert_array_equal(result, expected)
     assert file is not None
     assert file.found == 0
+
+
+def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(model: Path, cache: Path, filled: Path) -> None:
+    identity = Model.open(model).native.file_identity
+    note = cache / (hashlib.sha256(repr(identity).encode()).hexdigest() + DIGEST)
+    note.unlink(missing_ok=True)
+    os.mkfifo(note)
+    code = "import sys, subgraft; subgraft.Interpreter(sys.argv[1], weight_cache=sys.argv[2]).allocate_tensors()"
+    assert subprocess.run([sys.executable, "-c", code, str(model), str(cache)], timeout=30).returncode == 0
+
+
+def test_what_was_written_stays_when_more_is_written(model: Path, cache: Path) -> None:
+    opened = Model.open(model).native
+    kept_in = WeightCache(cache)
+    kept_in.attach(opened)
+    layers = opened.subgraph(0).op_count
+    first = _native.Program(opened, 0, ops=[0], outputs=[2], pool=_native.ThreadPool(1))
+    kept_in.keep(opened)
+    rest = _native.Program(
+        opened, 0, ops=list(range(1, layers)), inputs=[2], outputs=[opened.subgraph(0).tensor_count - 1],
+        pool=_native.ThreadPool(1),
+    )  # fmt: skip
+    kept_in.keep(opened)
+    file = opened.weight_file
+    assert file is not None
+    assert not file.has_new
+    del first, rest, opened, file
+    assert run(model, cache)[1].found == LAYERS + 1  # type: ignore[union-attr]
 
 
 def test_a_folder_that_cannot_be_written_to_costs_only_time(

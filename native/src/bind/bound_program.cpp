@@ -20,13 +20,8 @@ Program prepare_unlocked(ProgramRequest request) {
 }  // namespace
 
 BoundProgram::BoundProgram(ProgramRequest request) : program_(prepare_unlocked(std::move(request))) {
-  std::map<DType, py::dtype> known;
-  dtypes_.reserve(program_.subgraph().tensors.size());
-  for (const TensorDef& tensor : program_.subgraph().tensors) {
-    auto found = known.find(tensor.dtype);
-    if (found == known.end()) found = known.emplace(tensor.dtype, py::dtype(numpy_name(tensor.dtype))).first;
-    dtypes_.push_back(found->second);
-  }
+  for (const TensorDef& tensor : program_.subgraph().tensors)
+    if (!dtypes_.contains(tensor.dtype)) dtypes_.emplace(tensor.dtype, py::dtype(numpy_name(tensor.dtype)));
 }
 
 BoundProgram::Turn::Turn(bool& taken) : taken_(taken) {
@@ -107,7 +102,7 @@ py::array BoundProgram::view(int tensor, py::object self) {
     --keeper->program->views_;
     delete keeper;
   });
-  py::array array(dtypes_[tensor], dims(tensor), data, base);
+  py::array array(dtype(tensor), dims(tensor), data, base);
   if (program_.is_constant(tensor)) array.attr("flags").attr("writeable") = false;
   return array;
 }
@@ -152,7 +147,7 @@ std::string BoundProgram::describe(int tensor) const {
 
 void BoundProgram::check(int tensor, const py::array& array) const {
   const Shape shape = program_.shape(tensor);  // throws for an index out of range
-  const py::dtype& expected = dtypes_[tensor];
+  const py::dtype& expected = dtype(tensor);
   // Nearly always one object. numpy has several numbers for one type (int and long), and one number for both byte
   // orders, so nothing less than its own comparison is enough.
   const py::dtype given = array.dtype();

@@ -16,7 +16,7 @@ namespace subgraft {
 
 namespace py = pybind11;
 
-// Holds numpy's dtype of each tensor, the arrays the program is bound to, and the count of live views.
+// Holds numpy's dtype of each type, the arrays the program is bound to, and the count of live views.
 class BoundProgram {
  public:
   explicit BoundProgram(ProgramRequest request);
@@ -61,17 +61,18 @@ class BoundProgram {
 
   void run_unlocked();
   DType type(int tensor) const { return program_.subgraph().tensors[tensor].dtype; }
+  const py::dtype& dtype(int tensor) const { return dtypes_.at(type(tensor)); }
   std::string describe(int tensor) const;
   void check(int tensor, const py::array& array) const;
   void check_ids(int tensor, const py::array& array) const;  // of a string tensor
   [[noreturn]] void mismatch(int tensor, const py::array& array) const;
   void copy_in(int tensor, const py::array& array);
   const std::byte* readable(int tensor);
-  py::array empty(int tensor) const { return py::array(dtypes_[tensor], dims(tensor)); }
+  py::array empty(int tensor) const { return py::array(dtype(tensor), dims(tensor)); }
   void copy_out(int tensor, const std::byte* data, py::array& array) const;
 
   Program program_;
-  std::vector<py::dtype> dtypes_;  // per tensor
+  std::map<DType, py::dtype> dtypes_;
   std::map<int, py::array> bound_;
   std::map<int, std::shared_ptr<const Strings>> texts_, texts_of_run_;  // of string inputs: set, and last run with
   int views_ = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include "kernels/map.h"
 #include "runtime/kernel.h"
@@ -72,104 +73,56 @@ class Broadcast {
   std::array<std::array<int64_t, Shape::kMaxRank>, N> strides_{};
 };
 
-template <int N>
-Broadcast<N>::Broadcast(const std::array<Shape, N>& inputs) {
-  int rank = 0;
-  for (const Shape& input : inputs) rank = std::max(rank, input.rank());
-  std::array<int32_t, Shape::kMaxRank> dims{};
-  for (int d = 0; d < rank; ++d) {
-    int32_t& dim = dims[rank - 1 - d] = 1;
-    for (const Shape& input : inputs) {
-      const int32_t other = input.back(d);
-      if (other == 1 || other == dim) continue;
-      if (dim != 1) {
-        std::string shapes;
-        for (const Shape& shape : inputs) shapes += (shapes.empty() ? "" : " and ") + shape.text();
-        throw ModelError("shapes " + shapes + " cannot be broadcast");
-      }
-      dim = other;
-    }
-  }
-  shape_ = Shape(std::span<const int32_t>(dims.data(), static_cast<size_t>(rank)));
+extern template class Broadcast<2>;
+extern template class Broadcast<3>;
 
-  // Merged dimensions from the innermost one outwards; `varies` has a bit for each input that does not repeat.
-  struct Merged {
-    int64_t dim;
-    unsigned varies;
-  };
-  std::array<Merged, Shape::kMaxRank> merged{};
-  int count = 0;
-  for (int d = 0; d < rank; ++d) {
-    const int32_t dim = shape_.back(d);
-    if (dim == 1) continue;
-    unsigned varies = 0;
-    for (int i = 0; i < N; ++i) varies |= (inputs[i].back(d) != 1 ? 1u : 0u) << i;
-    if (count > 0 && merged[count - 1].varies == varies)
-      merged[count - 1].dim *= dim;
-    else
-      merged[count++] = {dim, varies};
-  }
-  if (count == 0) merged[count++] = {1, (1u << N) - 1};
+// How a row of pairs is read: element by element, or with one input's first element for all.
+enum class Repeated { none, first, second };
+using PairsOfRow = void (*)(const void* f, const void* a, const void* b, void* out, int64_t n, Repeated repeated);
 
-  std::array<int64_t, N> stride{};
-  stride.fill(1);
-  for (int m = 0; m < count; ++m) {
-    for (int i = 0; i < N; ++i) {
-      const bool varies = merged[m].varies >> i & 1;
-      (m == 0 ? inner_stride_[i] : strides_[i][count - 1 - m]) = varies ? stride[i] : 0;
-      if (varies) stride[i] *= merged[m].dim;
-    }
-    (m == 0 ? inner_ : dims_[count - 1 - m]) = merged[m].dim;
+// f of n pairs; see map_elements() for the copy of f.
+template <typename A, typename B, typename Out, typename F>
+void map_pairs(const void* f, const void* a, const void* b, void* out, int64_t n, Repeated repeated) {
+  using Held = std::conditional_t<std::is_trivially_copyable_v<F> && sizeof(F) <= 64, const F, const F&>;
+  Held one = *static_cast<const F*>(f);
+  const A* x = static_cast<const A*>(a);
+  const B* y = static_cast<const B*>(b);
+  Out* z = static_cast<Out*>(out);
+  if (repeated == Repeated::second) {
+    const B once = *y;
+    for (int64_t i = 0; i < n; ++i) z[i] = one(x[i], once);
+  } else if (repeated == Repeated::first) {
+    const A once = *x;
+    for (int64_t i = 0; i < n; ++i) z[i] = one(once, y[i]);
+  } else {
+    for (int64_t i = 0; i < n; ++i) z[i] = one(x[i], y[i]);
   }
-  rank_ = count - 1;
 }
+
+struct PairBytes {
+  int a, b, out;  // of one element
+};
+
+// Calls pairs(f, ...) for all rows of inputs 0 and 1, on all threads.
+void run_map2(const Invocation& v, const Broadcast<2>& plan, PairsOfRow pairs, const void* f, PairBytes bytes);
+
+// The kernel of a function that captured nothing: one closure for all of them.
+Compute map2_without_state(const Broadcast<2>& plan, PairsOfRow pairs, PairBytes bytes);
 
 // output[..] = f(input 0[..], input 1[..]).
 template <typename A, typename B, typename Out, typename F>
 Compute map2(const Broadcast<2>& plan, F f) {
-  return [plan, f](const Invocation& v) {
-    const A* a = v.in<A>(0);
-    const B* b = v.in<B>(1);
-    Out* out = v.out<Out>(0);
-    v.parallel(plan.count(), kElementGrain, [&](int64_t begin, int64_t end) {
-      plan.walk(begin, end, [&](int64_t at, const std::array<int64_t, 2>& in, int64_t n) {
-        const A* x = a + in[0];
-        const B* y = b + in[1];
-        Out* z = out + at;
-        if (plan.repeats(1)) {
-          const B once = *y;
-          for (int64_t i = 0; i < n; ++i) z[i] = f(x[i], once);
-        } else if (plan.repeats(0)) {
-          const A once = *x;
-          for (int64_t i = 0; i < n; ++i) z[i] = f(once, y[i]);
-        } else {
-          for (int64_t i = 0; i < n; ++i) z[i] = f(x[i], y[i]);
-        }
-      });
-    });
-  };
+  const PairsOfRow pairs = map_pairs<A, B, Out, F>;
+  constexpr PairBytes bytes{sizeof(A), sizeof(B), sizeof(Out)};
+  if constexpr (std::is_empty_v<F>)
+    return map2_without_state(plan, pairs, bytes);
+  else
+    return [plan, pairs, f](const Invocation& v) { run_map2(v, plan, pairs, &f, bytes); };
 }
 
 // Two inputs of one type, one output of their broadcast shape, which may take the memory of one that is as large.
-inline Broadcast<2> prepare_map2(Preparation& p) {
-  p.expect(2, 1);
-  const Operand &a = p.input(0), &b = p.input(1);
-  p.require(a.dtype == b.dtype, "inputs are ", dtype_name(a.dtype), " and ", dtype_name(b.dtype));
-  const Broadcast<2> plan({a.shape, b.shape});
-  p.set_output(0, plan.shape());
-  if (dtype_bits(a.dtype) == dtype_bits(p.output(0).dtype)) {
-    if (a.shape.elements() == plan.count()) p.share(0, 0);
-    if (b.shape.elements() == plan.count()) p.share(0, 1);
-  }
-  return plan;
-}
-
+Broadcast<2> prepare_map2(Preparation& p);
 // The same for ops whose output has the type of the inputs.
-inline Broadcast<2> prepare_same_type(Preparation& p) {
-  const Broadcast<2> plan = prepare_map2(p);
-  p.require(p.output(0).dtype == p.input(0).dtype, "inputs are ", dtype_name(p.input(0).dtype), " but output is ",
-            dtype_name(p.output(0).dtype));
-  return plan;
-}
+Broadcast<2> prepare_same_type(Preparation& p);
 
 }  // namespace subgraft

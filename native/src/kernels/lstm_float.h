@@ -7,6 +7,7 @@
 
 #include "kernels/lstm.h"
 #include "kernels/recurrent.h"
+#include "kernels/recurrent_products.h"
 
 namespace subgraft {
 
@@ -53,6 +54,10 @@ class FloatLstm {
     // The state and, when that is not needed any more, what is to be projected.
     state_quantizer_ = Quantizer<Weight>(p, batch, std::max(s_.output, s_.cell), asymmetric);
     if (s_.aux > 0) aux_quantizer_ = Quantizer<Weight>(p, batch, s_.aux, asymmetric);
+    // Normalization, and states without bounds, magnify the last bits of sums: those keep the reference's order.
+    if (!std::is_same_v<Weight, float> || s_.norm || activation_ != Activation::tanh) return;
+    fast_ = FloatRecurrence(batch > 0 && FloatRecurrence::is_there({s_.input, s_.output, s_.cell}));
+    if (fast_) sums_slot_ = p.scratch(T::kGates * batch * s_.cell * int64_t{sizeof(float)});
   }
 
   // `input` is the number of the input to read. Outputs lie `stride` elements apart.
@@ -95,7 +100,7 @@ class FloatLstm {
     update(gates, cell);
     finish(v, T::kOutputGate, cell, gates + T::kOutputGate * count);
 
-    activate(activation_, cell, hidden, count);
+    activate_all(cell, hidden, count);
     for (int64_t i = 0; i < count; ++i) hidden[i] *= gates[T::kOutputGate * count + i];
     if (s_.projection)
       project(v, state_quantizer_(v, hidden, batch, s_.cell), state);
@@ -106,6 +111,8 @@ class FloatLstm {
 
   // All gates' bias + weights input (+ weights aux) + recurrent weights state.
   void multiply(const Invocation& v, const Given& given, float* gates) const {
+    if constexpr (std::is_same_v<Weight, float>)
+      if (fast_) return multiply_on_vectors(v, given, gates);
     const int64_t batch = s_.sequence.step_batch(), rows = (T::kGates - s_.first_gate()) * s_.cell;
     const int64_t products = batch * (s_.input + s_.aux + s_.output);
     v.parallel(rows, kRecurrentGrain / (products + 1) + 1, [&](int64_t begin, int64_t end) {
@@ -126,6 +133,39 @@ class FloatLstm {
     });
   }
 
+  void multiply_on_vectors(const Invocation& v, const Given& given, float* gates) const {
+    const int64_t batch = s_.sequence.step_batch(), rows = (T::kGates - s_.first_gate()) * s_.cell;
+    const int64_t grain = FloatRecurrence::grain(batch * (s_.input + s_.aux + s_.output));
+    v.parallel(rows, grain, [&](int64_t begin, int64_t end) {
+      while (begin < end) {
+        const int64_t first = begin / s_.cell * s_.cell, last = std::min(end, first + s_.cell);
+        multiply_gate(v, s_.first_gate() + static_cast<int>(begin / s_.cell), begin - first, last - first, given,
+                      gates);
+        begin = last;
+      }
+    });
+  }
+
+  // Rows [begin, end) of one gate.
+  void multiply_gate(const Invocation& v, int gate, int64_t begin, int64_t end, const Given& given,
+                     float* gates) const {
+    const int64_t batch = s_.sequence.step_batch(), at = gate * batch * s_.cell;
+    const Gate& g = gates_[gate];
+    float *out = gates + at, *sums = v.scratch<float>(sums_slot_) + at;
+    const auto add = [&](const Weights<float>& weights, const Vectors<float>& x) {
+      fast_.multiply(weights.at(v), x, batch, begin, end, nullptr, sums, s_.cell);
+      for (int64_t b = 0; b < batch; ++b)
+        for (int64_t row = begin; row < end; ++row) out[b * s_.cell + row] += sums[b * s_.cell + row];
+    };
+    fast_.multiply(g.input.at(v), given.input, batch, begin, end, v.in<float>(t_.bias(gate)), out, s_.cell);
+    if (s_.aux > 0) add(g.aux, given.aux);
+    if (!g.diagonal) return add(g.recurrent, given.state);
+    const float* diagonal = v.in<float>(t_.recurrent_weights(gate));
+    for (int64_t b = 0; b < batch; ++b)
+      for (int64_t row = begin; row < end; ++row)
+        out[b * s_.cell + row] += diagonal[row] * given.real_state[b * s_.output + row];
+  }
+
   // Peephole, layer normalization and activation of one gate.
   void finish(const Invocation& v, int gate, const float* cell, float* values) const {
     const int64_t batch = s_.sequence.step_batch();
@@ -139,9 +179,18 @@ class FloatLstm {
         normalize(values + b * s_.cell, v.in<float>(t_.norm(gate)), v.in<float>(t_.bias(gate)), s_.cell);
     }
     if (gate == T::kCellGate)
-      activate(activation_, values, values, batch * s_.cell);
+      activate_all(values, values, batch * s_.cell);
+    else if (fast_)
+      fast_.sigmoid(values, batch * s_.cell);
     else
       sigmoid(values, batch * s_.cell);
+  }
+
+  void activate_all(const float* in, float* out, int64_t count) const {
+    if (fast_)
+      fast_.tanh(in, out, count);
+    else
+      activate(activation_, in, out, count);
   }
 
   void update(const float* gates, float* cell) const {
@@ -155,9 +204,19 @@ class FloatLstm {
   void project(const Invocation& v, const Vectors<Weight>& hidden, float* state) const {
     const int64_t batch = s_.sequence.step_batch();
     const Matrix<Weight> weights = projection_.at(v);
+    const float* biases = has_projection_bias_ ? v.in<float>(t_.projection_bias()) : nullptr;
+    if constexpr (std::is_same_v<Weight, float>) {
+      if (fast_) {
+        v.parallel(s_.output, FloatRecurrence::grain(batch * s_.cell), [&](int64_t begin, int64_t end) {
+          fast_.multiply(weights, hidden, batch, begin, end, biases, state, s_.output);
+        });
+        if (s_.projection_clip > 0) clip(state, batch * s_.output, s_.projection_clip);
+        return;
+      }
+    }
     v.parallel(s_.output, kRecurrentGrain / (batch * s_.cell) + 1, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        const float bias = has_projection_bias_ ? v.in<float>(t_.projection_bias())[row] : 0;
+        const float bias = biases ? biases[row] : 0;
         for (int64_t b = 0; b < batch; ++b) state[b * s_.output + row] = bias + product(weights, row, hidden, b);
       }
     });
@@ -171,7 +230,8 @@ class FloatLstm {
   std::array<Gate, T::kGates> gates_;
   Weights<Weight> projection_;
   Quantizer<Weight> input_quantizer_, state_quantizer_, aux_quantizer_;
-  int gate_slot_ = 0, hidden_slot_ = 0;
+  int gate_slot_ = 0, hidden_slot_ = 0, sums_slot_ = 0;
+  FloatRecurrence fast_{false};
 };
 
 }  // namespace subgraft

@@ -31,7 +31,8 @@ GateProducts::GateProducts(Preparation& p, const std::vector<GateWeights>& gates
 }
 
 int64_t GateProducts::panel_bytes(int64_t rows) const {
-  return std::max<int64_t>(rows, gemm_->least_rows) * stride_ + kInt8Depth;
+  // Of more than kRows the last ones are a product of their own, which reads as many rows as any.
+  return round_up(rows, gemm_->least_rows) * stride_ + kInt8Depth;
 }
 
 void GateProducts::fill(const int8_t* x, int64_t rows, uint8_t* panel) const {

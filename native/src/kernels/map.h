@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <type_traits>
 
 #include "micro/elementwise.h"
 #include "runtime/kernel.h"
@@ -11,16 +12,31 @@ namespace subgraft {
 // Elements that are worth a thread of their own.
 inline constexpr int64_t kElementGrain = 16384;
 
+// f of n elements. What it captured is copied where it is small: stores to `out` might change it otherwise, for all
+// that the compiler knows.
+template <typename In, typename Out, typename F>
+void map_elements(const void* f, const void* in, void* out, int64_t n) {
+  using Held = std::conditional_t<std::is_trivially_copyable_v<F> && sizeof(F) <= 64, const F, const F&>;
+  Held one = *static_cast<const F*>(f);
+  const In* x = static_cast<const In*>(in);
+  Out* y = static_cast<Out*>(out);
+  for (int64_t i = 0; i < n; ++i) y[i] = one(x[i]);
+}
+
+// Calls elements(f, ...) for all `count` elements of input 0, on all threads. The bytes are those of one element.
+void run_map(const Invocation& v, MapFunction elements, const void* f, int64_t count, int in_bytes, int out_bytes);
+
+// The kernel of a function that captured nothing: one closure for all of them.
+Compute map_without_state(int64_t count, MapFunction elements, int in_bytes, int out_bytes);
+
 // output[i] = f(input[i]).
 template <typename In, typename Out, typename F>
 Compute map(int64_t count, F f) {
-  return [count, f](const Invocation& v) {
-    const In* in = v.in<In>(0);
-    Out* out = v.out<Out>(0);
-    v.parallel(count, kElementGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]);
-    });
-  };
+  const MapFunction elements = map_elements<In, Out, F>;
+  if constexpr (std::is_empty_v<F>)
+    return map_without_state(count, elements, sizeof(In), sizeof(Out));
+  else
+    return [=](const Invocation& v) { run_map(v, elements, &f, count, sizeof(In), sizeof(Out)); };
 }
 
 // The same for functions on vectors that compute much or little: some 64 KB of memory, or 1 to 2 us.
@@ -71,14 +87,6 @@ Compute map_quantized(int64_t count, F f) {
 }
 
 // One input and one output of the same type and shape, which may share memory. Returns the number of elements.
-inline int64_t prepare_map(Preparation& p) {
-  p.expect(1, 1);
-  const Operand& input = p.input(0);
-  p.require(input.dtype == p.output(0).dtype, "input is ", dtype_name(input.dtype), " but output is ",
-            dtype_name(p.output(0).dtype));
-  p.set_output(0, input.shape);
-  p.share(0, 0);
-  return input.shape.elements();
-}
+int64_t prepare_map(Preparation& p);
 
 }  // namespace subgraft

@@ -5,7 +5,7 @@
 namespace subgraft {
 
 void Registry::add(std::string_view op, Prepare prepare, int sparse_input) {
-  entries_.push_back({std::string(op), {prepare, sparse_input}});  // builtin() sorts them, once
+  entries_.push_back({std::string(op), {prepare, sparse_input}});  // builtin() sorts them
 }
 
 Kernel Registry::find(std::string_view op) const {
@@ -85,8 +85,12 @@ const Registry& Registry::builtin() {
     register_transpose(all);
     register_transpose_conv(all);
     register_windows(all);
+    const auto sort = [&] {
+      std::sort(all.entries_.begin(), all.entries_.end(), [](const Entry& a, const Entry& b) { return a.op < b.op; });
+    };
+    sort();  // these look for the others
     register_hlo_names(all);
-    std::sort(all.entries_.begin(), all.entries_.end(), [](const Entry& a, const Entry& b) { return a.op < b.op; });
+    sort();
     return all;
   }();
   return registry;

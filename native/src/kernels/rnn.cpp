@@ -5,6 +5,7 @@
 
 #include "kernels/families.h"
 #include "kernels/recurrent.h"
+#include "kernels/recurrent_products.h"
 
 namespace subgraft {
 namespace {
@@ -33,6 +34,12 @@ class RnnCell {
     recurrent_ = Weights<Weight>(p, t_.recurrent, asymmetric);
     input_quantizer_ = Quantizer<Weight>(p, s_.step_batch, s_.depth, asymmetric);
     state_quantizer_ = Quantizer<Weight>(p, s_.step_batch, s_.units, asymmetric);
+    // States without bounds magnify the last bits of sums: those keep the reference's order.
+    if (std::is_same_v<Weight, float> && activation_ == Activation::tanh && s_.step_batch > 0 &&
+        FloatRecurrence::is_there({s_.depth, s_.units})) {
+      fast_ = FloatRecurrence(!has_aux(t_) || s_.aux_depth > 0);
+      sums_slot_ = p.scratch(s_.step_batch * s_.units * int64_t{sizeof(float)});
+    }
     if (!has_aux(t_)) return;
     aux_weights_ = Weights<Weight>(p, t_.aux_weights, asymmetric);
     aux_quantizer_ = Quantizer<Weight>(p, s_.step_batch, s_.aux_depth, asymmetric);
@@ -53,6 +60,13 @@ class RnnCell {
     Vectors<Weight> y;
     if (has_aux(t_)) y = aux_quantizer_(v, aux, s_.step_batch, s_.aux_depth);
     const int64_t products = s_.step_batch * (s_.depth + s_.aux_depth + s_.units);
+    if constexpr (std::is_same_v<Weight, float>) {
+      if (fast_) {
+        v.parallel(s_.units, FloatRecurrence::grain(products),
+                   [&](int64_t begin, int64_t end) { multiply_on_vectors(v, {x, h, y}, begin, end, out, stride); });
+        return remember(out, stride, state);
+      }
+    }
     v.parallel(s_.units, kRecurrentGrain / (products + 1) + 1, [&](int64_t begin, int64_t end) {
       for (int64_t b = 0; b < s_.step_batch; ++b) {
         for (int64_t unit = begin; unit < end; ++unit) {
@@ -63,15 +77,40 @@ class RnnCell {
         activate(activation_, out + b * stride + begin, out + b * stride + begin, end - begin);
       }
     });
-    for (int64_t b = 0; b < s_.step_batch; ++b) std::copy_n(out + b * stride, s_.units, state + b * s_.units);
+    remember(out, stride, state);
   }
 
  private:
+  void remember(const float* out, int64_t stride, float* state) const {
+    for (int64_t b = 0; b < s_.step_batch; ++b) std::copy_n(out + b * stride, s_.units, state + b * s_.units);
+  }
+
+  struct Given {
+    Vectors<Weight> input, state, aux;
+  };
+  // Units [begin, end).
+  void multiply_on_vectors(const Invocation& v, const Given& given, int64_t begin, int64_t end, float* out,
+                           int64_t stride) const {
+    const int64_t batch = s_.step_batch;
+    float* sums = v.scratch<float>(sums_slot_);
+    const auto add = [&](const Weights<float>& weights, const Vectors<float>& x) {
+      fast_.multiply(weights.at(v), x, batch, begin, end, nullptr, sums, s_.units);
+      for (int64_t b = 0; b < batch; ++b)
+        for (int64_t unit = begin; unit < end; ++unit) out[b * stride + unit] += sums[b * s_.units + unit];
+    };
+    fast_.multiply(weights_.at(v), given.input, batch, begin, end, v.in<float>(t_.bias), out, stride);
+    if (has_aux(t_)) add(aux_weights_, given.aux);
+    add(recurrent_, given.state);
+    for (int64_t b = 0; b < batch; ++b) fast_.tanh(out + b * stride + begin, out + b * stride + begin, end - begin);
+  }
+
   RnnTensors t_;
   RnnShape s_;
   Activation activation_;
   Weights<Weight> weights_, recurrent_, aux_weights_;
   Quantizer<Weight> input_quantizer_, state_quantizer_, aux_quantizer_;
+  FloatRecurrence fast_{false};
+  int sums_slot_ = 0;
 };
 
 // Float and hybrid alike; `inputs` is the input's shape.

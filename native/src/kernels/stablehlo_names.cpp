@@ -1,4 +1,6 @@
 // StableHLO's ops that are TFLite's under another name. LiteRT reads them, but has no kernel for them.
+#include <iterator>
+
 #include "kernels/families.h"
 
 namespace subgraft {
@@ -19,10 +21,10 @@ constexpr Name kNames[] = {
 }  // namespace
 
 void register_hlo_names(Registry& registry) {
-  for (const Name& name : kNames) {
-    const Kernel kernel = registry.find(name.builtin);
-    registry.add(name.stablehlo, kernel.prepare, kernel.sparse_input);
-  }
+  Kernel kernels[std::size(kNames)];  // all found before the first is added: find() needs what is sorted
+  for (size_t i = 0; i < std::size(kNames); ++i) kernels[i] = registry.find(kNames[i].builtin);
+  for (size_t i = 0; i < std::size(kNames); ++i)
+    registry.add(kNames[i].stablehlo, kernels[i].prepare, kernels[i].sparse_input);
 }
 
 }  // namespace subgraft

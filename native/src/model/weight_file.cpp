@@ -156,7 +156,8 @@ void WeightFile::add(uint64_t constant, std::string_view what, uint64_t size,
 
 bool WeightFile::has_new() const {
   const std::lock_guard lock(mutex_);
-  return std::any_of(made_.begin(), made_.end(), [](const auto& made) { return !made.second.bytes.expired(); });
+  return std::any_of(made_.begin(), made_.end(),
+                     [](const auto& made) { return made.second.is_new && !made.second.bytes.expired(); });
 }
 
 int WeightFile::write(int file) {
@@ -197,7 +198,7 @@ int WeightFile::write(int file) {
     const uint64_t rest = round_up(content.bytes.size(), kAlignment) - content.bytes.size();
     if (const int error = write_all(file, std::span(kZeros).first(rest))) return error;
   }
-  made_.clear();
+  for (auto& [name, made] : made_) made.is_new = false;  // they stay: the next file holds them too
   return 0;
 }
 

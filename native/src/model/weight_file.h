@@ -36,7 +36,7 @@ class WeightFile {
   // Such bytes that were just made.
   void add(uint64_t constant, std::string_view what, uint64_t size, const std::shared_ptr<const std::byte>& made);
 
-  // Whether write() would write more than is there.
+  // Whether write() would write more than it wrote last, or than was there.
   bool has_new() const;
   // Everything known and still alive, of this file and new. Returns 0, or what errno says of the failure.
   int write(int file);
@@ -59,6 +59,7 @@ class WeightFile {
   struct Made {
     std::weak_ptr<const std::byte> bytes;
     uint64_t size;
+    bool is_new = true;  // not written yet
   };
 
   void map(const std::string& path);

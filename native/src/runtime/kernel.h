@@ -81,7 +81,7 @@ class Invocation {
   void parallel(int64_t count, int64_t grain, Work&& work) const {
     threads_.parallel(count, grain, work);
   }
-  int threads() const { return threads_.size(); }  // what Preparation::threads() says
+  int threads() const { return threads_.size(); }  // as Preparation::threads(), or 1 in a run that is not divided
 
  private:
   std::byte* const* inputs_;

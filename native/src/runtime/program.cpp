@@ -26,8 +26,6 @@ Program::Program(ProgramRequest request)
   if (!plan_->is_made) make_plan();
   connect();
   reset_variables();
-  is_compared_ = !request_.is_body && request_.pool->size() > 1 &&
-                 std::none_of(steps_.begin(), steps_.end(), [](const Step& s) { return s.dynamic || s.control; });
 }
 
 Program::~Program() = default;
@@ -104,12 +102,13 @@ void Program::run() {
   std::optional<RunningProgram> running;
   if (!request_.is_body) running.emplace();
   static ThreadPool caller_only(1);
-  now_ = is_compared_ && !division_.divides() ? &caller_only : request_.pool.get();
-  const bool is_timed = is_compared_ && division_.is_measuring();
+  const bool is_compared = !request_.is_body && request_.pool->size() > 1;
+  now_ = is_compared && !division_.divides() ? &caller_only : request_.pool.get();
+  const bool is_timed = is_compared && division_.is_measuring();
   const auto start = is_timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
   run_calls();
   publish_outputs();
-  if (!is_compared_ || profiling_) return;
+  if (!is_compared || profiling_) return;
   const std::chrono::duration<double> taken = is_timed ? std::chrono::steady_clock::now() - start : start - start;
   division_.ran(taken.count());
 }

@@ -103,17 +103,17 @@ class Program {
   enum class Home : uint8_t { none, constant, arena, external, variable, dynamic };
   struct Value {
     Home home = Home::none;
-    bool known = false;  // has a shape
-    bool kept = false;   // its memory is its own from its first write to the end of the run
+    bool known = false;               // has a shape
+    bool kept = false;                // its memory is its own from its first write to the end of the run
+    bool is_shared_constant = false;  // the bytes depend on the model alone
+    bool is_folded = false;           // a constant that an op computed
+    int storage = -1;                 // index into storages_ (homes arena and external)
+    int maker = -1;                   // the step that writes it
+    int64_t offset = 0;  // bytes from the storage's begin; once the arena is planned, from the arena's for those in it
     Shape shape;
     std::byte* data = nullptr;                     // homes constant and dynamic; data_of() knows the others'
     std::shared_ptr<const void> holder;            // of constants made here and of memory sized while running
     std::shared_ptr<const SparseConstant> sparse;  // of a constant that has no data until it is spelled out
-    bool is_shared_constant = false;               // the bytes depend on the model alone
-    bool is_folded = false;                        // a constant that an op computed
-    int storage = -1;                              // index into storages_ (homes arena and external)
-    int64_t offset = 0;  // bytes from the storage's begin; once the arena is planned, from the arena's for those in it
-    int maker = -1;      // the step that writes it
   };
   // One piece of memory and the tensors that lie in it, in place of each other or side by side.
   struct Storage {
@@ -154,8 +154,8 @@ class Program {
     Compute compute;
     std::vector<Prepared> prepared;    // of a dynamic one; the latest first
     std::shared_ptr<Control> control;  // where it runs other graphs
-    size_t pointers = 0;               // first of this step's pointers: inputs, outputs, scratch
-    size_t scratch = 0;                // how many blocks
+    uint32_t pointers = 0;             // first of this step's pointers: inputs, outputs, scratch
+    uint32_t scratch = 0;              // how many blocks
     Wishes* wishes = nullptr;          // in the plan, until it is made
   };
   // What a run touches of a step, close together: a graph may have thousands.
@@ -287,8 +287,7 @@ class Program {
   std::map<int, std::byte*> constant_outputs_;  // and where the caller wants them
   int64_t taken_bytes_ = 0;
   Division division_;
-  bool is_compared_;           // its runs are alike, and may be divided or not
-  ThreadPool* now_ = nullptr;  // what static steps run on in this run
+  ThreadPool* now_ = nullptr;  // of this run
   bool profiling_ = false;
   std::vector<double> seconds_;
   int64_t profiled_runs_ = 0;

@@ -109,7 +109,7 @@ void Program::run_dynamic(Step& step) {
   if (all_published || is_idle(op, host)) return;
   std::byte* const* first = pointers_.data() + step.pointers;
   place_scratch(host.scratch);
-  prepared.compute(Invocation(first, first + op.inputs.size(), loose_scratch_pointers_.data(), *request_.pool));
+  prepared.compute(Invocation(first, first + op.inputs.size(), loose_scratch_pointers_.data(), *now_));
 }
 
 // Scratch memory for one op; the next one takes it over.

@@ -255,8 +255,8 @@ void Program::number_pointers() {
   size_t& next = plan_->pointers;
   for (Step& step : steps_) {
     if (step.in_place) continue;
-    step.pointers = next;
-    step.scratch = step.wishes->scratch.size();
+    step.pointers = static_cast<uint32_t>(next);
+    step.scratch = static_cast<uint32_t>(step.wishes->scratch.size());
     for (const auto* tensors : {&step.def->inputs, &step.def->outputs})
       for (const int t : *tensors) {
         if (any_moves && t >= 0 && values_[t].home != Home::arena) pointers_to_[t].push_back(next);
@@ -269,9 +269,8 @@ void Program::number_pointers() {
     const Step& step = steps_[s];
     if (step.in_place) continue;
     const Compute* compute = plan_->closures && step.is_pure ? &(*plan_->closures)[s] : &step.compute;
-    calls_.push_back({step.dynamic ? nullptr : compute, static_cast<uint32_t>(step.pointers),
-                      static_cast<uint32_t>(step.def->inputs.size()), static_cast<uint32_t>(step.def->outputs.size()),
-                      static_cast<uint32_t>(s)});
+    calls_.push_back({step.dynamic ? nullptr : compute, step.pointers, static_cast<uint32_t>(step.def->inputs.size()),
+                      static_cast<uint32_t>(step.def->outputs.size()), static_cast<uint32_t>(s)});
   }
 }
 
