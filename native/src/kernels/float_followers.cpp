@@ -45,7 +45,7 @@ bool is_prelu(const Preparation::Follower& next, const Shape& shape) {
 Range<float> take_over_bounds(Preparation& p, Range<float> range) {
   for (auto next = p.follower(); next; next = p.follower()) {
     const auto bounds = bounds_of(next->name);
-    if (!bounds) return range;
+    if (!bounds || next->other) return range;  // with one input too many: refused on its own
     p.take_over_follower();
     range = both(range, *bounds);
   }
@@ -58,7 +58,7 @@ FloatFollowers take_over_followers(Preparation& p, Range<float> range, const Sha
   const ApplyFloatEpilogue apply = float_epilogue();
   if (!apply) return f;
   for (auto next = p.follower(); next; next = p.follower()) {
-    if (const auto bounds = bounds_of(next->name)) {
+    if (const auto bounds = bounds_of(next->name); bounds && !next->other) {
       Range<float> bounded = both(f.addend >= 0 ? Range<float>{f.then.min, f.then.max} : f.range, *bounds);
       p.take_over_follower();
       if (f.addend < 0) f.range = bounded;
