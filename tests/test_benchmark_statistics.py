@@ -118,6 +118,14 @@ def test_a_slower_model_is_named_unless_the_loss_is_negligible() -> None:
     assert missed.failing == ["slow 0.90"]
 
 
+def test_a_model_that_does_not_run_here_is_named() -> None:
+    failed = Row(
+        "m", "m.tflite", "m", 1, FLOAT.key, False, [Speed(1, {OURS: {"error": "no"}, XNNPACK: {"median_s": 1.0}})]
+    )
+    (missed,) = [c for c in evaluate([failed]) if not c.holds]
+    assert (missed.what, missed.failing) == ("every model runs, 1 thread", ["m"])
+
+
 def load(fresh_s: float, peak_bytes: float, second_bytes: float = 0) -> Load:
     return Load(fresh_s, fresh_s, peak_bytes, held_bytes=100.0, second_bytes=second_bytes, arena_bytes=50)
 

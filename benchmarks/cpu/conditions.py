@@ -45,6 +45,8 @@ def _of_speed(rows: Sequence[Row], threads: int) -> Iterator[Condition]:
     yield _mean(f"all integer models, {said}", ratios([r for r in rows if r.integer], threads), INTEGER_GOAL)
     slow = [f"{row.name} {ratio:.2f}" for row in rows if (ratio := _too_slow(row, threads)) is not None]
     yield Condition(f"no model below {LEAST_RATIO}x, {said}", not slow, failing=slow)
+    failed = [row.name for row in rows if any(s.threads == threads and s.median_s(OURS) is None for s in row.speeds)]
+    yield Condition(f"every model runs, {said}", not failed, failing=failed)
 
 
 def _too_slow(row: Row, threads: int) -> float | None:
